@@ -1,0 +1,162 @@
+"""The nouns of the integration: systems, entities, records as captured, changes waiting to be delivered, links."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+#: A record or payload as JSON: str, Decimal/int, bool, None, lists and dicts of these. Instants and dates are ISO text.
+Row = Mapping[str, Any]
+
+
+class System(StrEnum):
+    SAGE300 = "sage300"
+    ZOHO_CRM = "zoho_crm"
+
+
+class Cause(StrEnum):
+    """Why a change was captured."""
+
+    POLL = "poll"
+    NOTIFICATION = "notification"
+    SWEEP = "sweep"
+    BACKFILL = "backfill"
+    RETRY = "retry"
+
+
+class ChangeState(StrEnum):
+    """`queued` and `claimed` are open; all others are final until a person or a newer version re-opens the record."""
+
+    QUEUED = "queued"
+    CLAIMED = "claimed"
+    DELIVERED = "delivered"
+    REFUSED = "refused"
+    CONFLICTED = "conflicted"
+    SUPERSEDED = "superseded"
+    DISMISSED = "dismissed"
+
+
+class Outcome(StrEnum):
+    """What one delivery did. The first four settle a change; `retrying` leaves it queued."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    NOOP = "noop"
+    SKIPPED = "skipped"
+    REFUSED = "refused"
+    CONFLICTED = "conflicted"
+    RETRYING = "retrying"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class EntityRef:
+    """One entity of one system in one connection, e.g. saminc / sage300 / vendors."""
+
+    connection: str
+    system: System
+    entity: str
+
+    def __str__(self) -> str:
+        return f"{self.connection}/{self.system}/{self.entity}"
+
+
+@dataclass(frozen=True, slots=True)
+class CapturedRecord:
+    """A source record as read: `digest` covers the mapped source fields, `payload` is what will be mapped.
+
+    `payload` None means "look at this record": it is fetched when it is delivered.
+    `name` is the record's human name, for links and for explaining.
+    """
+
+    key: str
+    digest: str | None
+    payload: Row | None
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A request to look at one record: inserted by notifications and by records that point at another one."""
+
+    entity: EntityRef
+    key: str
+    cause: Cause
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One captured version of one source record, claimed by a worker for delivery."""
+
+    id: int
+    entity: EntityRef
+    key: str
+    digest: str | None
+    payload: Row | None
+    cause: Cause
+    attempt: int
+    captured_at: datetime
+    name: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """This Sage record and this Zoho record are the same thing.
+
+    `written` is the payload last written to the target side, field by field: the base of changed-fields-only updates
+    and of recognising our own echo. `target_time` is the target's own modified time of that write, where it has one.
+    `details` holds further ids, e.g. an order's uniquifier.
+    """
+
+    connection: str
+    sage_entity: str
+    sage_id: str
+    zoho_entity: str
+    zoho_id: str
+    sage_name: str = ""
+    zoho_name: str = ""
+    authority: System = System.SAGE300
+    made_by: str = "created"
+    source_digest: str | None = None
+    written: Row = field(default_factory=dict)
+    target_time: datetime | None = None
+    details: Row = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One target field of a delivery: where its value came from and what it was before."""
+
+    target: str
+    sources: Sequence[str]
+    expression: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One immutable line per movement. `answer` is the vendor's own answer: code, field, text, id."""
+
+    at: datetime
+    actor: str
+    connection: str
+    flow: str
+    direction: str
+    source_system: str
+    source_entity: str
+    source_id: str
+    target_system: str
+    target_entity: str
+    target_id: str
+    operation: str
+    outcome: str
+    fields: Sequence[FieldChange] = ()
+    answer: Row = field(default_factory=dict)
+    cause: str = ""
+    run_id: str = ""
+    change_id: int | None = None

@@ -1,0 +1,41 @@
+"""What a run cost: calls and Zoho credits, counted where the calls are made."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Usage:
+    """Thread-safe counters of one client. `credits_remaining` is Zoho's own figure, known from half of the allowance."""
+
+    reads: int = 0
+    writes: int = 0
+    retries: int = 0
+    credits: int = 0
+    credits_remaining: int | None = None
+    by_call: Counter[str] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def count(self, call: str, *, write: bool, credits: int = 0) -> None:
+        with self._lock:
+            if write:
+                self.writes += 1
+            else:
+                self.reads += 1
+            self.credits += credits
+            self.by_call[call] += 1
+
+    def retried(self) -> None:
+        with self._lock:
+            self.retries += 1
+
+    def remaining(self, credits: int) -> None:
+        with self._lock:
+            self.credits_remaining = credits
+
+    @property
+    def calls(self) -> int:
+        return self.reads + self.writes

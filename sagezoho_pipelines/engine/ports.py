@@ -1,0 +1,259 @@
+"""What the engine needs from the vendors and the ledger. The rooms behind these protocols are reached no other way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from sagezoho_pipelines.domain.criteria import Criteria
+from sagezoho_pipelines.domain.errors import VendorError
+from sagezoho_pipelines.domain.records import (
+    AuditEntry,
+    CapturedRecord,
+    Cause,
+    Change,
+    ChangeState,
+    EntityRef,
+    Link,
+    Look,
+    Outcome,
+    Row,
+)
+from sagezoho_pipelines.domain.usage import Usage
+
+
+class Sage300(Protocol):
+    """The Sage 300 Web API of one company. Entity sets are named `AP/APVendors`."""
+
+    usage: Usage
+
+    def pages(
+        self, entity_set: str, *, select: Sequence[str], where: Criteria = (), page_size: int | None = None
+    ) -> Iterator[Sequence[Row]]:
+        """Stream a set in primary-key order; no row is missed when rows are inserted or deleted meanwhile."""
+        ...
+
+    def find(
+        self, entity_set: str, *, where: Criteria, select: Sequence[str], limit: int | None = None
+    ) -> list[Row]:
+        """All rows that match; an `in` condition is split so that no request has more than ten terms."""
+        ...
+
+    def get(self, entity_set: str, key: str | int, *, select: Sequence[str] = ()) -> Row | None: ...
+
+    def create(self, entity_set: str, body: Row) -> Row:
+        """POST once: never sent again by the client. Raises OutcomeUnknown when no answer proves what happened."""
+        ...
+
+    def patch(self, entity_set: str, key: str | int, body: Row) -> None: ...
+
+    def exists(self, entity_set: str, *, where: Criteria) -> bool:
+        """The cheapest question: one row, one column."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ZohoPage:
+    """Rows in (Modified_Time, id) order. `server_time` is Zoho's own clock when the page was read."""
+
+    rows: Sequence[Row]
+    server_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """Zoho's answer for one input row, matched to the input by position."""
+
+    id: str | None = None
+    created: bool = False
+    modified_time: datetime | None = None
+    error: VendorError | None = None
+
+
+class ZohoCrm(Protocol):
+    """Zoho CRM of one organisation. Modules and fields go by their API names."""
+
+    usage: Usage
+
+    def changed_since(
+        self,
+        module: str,
+        *,
+        fields: Sequence[str],
+        since: datetime,
+        where: Criteria = (),
+        until: datetime | None = None,
+    ) -> Iterator[ZohoPage]:
+        """COQL keyset paging over (Modified_Time, id), `since` inclusive, `until` exclusive."""
+        ...
+
+    def find(
+        self, module: str, *, where: Criteria, fields: Sequence[str], limit: int | None = None
+    ) -> list[Row]: ...
+
+    def get(self, module: str, record_id: str) -> Row | None:
+        """One whole record with its subforms, or None."""
+        ...
+
+    def get_many(self, module: str, ids: Sequence[str], *, fields: Sequence[str]) -> list[Row]: ...
+
+    def deleted_since(self, module: str, since: datetime) -> Iterator[Row]: ...
+
+    def insert(self, module: str, rows: Sequence[Row], *, trigger: Sequence[str] = ()) -> list[RowResult]:
+        """Never sent again by the client after an unknown outcome: raises OutcomeUnknown."""
+        ...
+
+    def update(self, module: str, rows: Sequence[Row], *, trigger: Sequence[str] = ()) -> list[RowResult]: ...
+
+    def upsert(
+        self, module: str, rows: Sequence[Row], *, duplicate_check: Sequence[str], trigger: Sequence[str] = ()
+    ) -> list[RowResult]: ...
+
+    def modules(self) -> list[Row]: ...
+
+    def fields(self, module: str) -> list[Row]: ...
+
+    def create_fields(self, module: str, fields: Sequence[Row]) -> list[RowResult]: ...
+
+    def org(self) -> Row: ...
+
+    def current_user(self) -> Row: ...
+
+    def server_time(self) -> datetime: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureResult:
+    """What one captured page meant: `changed` became change rows, `unchanged` were known already."""
+
+    captured: int
+    changed: int
+    unchanged: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The end of one attempt at one change: everything in it is committed together.
+
+    `state` QUEUED with `retry_at` means the change waits for another attempt. `looks` are follow-up changes.
+    `error` is the vendor's answer as shown in the inbox.
+    """
+
+    change: Change
+    state: ChangeState
+    outcome: Outcome
+    links: Sequence[Link] = ()
+    audit: Sequence[AuditEntry] = ()
+    looks: Sequence[Look] = ()
+    intents: Sequence[tuple[int, str, str]] = ()  # (intent id, state settled|refused, target id)
+    error: Mapping[str, Any] = field(default_factory=dict)
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """The durable row written before a create is sent. `fresh` is False when an earlier attempt left it open."""
+
+    id: int
+    business_key: str
+    attempt: int
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IntentRequest:
+    target_system: str
+    target_entity: str
+    business_key: str
+    source_entity: str
+    source_key: str
+    payload_digest: str
+
+
+class Ledger(Protocol):
+    """Postgres: one transaction per call."""
+
+    # watermarks
+    def watermark(self, entity: EntityRef) -> Row | None: ...
+
+    def set_watermark(self, entity: EntityRef, value: Row, *, run_id: str = "") -> None: ...
+
+    # capture and queue
+    def capture(
+        self,
+        entity: EntityRef,
+        records: Sequence[CapturedRecord],
+        *,
+        cause: Cause,
+        at: datetime,
+        run_id: str = "",
+        looks: Sequence[Look] = (),
+        watermark: Row | None = None,
+        force: bool = False,
+    ) -> CaptureResult:
+        """One page, set-based: unknown digests become changes (superseding older open ones of the same record),
+        looks are queued, and the watermark moves, all in one transaction. `force` makes changes of known ones too
+        (a backfill re-delivers)."""
+        ...
+
+    def enqueue(self, looks: Sequence[Look], *, at: datetime, run_id: str = "") -> int:
+        """Queue looks, collapsing those already open for the same record; returns how many were new."""
+        ...
+
+    def claim(
+        self,
+        entity: EntityRef,
+        *,
+        worker: str,
+        limit: int,
+        lease_seconds: float,
+        at: datetime,
+        run_id: str = "",
+    ) -> list[Change]:
+        """Take due changes, oldest first, at most one per record, skipping records that another worker holds."""
+        ...
+
+    def release(self, changes: Sequence[Change], *, retry_at: datetime) -> None:
+        """Give claimed changes back untouched, e.g. when the connection must pause."""
+        ...
+
+    def settle(self, settlements: Sequence[Settlement], *, at: datetime) -> None:
+        """Change states, links, intents, follow-up looks and audit entries commit together."""
+        ...
+
+    def open_changes(self, entity: EntityRef) -> int: ...
+
+    # links
+    def links_by_sage(
+        self, connection: str, sage_entity: str, zoho_entity: str, ids: Sequence[str]
+    ) -> dict[str, Link]: ...
+
+    def links_by_zoho(
+        self, connection: str, zoho_entity: str, sage_entity: str, ids: Sequence[str]
+    ) -> dict[str, Link]: ...
+
+    def links_by_detail(
+        self, connection: str, sage_entity: str, name: str, values: Sequence[str]
+    ) -> dict[str, Link]: ...
+
+    # intents
+    def begin_intents(
+        self, connection: str, requests: Sequence[IntentRequest], *, at: datetime, run_id: str = ""
+    ) -> dict[str, Intent]:
+        """Write or re-open the intent of each business key before anything is sent; keyed by business key."""
+        ...
+
+    def intent_of(
+        self, connection: str, target_system: str, target_entity: str, source_entity: str, source_key: str
+    ) -> Intent | None:
+        """The open intent made earlier for this source record, so that a number once chosen stays chosen."""
+        ...
+
+    def abandon_intent(self, intent_id: int, *, reason: str, at: datetime) -> None: ...
+
+    # sequences, audit
+    def next_number(self, connection: str, sequence: str, *, start: int = 1) -> int: ...
+
+    def append_audit(self, entries: Sequence[AuditEntry]) -> None: ...
