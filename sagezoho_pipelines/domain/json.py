@@ -12,6 +12,4 @@ def loads(text: str | bytes) -> Any:
 
 
 def dumps(value: Any, *, indent: int | None = None) -> str:
-    return simplejson.dumps(
-        value, use_decimal=True, ensure_ascii=False, indent=indent, iterable_as_array=True
-    )
+    return simplejson.dumps(value, use_decimal=True, ensure_ascii=False, indent=indent, iterable_as_array=True)

@@ -35,9 +35,7 @@ class Sage300(Protocol):
         """Stream a set in primary-key order; no row is missed when rows are inserted or deleted meanwhile."""
         ...
 
-    def find(
-        self, entity_set: str, *, where: Criteria, select: Sequence[str], limit: int | None = None
-    ) -> list[Row]:
+    def find(self, entity_set: str, *, where: Criteria, select: Sequence[str], limit: int | None = None) -> list[Row]:
         """All rows that match; an `in` condition is split so that no request has more than ten terms."""
         ...
 
@@ -89,9 +87,7 @@ class ZohoCrm(Protocol):
         """COQL keyset paging over (Modified_Time, id), `since` inclusive, `until` exclusive."""
         ...
 
-    def find(
-        self, module: str, *, where: Criteria, fields: Sequence[str], limit: int | None = None
-    ) -> list[Row]: ...
+    def find(self, module: str, *, where: Criteria, fields: Sequence[str], limit: int | None = None) -> list[Row]: ...
 
     def get(self, module: str, record_id: str) -> Row | None:
         """One whole record with its subforms, or None."""
