@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Usage:
-    """Thread-safe counters of one client. `credits_remaining` is Zoho's own figure, known from half of the allowance."""
+    """Thread-safe counters of one client. `credits_remaining` is Zoho's own figure, told from half the allowance on."""
 
     reads: int = 0
     writes: int = 0

@@ -1,0 +1,105 @@
+"""The named functions a mapping expression may call, besides JMESPath's own."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from jmespath import functions
+
+_BLANKS = re.compile(r"\s+")
+
+
+class MappingFunctions(functions.Functions):
+    """Each takes null for "no value" and answers null when there is nothing to say; none raises on a real record."""
+
+    @functions.signature({"types": []})
+    def _func_trim(self, value: Any) -> str | None:
+        """Text without blanks at its ends; null when nothing is left."""
+        return _text(value) or None
+
+    @functions.signature({"types": []})
+    def _func_upper(self, value: Any) -> str | None:
+        return _text(value).upper() or None
+
+    @functions.signature({"types": []})
+    def _func_lower(self, value: Any) -> str | None:
+        return _text(value).lower() or None
+
+    @functions.signature({"types": []}, {"types": ["number"]})
+    def _func_shorten(self, value: Any, length: int) -> str | None:
+        """The declared rule for text that is too long: cut at `length`, blanks at the cut removed."""
+        return _text(value)[: int(length)].rstrip() or None
+
+    @functions.signature({"types": ["array"]})
+    def _func_join_lines(self, values: list[Any]) -> str | None:
+        """The texts that are not blank, one a line."""
+        return "\n".join(text for text in map(_text, values) if text) or None
+
+    @functions.signature({"types": ["array"]})
+    def _func_join_words(self, values: list[Any]) -> str | None:
+        """The texts that are not blank, with one space between."""
+        return " ".join(text for text in map(_text, values) if text) or None
+
+    @functions.signature({"types": []})
+    def _func_first_name(self, value: Any) -> str | None:
+        """All words of a person's name but the last; null for a one-word name."""
+        words = _BLANKS.split(_text(value))
+        return " ".join(words[:-1]) or None
+
+    @functions.signature({"types": []})
+    def _func_last_name(self, value: Any) -> str | None:
+        """The last word of a person's name; the whole of a one-word name."""
+        return _BLANKS.split(_text(value))[-1] or None
+
+    @functions.signature({"types": []})
+    def _func_date(self, value: Any) -> str | None:
+        """`YYYY-MM-DD` of a date or an instant as it is written; never shifted by a zone."""
+        return _text(value)[:10] or None
+
+    @functions.signature({"types": []})
+    def _func_decimal(self, value: Any) -> Decimal | None:
+        """An exact number from a number or its text; null when there is none."""
+        if value is None or isinstance(value, bool) or value == "":
+            return None
+        try:
+            return Decimal(str(value))
+        except InvalidOperation:
+            return None
+
+    @functions.signature({"types": []}, {"types": ["number"]}, {"types": ["number"]})
+    def _func_address_line(self, value: Any, number: int, length: int) -> str | None:
+        """Line `number` (from 1) of a multi-line address, wrapped at word ends so that no line passes `length`."""
+        wrapped = wrap_address(_text(value), int(length))
+        return wrapped[int(number) - 1] if int(number) <= len(wrapped) else None
+
+
+def wrap_address(text: str, length: int) -> list[str]:
+    """An address as lines of at most `length` characters; nothing is dropped, long words are broken."""
+    lines: list[str] = []
+    for raw in text.splitlines():
+        line = ""
+        for word in _BLANKS.split(raw.strip()):
+            candidate = f"{line} {word}".strip()
+            if len(candidate) <= length:
+                line = candidate
+                continue
+            if line:
+                lines.append(line)
+            while len(word) > length:
+                lines.append(word[:length])
+                word = word[length:]
+            line = word
+        if line:
+            lines.append(line)
+    return lines
+
+
+def names() -> frozenset[str]:
+    """Every function an expression may name."""
+    return frozenset(MappingFunctions.FUNCTION_TABLE)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value).strip()

@@ -1,0 +1,188 @@
+"""Mapping: the declarative file that turns a source record into target records, field by field.
+
+A mapping file holds, for each target, the fields it fills and the JMESPath expression of each. The document an
+expression sees is the source record itself plus the names declared under `context` (e.g. `config`, `account`).
+The source fields of every target field are derived from the expression, for lineage, audit and digests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+
+from sagezoho_pipelines.domain import functions, marked_yaml
+from sagezoho_pipelines.domain.digest import digest, equal
+from sagezoho_pipelines.domain.errors import ConfigurationError
+from sagezoho_pipelines.domain.records import FieldChange, Row
+
+_OPTIONS = jmespath.Options(custom_functions=functions.MappingFunctions())
+_FIELD_KEYS = {"value", "write"}
+
+
+@dataclass(frozen=True)
+class FieldRule:
+    """One target field: its expression, compiled, the source fields it reads, and when it is written."""
+
+    target: str
+    expression: str
+    sources: tuple[str, ...]
+    create_only: bool
+    compiled: Any
+
+    def value(self, document: Mapping[str, Any]) -> Any:
+        found = self.compiled.search(document, options=_OPTIONS)
+        return found if found != "" else None
+
+
+@dataclass(frozen=True)
+class TargetMapping:
+    """The rules of one target (e.g. `accounts`), in the order they are sent."""
+
+    name: str
+    rules: tuple[FieldRule, ...]
+
+    def apply(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """The whole target record; a field without a value is None."""
+        return {rule.target: rule.value(document) for rule in self.rules}
+
+    def changes(self, before: Row, after: Row, *, creating: bool) -> dict[str, Any]:
+        """The fields to send: on a create those with a value, on an update those that differ from `before`."""
+        if creating:
+            return {name: value for name, value in after.items() if value is not None}
+        fixed = {rule.target for rule in self.rules if rule.create_only}
+        return {
+            name: value for name, value in after.items() if name not in fixed and not equal(before.get(name), value)
+        }
+
+    def trace(self, before: Row, sent: Row) -> list[FieldChange]:
+        """For each field sent: where its value came from, and what it replaces."""
+        return [
+            FieldChange(rule.target, rule.sources, rule.expression, before.get(rule.target), sent[rule.target])
+            for rule in self.rules
+            if rule.target in sent
+        ]
+
+
+@dataclass(frozen=True)
+class FlowMapping:
+    """One flow's mapping file. `source_fields` are the record's own fields, context names left out."""
+
+    flow: str
+    version: int
+    context: frozenset[str]
+    targets: Mapping[str, TargetMapping]
+
+    def __getitem__(self, target: str) -> TargetMapping:
+        return self.targets[target]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes when any rule does: shown in the metadata of every delivery."""
+        rules = {
+            name: {rule.target: [rule.expression, rule.create_only] for rule in target.rules}
+            for name, target in self.targets.items()
+        }
+        return f"v{self.version}-{digest({'rules': rules})[:12]}"
+
+    def source_fields(self, *targets: str) -> tuple[str, ...]:
+        """The record's own fields that the named targets (all, when none is named) read, sorted."""
+        roots = {
+            source.split(".")[0]
+            for name in targets or self.targets
+            for rule in self.targets[name].rules
+            for source in rule.sources
+        }
+        return tuple(sorted(roots - self.context))
+
+    def lineage(self, target: str) -> dict[str, tuple[str, ...]]:
+        """Target field -> the record's own source fields."""
+        return {
+            rule.target: tuple(source for source in rule.sources if source.split(".")[0] not in self.context)
+            for rule in self.targets[target].rules
+        }
+
+
+def parse(text: str, name: str) -> FlowMapping:
+    """Read and compile a mapping file. Raises ConfigurationError naming file, line and key."""
+    marked = marked_yaml.load(text, name)
+    data = marked.data
+    if not isinstance(data, dict):
+        raise ConfigurationError(f"{name}:1: a mapping file is a mapping with the keys flow, version and targets")
+    for key in data:
+        if key not in {"flow", "version", "context", "targets"}:
+            raise ConfigurationError(f"{marked.where((key,))}: unknown key; use flow, version, context, targets")
+    for key in ("flow", "version", "targets"):
+        if key not in data:
+            raise ConfigurationError(f"{name}:1: the key {key!r} is missing")
+    targets: dict[str, TargetMapping] = {}
+    for target, rules in data["targets"].items():
+        if not isinstance(rules, dict) or not rules:
+            raise ConfigurationError(f"{marked.where(('targets', target))}: a target lists its fields")
+        compiled = tuple(_rule(field, spec, marked.where(("targets", target, field))) for field, spec in rules.items())
+        targets[target] = TargetMapping(target, compiled)
+    return FlowMapping(str(data["flow"]), int(data["version"]), frozenset(data.get("context") or ()), targets)
+
+
+def _rule(field: str, spec: Any, where: str) -> FieldRule:
+    create_only = False
+    if isinstance(spec, dict):
+        unknown = {str(key) for key in spec} - _FIELD_KEYS
+        if unknown:
+            raise ConfigurationError(f"{where}: unknown key {sorted(unknown)[0]!r}; use value and write")
+        if spec.get("write", "always") not in {"once", "always"}:
+            raise ConfigurationError(f"{where}: 'write' is once or always, not {spec['write']!r}")
+        create_only = spec.get("write") == "once"
+        spec = spec.get("value")
+    if not isinstance(spec, str) or not spec.strip():
+        raise ConfigurationError(f"{where}: the value must be a JMESPath expression, as text")
+    try:
+        compiled = jmespath.compile(spec)
+    except JMESPathError as error:
+        problem = str(error).splitlines()[0].rstrip(":")
+        raise ConfigurationError(f"{where}: the expression {spec!r} cannot be read: {problem}") from None
+    for called in sorted(_called(compiled.parsed)):
+        if called not in functions.names():
+            raise ConfigurationError(
+                f"{where}: the expression {spec!r} calls {called}(), which does not exist; "
+                f"known: {', '.join(sorted(functions.names()))}"
+            )
+    return FieldRule(field, spec, tuple(sorted(set(_sources(compiled.parsed)))), create_only, compiled)
+
+
+def _called(node: Any) -> Iterable[str]:
+    if node["type"] == "function_expression":
+        yield node["value"]
+    for child in node.get("children", ()):
+        yield from _called(child)
+
+
+def _sources(node: Any) -> list[str]:
+    """The paths an expression reads, from the document's root: `account.id`, `VendorName`.
+
+    What stands to the right of a projection or a pipe sees an element, not the document, so the left side names it.
+    """
+    kind = node["type"]
+    children = node.get("children", [])
+    if kind == "field":
+        return [node["value"]]
+    if kind == "literal":
+        return []
+    if kind == "subexpression":
+        left, right = _sources(children[0]), _sources(children[1])
+        if children[0]["type"] in {"field", "subexpression"} and children[1]["type"] == "field" and len(left) == 1:
+            return [f"{left[0]}.{right[0]}"]
+        return left
+    if kind in {"projection", "filter_projection", "value_projection", "flatten", "index_expression", "pipe", "slice"}:
+        return _sources(children[0]) if children else []
+    return [source for child in children for source in _sources(child)]
+
+
+def as_number(value: Any) -> Decimal:
+    """A JSON number, or null, as Decimal."""
+    return Decimal(0) if value in (None, "") else Decimal(str(value))

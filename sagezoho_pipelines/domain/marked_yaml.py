@@ -1,0 +1,62 @@
+"""YAML that remembers where each key stands, so that an error can name file, line and key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from sagezoho_pipelines.domain.errors import ConfigurationError
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedYaml:
+    """Plain data plus the line (from 1) of every key and list item, by path."""
+
+    name: str
+    data: Any
+    lines: Mapping[Path, int]
+
+    def where(self, path: Path) -> str:
+        """`file:line: key` for an error message; the nearest known ancestor stands in for a missing key."""
+        for end in range(len(path), -1, -1):
+            if path[:end] in self.lines:
+                dotted = ".".join(str(part) for part in path)
+                return f"{self.name}:{self.lines[path[:end]]}: {dotted}".rstrip(": ")
+        return self.name
+
+
+def load(text: str, name: str) -> MarkedYaml:
+    """Parse one document. Raises ConfigurationError for bad YAML and for a key given twice."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigurationError(f"{name}:{line}: not valid YAML: {error.problem}") from None
+    lines: dict[Path, int] = {(): 1}
+    if node is None:
+        return MarkedYaml(name, {}, lines)
+    loader = yaml.SafeLoader("")
+    _mark(node, (), lines, name)
+    return MarkedYaml(name, loader.construct_document(node), lines)
+
+
+def _mark(node: yaml.Node, path: Path, lines: dict[Path, int], name: str) -> None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            child = (*path, str(key.value))
+            if child in lines:
+                line = key.start_mark.line + 1
+                raise ConfigurationError(
+                    f"{name}:{line}: the key {key.value!r} is given twice (first in line {lines[child]})"
+                )
+            lines[child] = key.start_mark.line + 1
+            _mark(value, child, lines, name)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            lines[(*path, index)] = value.start_mark.line + 1
+            _mark(value, (*path, index), lines, name)
