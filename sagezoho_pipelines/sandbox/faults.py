@@ -1,0 +1,390 @@
+"""Faults and request counters, for both simulated vendors.
+
+A FaultBook holds rules; the middleware asks it about every request and plays what the matching rules say. Several
+rules can match one request: waiting rules (latency, slow_body, truncate, token_revoked) all apply, and the first rule
+that answers or breaks the connection decides the rest. A reset is a real one: the peer sees RST, not an orderly close.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, get_args
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sagezoho_pipelines.sandbox.transport import reset_connection
+
+CONTROL_PREFIX = "/__sandbox__/"
+WRITING_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+ActionName = Literal[
+    "latency",
+    "slow_body",
+    "status",
+    "respond",
+    "reset_before",
+    "reset_after",
+    "truncate",
+    "hang",
+    "token_revoked",
+    "day_end",
+    "post_in_progress",
+]
+
+
+@dataclass(frozen=True)
+class Canned:
+    """An answer that comes from a rule and never from the vendor's application."""
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str = ""
+
+
+@dataclass
+class FaultRule:
+    """Which requests go wrong, when, and how.
+
+    `method` and `path` are regular expressions (`method` matched whole, `path` searched in path and query), `contains`
+    a substring of the request body. `nth` fires on that matching call only (1 is the first), `times` at most so often,
+    `rate` with that probability, drawn from `seed`. `seconds` is the wait of latency, slow_body and hang; `keep` the
+    bytes of body that truncate lets through (half of them when None).
+    """
+
+    action: ActionName
+    method: str | None = None
+    path: str | None = None
+    contains: str | None = None
+    nth: int | None = None
+    times: int | None = None
+    rate: float | None = None
+    seed: int = 0
+    seconds: float = 0.0
+    status: int = 500
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str | dict[str, Any] | None = None
+    keep: int | None = None
+    id: int = 0
+    matched: int = 0
+    fired: int = 0
+
+    def __post_init__(self) -> None:
+        if self.action not in get_args(ActionName):
+            raise ValueError(f"no fault called {self.action!r}; there are {', '.join(get_args(ActionName))}")
+        self._method = re.compile(self.method, re.IGNORECASE) if self.method else None
+        self._path = re.compile(self.path) if self.path else None
+        self._random = random.Random(self.seed)
+
+    @classmethod
+    def from_json(cls, given: Mapping[str, Any]) -> FaultRule:
+        """A rule from the control API's object; an unknown key is refused."""
+        known = {f.name for f in fields(cls)} - {"id", "matched", "fired"}
+        unknown = set(given) - known
+        if unknown:
+            raise ValueError(f"a fault rule has no {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}")
+        return cls(**given)
+
+    def covers(self, method: str, target: str, body: bytes) -> bool:
+        if self._method is not None and not self._method.fullmatch(method):
+            return False
+        if self._path is not None and not self._path.search(target):
+            return False
+        return self.contains is None or self.contains.encode() in body
+
+    def fires(self) -> bool:
+        """Counts one matching call and says whether the rule acts on it."""
+        self.matched += 1
+        if self.nth is not None and self.matched != self.nth:
+            return False
+        if self.times is not None and self.fired >= self.times:
+            return False
+        if self.rate is not None and self._random.random() >= self.rate:
+            return False
+        self.fired += 1
+        return True
+
+
+class FaultBook:
+    """The rules of one vendor, thread-safe, with what is particular to that vendor.
+
+    `statuses` gives the body a vendor sends for a bare status rule; `shortcuts` the canned answers behind day_end and
+    post_in_progress (asked for writes only); `hooks` functions called for token_revoked before the application runs.
+    """
+
+    def __init__(
+        self,
+        *,
+        statuses: Callable[[int], Canned] | None = None,
+        shortcuts: Mapping[str, Canned] | None = None,
+        hooks: Mapping[str, Callable[[], None]] | None = None,
+        is_write: Callable[[str, str], bool] | None = None,
+    ) -> None:
+        self.latency = 0.0
+        """Seconds every request waits before the application sees it."""
+        self.statuses = statuses or (lambda status: Canned(status))
+        self.shortcuts = dict(shortcuts or {})
+        self.hooks = dict(hooks or {})
+        self.is_write = is_write or (lambda method, _path: method in WRITING_METHODS)
+        self._rules: list[FaultRule] = []
+        self._next_id = 1
+        self._lock = threading.Lock()
+
+    def add(self, action: ActionName, **options: Any) -> FaultRule:
+        """Adds a rule; options are the fields of FaultRule."""
+        return self.add_rule(FaultRule.from_json({"action": action, **options}))
+
+    def add_rule(self, rule: FaultRule) -> FaultRule:
+        if rule.action in ("day_end", "post_in_progress") and rule.action not in self.shortcuts:
+            raise ValueError(f"this vendor has no {rule.action}")
+        if rule.action == "token_revoked" and rule.action not in self.hooks:
+            raise ValueError("this vendor has no tokens to revoke")
+        with self._lock:
+            rule.id, self._next_id = self._next_id, self._next_id + 1
+            self._rules.append(rule)
+        return rule
+
+    def remove(self, rule_id: int) -> bool:
+        with self._lock:
+            before = len(self._rules)
+            self._rules = [rule for rule in self._rules if rule.id != rule_id]
+            return len(self._rules) < before
+
+    def clear(self) -> None:
+        """Drops all rules and the general latency."""
+        with self._lock:
+            self._rules.clear()
+            self.latency = 0.0
+
+    def listed(self) -> list[dict[str, Any]]:
+        with self._lock:
+            return [asdict(rule) for rule in self._rules]
+
+    def due(self, method: str, path: str, query: str, body: bytes) -> list[FaultRule]:
+        """The rules that act on this request, counting it for each rule it matches."""
+        if not self._rules:
+            return []
+        target = f"{path}?{query}" if query else path
+        writing = self.is_write(method, path)
+        with self._lock:
+            return [
+                rule
+                for rule in self._rules
+                if (writing or rule.action not in self.shortcuts) and rule.covers(method, target, body) and rule.fires()
+            ]
+
+    def canned(self, rule: FaultRule) -> Canned:
+        """The answer a status, respond or shortcut rule gives."""
+        if rule.action in self.shortcuts:
+            return self.shortcuts[rule.action]
+        if rule.action == "status" and rule.body is None:
+            plain = self.statuses(rule.status)
+            return Canned(plain.status, {**plain.headers, **rule.headers}, plain.body)
+        headers = dict(rule.headers)
+        if isinstance(rule.body, dict):
+            headers.setdefault("content-type", "application/json")
+            return Canned(rule.status, headers, json.dumps(rule.body, ensure_ascii=False))
+        return Canned(rule.status, headers, rule.body or "")
+
+
+def path_class(path: str) -> str:
+    """A path without the ids in it, so that calls can be counted by kind.
+
+    `…/ARCustomers('1200')` becomes `…/ARCustomers({key})`, a run of digits between slashes `{id}`.
+    """
+    path = re.sub(r"\([^/]*\)", "({key})", path)
+    return re.sub(r"(?<=/)\d{6,}(?=/|$)", "{id}", path)
+
+
+class Counters:
+    """How many requests a vendor saw: all, writes, and by method and kind of path."""
+
+    def __init__(self, *, is_write: Callable[[str, str], bool] | None = None) -> None:
+        self.is_write = is_write or (lambda method, _path: method in WRITING_METHODS)
+        self._lock = threading.Lock()
+        self.reset()
+
+    def reset(self) -> None:
+        with self._lock:
+            self.total = 0
+            self.writes = 0
+            self.by_call: Counter[str] = Counter()
+            self.by_status: Counter[str] = Counter()
+            self.in_flight = 0
+            self.most_in_flight = 0
+
+    def begin(self, method: str, path: str) -> None:
+        with self._lock:
+            self.total += 1
+            self.writes += self.is_write(method, path)
+            self.by_call[f"{method} {path_class(path)}"] += 1
+            self.in_flight += 1
+            self.most_in_flight = max(self.most_in_flight, self.in_flight)
+
+    def end(self, outcome: str) -> None:
+        """`outcome` is the status sent, or `reset` or `hang`."""
+        with self._lock:
+            self.by_status[outcome] += 1
+            self.in_flight = max(0, self.in_flight - 1)
+
+    def snapshot(self) -> dict[str, Any]:
+        with self._lock:
+            return {
+                "total": self.total,
+                "writes": self.writes,
+                "most_in_flight": self.most_in_flight,
+                "by_call": dict(sorted(self.by_call.items())),
+                "by_status": dict(sorted(self.by_status.items())),
+            }
+
+
+class FaultMiddleware:
+    """Counts every request to a vendor and plays the faults due; the control API passes untouched."""
+
+    def __init__(self, app: ASGIApp, faults: FaultBook, counters: Counters) -> None:
+        self.app = app
+        self.faults = faults
+        self.counters = counters
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(CONTROL_PREFIX):
+            await self.app(scope, receive, send)
+            return
+        method, path = scope["method"], scope["path"]
+        self.counters.begin(method, path)
+        recorder = _Recorder(send)
+        try:
+            body = await _read_body(receive)
+            due = self.faults.due(method, path, scope.get("query_string", b"").decode("latin-1"), body)
+            if self.faults.latency:
+                await asyncio.sleep(self.faults.latency)
+            await self._play(due, scope, _replay(body, receive), recorder)
+        finally:
+            self.counters.end(recorder.outcome)
+
+    async def _play(self, due: list[FaultRule], scope: Scope, receive: Receive, send: _Recorder) -> None:
+        for rule in due:
+            if rule.action == "latency":
+                await asyncio.sleep(rule.seconds)
+            elif rule.action == "token_revoked":
+                self.faults.hooks["token_revoked"]()
+        ending = next((rule for rule in due if rule.action in _ENDING), None)
+        if ending is None:
+            shaped = [rule for rule in due if rule.action in ("slow_body", "truncate")]
+            if shaped:
+                await self._shaped(shaped, scope, receive, send)
+            else:
+                await self.app(scope, receive, send)
+        elif ending.action == "reset_before":
+            send.outcome = "reset"
+            reset_connection(scope)
+        elif ending.action == "reset_after":
+            await self.app(scope, receive, _swallow)
+            send.outcome = "reset"
+            reset_connection(scope)
+        elif ending.action == "hang":
+            send.outcome = "hang"
+            await asyncio.sleep(ending.seconds or 3600)
+            reset_connection(scope)
+        else:
+            await _send_canned(self.faults.canned(ending), send)
+
+    async def _shaped(self, rules: list[FaultRule], scope: Scope, receive: Receive, send: _Recorder) -> None:
+        """Runs the application into memory, then sends its answer slowly, or cut off and reset."""
+        held = _Held()
+        await self.app(scope, receive, held)
+        await send(held.start)
+        slow = sum(rule.seconds for rule in rules if rule.action == "slow_body")
+        cut = next((rule for rule in rules if rule.action == "truncate"), None)
+        body = held.body
+        if cut is not None:
+            body = body[: cut.keep if cut.keep is not None else len(body) // 2]
+        pieces = 10 if slow else 1
+        size = max(1, -(-len(body) // pieces))
+        for at in range(0, len(body), size):
+            await send({"type": "http.response.body", "body": body[at : at + size], "more_body": True})
+            if slow:
+                await asyncio.sleep(slow / pieces)
+        if cut is None:
+            await send({"type": "http.response.body", "body": b""})
+        else:
+            # The bytes written must be on the wire before the connection goes; an RST would take them back.
+            await asyncio.sleep(0.02)
+            send.outcome = "reset"
+            reset_connection(scope, orderly=True)
+
+
+_ENDING = frozenset(
+    {"status", "respond", "day_end", "post_in_progress", "reset_before", "reset_after", "hang"},
+)
+
+
+class _Recorder:
+    """Notes the status sent."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.outcome = "none"
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.outcome = str(message["status"])
+        await self._send(message)
+
+
+class _Held:
+    """Collects an application's answer."""
+
+    def __init__(self) -> None:
+        self.start: Message = {}
+        self.body = b""
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.start = message
+        elif message["type"] == "http.response.body":
+            self.body += message.get("body", b"")
+
+
+async def _swallow(_message: Message) -> None:
+    return None
+
+
+async def _read_body(receive: Receive) -> bytes:
+    parts: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            break
+    return b"".join(parts)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    sent = False
+
+    async def replayed() -> Message:
+        nonlocal sent
+        if not sent:
+            sent = True
+            return {"type": "http.request", "body": body, "more_body": False}
+        return await receive()
+
+    return replayed
+
+
+async def _send_canned(answer: Canned, send: _Recorder) -> None:
+    payload = answer.body.encode()
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    headers["content-length"] = str(len(payload))
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+    await send({"type": "http.response.body", "body": payload})
