@@ -1,0 +1,256 @@
+"""`sagezoho.yaml`: connections, flows, cadence and order lines. Secrets never live here.
+
+Every key but a connection's two addresses has a default. An unknown key, or a value that does not fit, is a
+ConfigurationError that names file, line and key.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+
+from sagezoho_pipelines.domain import marked_yaml
+from sagezoho_pipelines.domain.errors import ConfigurationError
+
+FLOWS = ("vendors", "customers", "orders", "invoices")
+FlowName = Literal["vendors", "customers", "orders", "invoices"]
+
+_URL = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^https?://[^\s/]+(/\S*)?$")]
+_CODE = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, max_length=12)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Sage300Settings(_Model):
+    """Where one Sage 300 company is. Time-outs are in seconds."""
+
+    url: _URL
+    company: Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z0-9]{1,6}$")]
+    page_size: int = Field(100, ge=2, le=1000)
+    concurrency: int = Field(2, ge=1, le=16)
+    connect_timeout: float = Field(10, gt=0, le=120)
+    read_timeout: float = Field(80, gt=0, le=3600)
+    max_attempts: int = Field(5, ge=1, le=20)
+
+
+class ZohoCrmSettings(_Model):
+    """Where one Zoho organisation is. `api_domains` lists hosts besides Zoho's own that a token may route to.
+
+    `trigger` names the Zoho automations that our writes set off (workflow, approval, blueprint, pathfinder,
+    orchestration); none by default.
+    """
+
+    accounts_url: _URL = "https://accounts.zoho.com"
+    api_domains: tuple[_URL, ...] = ()
+    concurrency: int = Field(10, ge=1, le=10)
+    connect_timeout: float = Field(10, gt=0, le=120)
+    read_timeout: float = Field(60, gt=0, le=600)
+    max_attempts: int = Field(5, ge=1, le=20)
+    trigger: tuple[Literal["workflow", "approval", "blueprint", "pathfinder", "orchestration"], ...] = ()
+
+
+class Cadence(_Model):
+    """When an entity is polled (cron, in the connection's time zone) and how often its sensor asks (seconds)."""
+
+    cron: str = "*/15 * * * *"
+    sensor_seconds: int = Field(60, ge=30)
+
+    @field_validator("cron")
+    @classmethod
+    def _five_fields(cls, value: str) -> str:
+        if len(value.split()) != 5:
+            raise ValueError("a cron schedule has five fields, e.g. '*/15 * * * *'")
+        return value
+
+
+class VendorsFlow(_Model):
+    """`overlap_days` re-reads that many days before the watermark: Sage's dates can be set back."""
+
+    enabled: bool = True
+    vendors: Cadence = Cadence(cron="*/10 * * * *")
+    ap_batches: Cadence = Cadence(cron="5 * * * *", sensor_seconds=300)
+    overlap_days: int = Field(3, ge=0, le=60)
+
+
+class NumberRule(_Model):
+    """How a new Sage customer gets its number: a prefix and a sequence, or the text of a Zoho account field."""
+
+    rule: Literal["sequence", "field"] = "sequence"
+    prefix: Annotated[str, StringConstraints(to_upper=True, pattern=r"^[A-Za-z0-9-]{0,8}$")] = "Z"
+    digits: int = Field(6, ge=1, le=12)
+    start: int = Field(1, ge=1)
+    field: str = "Sage_Customer_Number"
+
+    @model_validator(mode="after")
+    def _fits(self) -> NumberRule:
+        if self.rule == "sequence" and len(self.prefix) + self.digits > 12:
+            raise ValueError("prefix and digits together may not pass the 12 characters of a Sage customer number")
+        return self
+
+
+class CustomersFlow(_Model):
+    """What a customer made from a Zoho account gets where the account's own fields say nothing."""
+
+    enabled: bool = True
+    group: _CODE = "WHL"
+    terms: _CODE = "N30"
+    tax_group: _CODE = "CALIF"
+    currency: Annotated[str, StringConstraints(to_upper=True, pattern=r"^[A-Za-z]{3}$")] = "USD"
+    number: NumberRule = NumberRule()
+    cadence: Cadence = Cadence(cron="*/5 * * * *")
+
+
+class SubformLines(_Model):
+    """A subform on the deal that holds order lines, and the names of its fields."""
+
+    field: str
+    product: str = "Product"
+    code: str = ""
+    quantity: str = "Quantity"
+    price: str = "Rate"
+    discount: str = ""
+    description: str = "Description"
+
+
+class AmountLine(_Model):
+    """The one line made of a deal's Amount: a miscellaneous charge, or one unit of an item."""
+
+    kind: Literal["miscellaneous", "item"] = "miscellaneous"
+    code: str = "HC"
+
+
+class OrdersFlow(_Model):
+    """Which deals become orders (`stages` empty: every stage whose forecast type is closed-won) and with what lines."""
+
+    enabled: bool = True
+    stages: tuple[str, ...] = ()
+    lines: tuple[Literal["quote", "subform", "amount"], ...] = ("quote", "subform", "amount")
+    quote_stages: tuple[str, ...] = ("Accepted", "Closed Won")
+    subform: SubformLines | None = None
+    amount: AmountLine = AmountLine()
+    location: str = "1"
+    overlap_seconds: int = Field(120, ge=0)
+    start: str = ""
+    cadence: Cadence = Cadence(cron="*/5 * * * *")
+
+    @field_validator("start")
+    @classmethod
+    def _a_date(cls, value: str) -> str:
+        if value and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+            raise ValueError("start is a date, YYYY-MM-DD: deals changed before it are left alone")
+        return value
+
+
+class InvoicesFlow(_Model):
+    enabled: bool = True
+    invoices: Cadence = Cadence(cron="*/10 * * * *")
+    ar_batches: Cadence = Cadence(cron="10 * * * *", sensor_seconds=300)
+    posted_documents: Cadence = Cadence(cron="20 * * * *", sensor_seconds=300)
+    overlap_days: int = Field(3, ge=0, le=60)
+
+
+class Flows(_Model):
+    vendors: VendorsFlow = VendorsFlow()
+    customers: CustomersFlow = CustomersFlow()
+    orders: OrdersFlow = OrdersFlow()
+    invoices: InvoicesFlow = InvoicesFlow()
+
+
+class Retries(_Model):
+    """Back-off of one change between attempts, in seconds; the last attempt's failure lands in the error inbox."""
+
+    max_attempts: int = Field(8, ge=1, le=50)
+    base_seconds: float = Field(30, gt=0)
+    cap_seconds: float = Field(3600, gt=0)
+
+
+class Connection(_Model):
+    """One Sage 300 company paired with one Zoho CRM organisation."""
+
+    sage300: Sage300Settings
+    zoho_crm: ZohoCrmSettings = ZohoCrmSettings()
+    flows: Flows = Flows()
+    retries: Retries = Retries()
+    timezone: str = "UTC"
+    sweep_cron: str = "30 2 * * *"
+    lease_seconds: float = Field(300, ge=5)
+
+
+class Settings(_Model):
+    """The whole file. `retention_days` is how long Dagster's own run records are kept; the ledger's audit is kept."""
+
+    connections: Mapping[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,30}$")], Connection]
+    retention_days: int = Field(90, ge=1)
+
+    def connection(self, name: str) -> Connection:
+        try:
+            return self.connections[name]
+        except KeyError:
+            known = ", ".join(sorted(self.connections)) or "none"
+            raise ConfigurationError(f"there is no connection {name!r} in the configuration; known: {known}") from None
+
+
+def config_path(env: Mapping[str, str] = os.environ) -> Path:
+    """`SAGEZOHO_CONFIG`, or `sagezoho.yaml` in the working directory."""
+    return Path(env.get("SAGEZOHO_CONFIG") or "sagezoho.yaml")
+
+
+def home(env: Mapping[str, str] = os.environ) -> Path:
+    """`SAGEZOHO_HOME`, or `.sagezoho` in the working directory: key file, embedded database."""
+    return Path(env.get("SAGEZOHO_HOME") or ".sagezoho")
+
+
+def load(path: Path) -> Settings:
+    """Read the configuration. Raises ConfigurationError when it is missing or does not fit."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path}: cannot be read ({error.strerror}). Write one with 'sagezoho init', or name it in SAGEZOHO_CONFIG."
+        ) from None
+    return parse(text, str(path))
+
+
+def parse(text: str, name: str) -> Settings:
+    """Read the configuration from text; `name` is used in errors."""
+    marked = marked_yaml.load(text, name)
+    if not isinstance(marked.data, dict):
+        raise ConfigurationError(f"{name}:1: the file must be a mapping with the key 'connections'")
+    try:
+        return Settings.model_validate(marked.data)
+    except ValidationError as error:
+        lines = [_sentence(marked, problem) for problem in error.errors()]
+        raise ConfigurationError("\n".join(lines)) from None
+
+
+def _sentence(marked: marked_yaml.MarkedYaml, problem: Any) -> str:
+    path = tuple(part for part in problem["loc"] if part != "[key]")
+    where = marked.where(path)
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: unknown key{_suggestion(path)}"
+    if problem["type"] == "missing":
+        return f"{where}: is missing"
+    return f"{where}: {problem['msg'].removeprefix('Value error, ')}"
+
+
+def _suggestion(path: tuple[str | int, ...]) -> str:
+    """`; known here: …` for the model that the path ends in."""
+    model: Any = Settings
+    steps = list(path[:-1])
+    if steps[:1] == ["connections"] and len(steps) > 1:
+        model, steps = Connection, steps[2:]
+    for part in steps:
+        field = model.model_fields.get(str(part)) if _is_model(model) else None
+        model = field.annotation if field is not None else None
+    return f"; known here: {', '.join(model.model_fields)}" if _is_model(model) else ""
+
+
+def _is_model(candidate: Any) -> bool:
+    return isinstance(candidate, type) and issubclass(candidate, BaseModel)
