@@ -219,7 +219,23 @@ class Ledger(Protocol):
         """Change states, links, intents, follow-up looks and audit entries commit together."""
         ...
 
-    def open_changes(self, entity: EntityRef) -> int: ...
+    def open_changes(self, entity: EntityRef) -> int:
+        """Changes still to be delivered: queued (due or not) and claimed."""
+        ...
+
+    def mark_missing(self, entity: EntityRef, *, not_seen_since: datetime, at: datetime, run_id: str = "") -> int:
+        """After a full sweep: records not seen by it are marked deleted and a look at each is queued, in one
+        transaction; returns how many."""
+        ...
+
+    def refused_with(self, entity: EntityRef, *, code: str, name: str, values: Sequence[str]) -> list[str]:
+        """Keys of records whose last change was refused with `error.code == code` and `error.details[name]` in
+        `values`: what waits for something that has come."""
+        ...
+
+    def last_error(self, entity: EntityRef, key: str) -> Mapping[str, Any] | None:
+        """The error of the record's newest change, when that change was refused or is in conflict."""
+        ...
 
     # links
     def links_by_sage(

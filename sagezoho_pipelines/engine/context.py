@@ -1,0 +1,57 @@
+"""Everything one run works with: a connection's settings, its vendors, the ledger, the clock, and what was learnt once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sagezoho_pipelines.config import Connection
+from sagezoho_pipelines.domain.mapping import FlowMapping
+from sagezoho_pipelines.domain.records import EntityRef, System
+from sagezoho_pipelines.engine.ports import Ledger, Sage300, ZohoCrm
+
+
+class Facts:
+    """What a run asks a vendor once and then knows, e.g. the stages that count as won. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def get(self, name: str, ask: Callable[[], Any]) -> Any:
+        with self._lock:
+            if name not in self._known:
+                self._known[name] = ask()
+            return self._known[name]
+
+
+@dataclass(frozen=True)
+class Context:
+    """`actor` is who asked (a user, a sensor), `worker` is this process, `random` gives [0, 1)."""
+
+    connection: str
+    settings: Connection
+    sage: Sage300
+    zoho: ZohoCrm
+    ledger: Ledger
+    mappings: Mapping[str, FlowMapping]
+    clock: Callable[[], datetime]
+    random: Callable[[], float]
+    run_id: str
+    actor: str
+    worker: str
+    facts: Facts = field(default_factory=Facts)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def sage_entity(self, entity: str) -> EntityRef:
+        return EntityRef(self.connection, System.SAGE300, entity)
+
+    def zoho_entity(self, entity: str) -> EntityRef:
+        return EntityRef(self.connection, System.ZOHO_CRM, entity)
+
+    def sage_key(self, *parts: str) -> str:
+        """The text that a unique Zoho field carries: company and Sage key, since one organisation may serve several."""
+        return "/".join((self.settings.sage300.company, *parts))

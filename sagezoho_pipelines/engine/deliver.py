@@ -1,0 +1,97 @@
+"""Delivery: claim due changes, hand them to the flow's handler, settle them. The one path for every cause."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Protocol
+
+from sagezoho_pipelines.domain.errors import VendorError, Verdict
+from sagezoho_pipelines.domain.records import Change, EntityRef, System
+from sagezoho_pipelines.engine import settling
+from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.ports import Settlement
+from sagezoho_pipelines.engine.tally import Tally
+
+log = logging.getLogger(__name__)
+
+
+class Handler(Protocol):
+    """How one source entity's changes reach the other side."""
+
+    @property
+    def flow(self) -> str: ...
+
+    @property
+    def target(self) -> tuple[System, str]: ...
+
+    @property
+    def batch(self) -> int:
+        """How many changes one worker claims at once."""
+        ...
+
+    def source(self, ctx: Context) -> EntityRef: ...
+
+    def workers(self, ctx: Context) -> int:
+        """How many batches may be under way at once in this process."""
+        ...
+
+    def prepare(self, ctx: Context) -> None:
+        """Ask once, before anything is claimed, for what the whole run needs; raises what a person must mend."""
+        ...
+
+    def deliver(self, ctx: Context, changes: Sequence[Change]) -> Sequence[Settlement]:
+        """Deliver a batch: one settlement for each change. A VendorError concerns the whole batch."""
+        ...
+
+
+def deliver(ctx: Context, handler: Handler) -> Tally:
+    """Deliver until nothing is due. A fatal error stops the run; what was claimed is given back untouched."""
+    tally = Tally()
+    if ctx.ledger.open_changes(handler.source(ctx)) == 0:
+        return tally
+    handler.prepare(ctx)
+    with ThreadPoolExecutor(handler.workers(ctx), thread_name_prefix=handler.flow) as pool:
+        futures = [pool.submit(_work, ctx, handler, tally) for _ in range(handler.workers(ctx))]
+        problems = [problem for problem in (future.exception() for future in futures) if problem is not None]
+    if problems:
+        raise problems[0]
+    log.info("delivered %s: %s", handler.source(ctx), {k: v for k, v in tally.figures().items() if v})
+    return tally
+
+
+def _work(ctx: Context, handler: Handler, tally: Tally) -> None:
+    source = handler.source(ctx)
+    while not ctx.stop.is_set():
+        changes = ctx.ledger.claim(
+            source,
+            worker=ctx.worker,
+            limit=handler.batch,
+            lease_seconds=ctx.settings.lease_seconds,
+            at=ctx.clock(),
+            run_id=ctx.run_id,
+        )
+        if not changes:
+            return
+        try:
+            settlements = handler.deliver(ctx, changes)
+        except VendorError as error:
+            if error.verdict is Verdict.FATAL:
+                ctx.stop.set()
+                _give_back(ctx, changes)
+                raise
+            settlements = [
+                settling.failed(ctx, handler.flow, change, error, target=handler.target) for change in changes
+            ]
+        except BaseException:
+            ctx.stop.set()
+            _give_back(ctx, changes)
+            raise
+        ctx.ledger.settle(settlements, at=ctx.clock())
+        tally.settled(settlements)
+
+
+def _give_back(ctx: Context, changes: Sequence[Change]) -> None:
+    ctx.ledger.release(changes, retry_at=ctx.clock() + timedelta(seconds=1))

@@ -1,0 +1,142 @@
+"""The two ways a source can be read for changes: by a Sage date marker, and by Zoho's Modified_Time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from sagezoho_pipelines.domain.criteria import Condition, Criteria, where
+from sagezoho_pipelines.domain.digest import digest
+from sagezoho_pipelines.domain.records import CapturedRecord, EntityRef, Look, Row
+from sagezoho_pipelines.engine.capture import CapturedPage
+from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.windows import Window
+
+#: Zoho shows a write in COQL only after its transaction: a poll starts this long before Zoho's own clock at the last.
+ZOHO_SETTLING = timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class SageDateFeed:
+    """A Sage entity set with a date-only change marker.
+
+    The marker is the session date of whoever saved, so it can be set back: every poll re-reads `overlap` days, and
+    digests tell what is new. Pages come in key order, not by date, so the watermark moves once, after the last page,
+    and never past today: a post-dated session would hide everything until that day.
+    """
+
+    flow: str
+    name: str
+    entity_set: str
+    key: str
+    marker: str
+    label: str
+    select: Callable[[Context], Sequence[str]]
+    digested: Callable[[Context], Sequence[str]]
+    overlap_days: Callable[[Context], int]
+    wanted: Callable[[Context, Sequence[Row]], Sequence[Row]] = lambda _ctx, rows: rows
+    keep_payload: bool = True
+    record_key: Callable[[Row], str] | None = None
+
+    def entity(self, ctx: Context) -> EntityRef:
+        return ctx.sage_entity(self.name)
+
+    def pages(self, ctx: Context, window: Window) -> Iterator[CapturedPage]:
+        newest = self._watermark(ctx)
+        columns = sorted({*self.select(ctx), self.key, self.marker})
+        today = ctx.clock().date()
+        for rows in ctx.sage.pages(self.entity_set, select=columns, where=self._where(ctx, window)):
+            for row in rows:
+                marked = as_date(row.get(self.marker))
+                if marked is not None and marked <= today and (newest is None or marked > newest):
+                    newest = marked
+            yield CapturedPage([self._record(ctx, row) for row in self.wanted(ctx, rows)])
+        if newest is not None:
+            yield CapturedPage([], watermark={"date": newest.isoformat()})
+
+    def has_news(self, ctx: Context) -> bool:
+        """Asks for one row at or after the watermark's own day: dates cannot tell more than that."""
+        mark = self._watermark(ctx)
+        conditions = [] if mark is None else [where(self.marker, "ge", mark)]
+        return ctx.sage.exists(self.entity_set, where=conditions)
+
+    def _where(self, ctx: Context, window: Window) -> Criteria:
+        if window.start is not None and window.end is not None:
+            return [where(self.marker, "ge", window.start), where(self.marker, "le", window.end)]
+        mark = self._watermark(ctx)
+        if window.is_sweep or mark is None:
+            return []
+        return [where(self.marker, "ge", mark - timedelta(days=self.overlap_days(ctx)))]
+
+    def _watermark(self, ctx: Context) -> date | None:
+        mark = ctx.ledger.watermark(self.entity(ctx))
+        return date.fromisoformat(str(mark["date"])) if mark else None
+
+    def _record(self, ctx: Context, row: Row) -> CapturedRecord:
+        key = self.record_key(row) if self.record_key else str(row[self.key])
+        name = str(row.get(self.label) or "")
+        return CapturedRecord(key, digest(row, self.digested(ctx)), row if self.keep_payload else None, name)
+
+
+@dataclass(frozen=True)
+class ZohoFeed:
+    """A Zoho module read by keyset over (Modified_Time, id), from a little before Zoho's own clock at the last poll."""
+
+    flow: str
+    name: str
+    module: str
+    label: str
+    select: Callable[[Context], Sequence[str]]
+    digested: Callable[[Context], Sequence[str]]
+    conditions: Callable[[Context], Criteria]
+    overlap: Callable[[Context], timedelta]
+    looks: Callable[[Context, Sequence[Row], Window], Sequence[Look]] = lambda _ctx, _rows, _window: ()
+    wanted: Callable[[Context, Sequence[Row]], Sequence[Row]] = lambda _ctx, rows: rows
+    first: Callable[[Context], datetime] = lambda _ctx: datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+    def entity(self, ctx: Context) -> EntityRef:
+        return ctx.zoho_entity(self.name)
+
+    def pages(self, ctx: Context, window: Window) -> Iterator[CapturedPage]:
+        since, until = self._bounds(ctx, window)
+        newest = self._watermark(ctx)
+        columns = sorted({*self.select(ctx), "id", "Modified_Time"})
+        pages = ctx.zoho.changed_since(
+            self.module, fields=columns, since=since, until=until, where=self.conditions(ctx)
+        )
+        for page in pages:
+            seen = [datetime.fromisoformat(str(row["Modified_Time"])) for row in page.rows]
+            reached = min([max(seen), page.server_time - ZOHO_SETTLING]) if seen else None
+            if reached is not None and (newest is None or reached > newest):
+                newest = reached
+            mark = {"modified_time": newest.isoformat()} if newest else None
+            kept = self.wanted(ctx, page.rows)
+            records = [self._record(ctx, row) for row in kept]
+            yield CapturedPage(records, self.looks(ctx, kept, window), mark)
+
+    def has_news(self, ctx: Context) -> bool:
+        mark = self._watermark(ctx)
+        newer: list[Condition] = [] if mark is None else [where("Modified_Time", "gt", mark)]
+        return bool(ctx.zoho.find(self.module, where=[*newer, *self.conditions(ctx)], fields=["id"], limit=1))
+
+    def _bounds(self, ctx: Context, window: Window) -> tuple[datetime, datetime | None]:
+        if window.is_range:
+            return window.instants
+        mark = self._watermark(ctx)
+        if mark is None or window.is_sweep:
+            return self.first(ctx), None
+        return mark - self.overlap(ctx), None
+
+    def _watermark(self, ctx: Context) -> datetime | None:
+        mark = ctx.ledger.watermark(self.entity(ctx))
+        return datetime.fromisoformat(str(mark["modified_time"])) if mark else None
+
+    def _record(self, ctx: Context, row: Row) -> CapturedRecord:
+        return CapturedRecord(str(row["id"]), digest(row, self.digested(ctx)), row, str(row.get(self.label) or ""))
+
+
+def as_date(value: object) -> date | None:
+    """A Sage date (`2026-01-31T00:00:00Z`) as the day it names, whatever the zone."""
+    text = str(value or "")[:10]
+    return date.fromisoformat(text) if text else None

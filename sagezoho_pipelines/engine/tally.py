@@ -1,0 +1,91 @@
+"""What one run did, counted while it happens: the figures of the command, the run's metadata and the tests."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from sagezoho_pipelines.domain.records import Outcome
+from sagezoho_pipelines.engine.ports import CaptureResult, Settlement
+
+#: At most this many records are shown as a sample in a run's metadata.
+SAMPLE_ROWS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One delivered record as shown in a run: source id, target id, what happened, and the vendor's words if any."""
+
+    source: str
+    target: str
+    name: str
+    outcome: str
+    note: str
+
+
+@dataclass(slots=True)
+class Tally:
+    """Thread-safe counters of one flow. `captured` counts records read, `outcomes` counts deliveries."""
+
+    captured: int = 0
+    unchanged: int = 0
+    changed: int = 0
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    samples: list[Sample] = field(default_factory=list)
+    windows: dict[str, dict[str, object]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def captured_page(self, result: CaptureResult) -> None:
+        with self._lock:
+            self.captured += result.captured
+            self.unchanged += result.unchanged
+            self.changed += result.changed
+
+    def settled(self, settlements: Iterable[Settlement]) -> None:
+        with self._lock:
+            for settlement in settlements:
+                self.outcomes[settlement.outcome] += 1
+                if len(self.samples) < SAMPLE_ROWS and settlement.outcome not in (Outcome.NOOP, Outcome.SKIPPED):
+                    self.samples.append(_sample(settlement))
+
+    def note(self, text: str) -> None:
+        """Say something once, however often it happens."""
+        with self._lock:
+            if text not in self.notes:
+                self.notes.append(text)
+
+    def count(self, outcome: Outcome) -> int:
+        return self.outcomes[outcome]
+
+    @property
+    def left_over(self) -> int:
+        """What did not reach the other side: refused, in conflict, or still to be tried again."""
+        return sum(self.outcomes[outcome] for outcome in (Outcome.REFUSED, Outcome.CONFLICTED, Outcome.RETRYING))
+
+    def figures(self) -> dict[str, int]:
+        return {
+            "captured": self.captured,
+            "unchanged": self.unchanged,
+            **{str(outcome): self.outcomes[outcome] for outcome in Outcome if outcome is not Outcome.SKIPPED},
+            "skipped": self.outcomes[Outcome.SKIPPED],
+        }
+
+    def add(self, other: Tally) -> None:
+        with self._lock:
+            self.captured += other.captured
+            self.unchanged += other.unchanged
+            self.changed += other.changed
+            self.outcomes.update(other.outcomes)
+            self.samples = (self.samples + other.samples)[:SAMPLE_ROWS]
+            self.windows.update(other.windows)
+            self.notes.extend(note for note in other.notes if note not in self.notes)
+
+
+def _sample(settlement: Settlement) -> Sample:
+    target = ", ".join(f"{entry.target_entity} {entry.target_id}" for entry in settlement.audit if entry.target_id)
+    note = str(settlement.error.get("text", "")) if settlement.error else ""
+    change = settlement.change
+    return Sample(f"{change.entity.entity} {change.key}", target, change.name, str(settlement.outcome), note[:200])

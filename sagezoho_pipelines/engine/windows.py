@@ -1,0 +1,46 @@
+"""Which part of a source a capture reads: what is new, a range of days, or everything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from sagezoho_pipelines.domain.records import Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """`start` and `end` (both days included) are set for a range; a sweep reads all and finds deletions."""
+
+    cause: Cause = Cause.POLL
+    start: date | None = None
+    end: date | None = None
+
+    @classmethod
+    def incremental(cls, cause: Cause = Cause.POLL) -> Window:
+        return cls(cause)
+
+    @classmethod
+    def days(cls, start: date, end: date) -> Window:
+        """Re-capture and re-deliver what changed on these days."""
+        return cls(Cause.BACKFILL, start, end)
+
+    @classmethod
+    def sweep(cls) -> Window:
+        return cls(Cause.SWEEP)
+
+    @property
+    def is_range(self) -> bool:
+        return self.start is not None
+
+    @property
+    def is_sweep(self) -> bool:
+        return self.cause is Cause.SWEEP
+
+    @property
+    def instants(self) -> tuple[datetime, datetime]:
+        """The range as UTC instants, the end excluded."""
+        if self.start is None or self.end is None:
+            raise ValueError("only a range of days has bounds")
+        first = datetime.combine(self.start, time.min, UTC)
+        return first, datetime.combine(self.end + timedelta(days=1), time.min, UTC)
