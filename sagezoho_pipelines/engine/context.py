@@ -1,4 +1,4 @@
-"""Everything one run works with: a connection's settings, its vendors, the ledger, the clock, and what was learnt once."""
+"""Everything one run works with: settings, vendors, ledger, clock, and what was learnt once."""
 
 from __future__ import annotations
 

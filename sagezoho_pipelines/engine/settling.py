@@ -112,7 +112,7 @@ def failed(
     """The settlement of a failed attempt, as the error's verdict asks: retry later, refuse, skip or conflict."""
     outcome = _outcome(ctx, change, error)
     retry_at = next_attempt(ctx, change, error.retry_after) if outcome is Outcome.RETRYING else None
-    answer = error.answer()
+    answer = {**error.answer(), "details": dict(error.details)} if error.details else error.answer()
     if outcome is Outcome.REFUSED and error.verdict is Verdict.RETRY:
         answer["advice"] = f"given up after {change.attempt} attempts; retry it when the cause is gone"
     movement = Movement(target[0], target[1], "", operation, outcome, answer=answer)

@@ -1,0 +1,235 @@
+"""Customers: the Zoho accounts of deals that qualify become Sage customers, and follow what sales changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sagezoho_pipelines.domain.criteria import where
+from sagezoho_pipelines.domain.errors import ConfigurationError, OutcomeUnknown, VendorError, Verdict
+from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Link, Look, Outcome, Row, System
+from sagezoho_pipelines.engine import sage_target, settling, zoho_target
+from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.feeds import ZohoFeed
+from sagezoho_pipelines.engine.ports import Intent, IntentRequest, Settlement
+from sagezoho_pipelines.engine.settling import Movement
+
+FLOW = "customers"
+ENTITY_SET = "AR/ARCustomers"
+SOURCE = "deal_accounts"
+_READ_BACK = ("CustomerNumber", "CustomerName", "CurrencyCode")
+#: A number rule that meets this many taken numbers in a row is misconfigured.
+_NUMBER_ATTEMPTS = 50
+
+
+def account_fields(ctx: Context) -> tuple[str, ...]:
+    """What is read of an account: the customer's fields, and the ship-to address that orders take from it."""
+    number = ctx.settings.flows.customers.number
+    chosen = {number.field} if number.rule == "field" else set()
+    ship_to = {source.split(".", 1)[1] for source in _account_sources(ctx)}
+    return tuple(sorted({*ctx.mappings[FLOW].source_fields(), *chosen, *ship_to}))
+
+
+def _account_sources(ctx: Context) -> set[str]:
+    rules = ctx.mappings["orders"]["orders"].rules
+    return {source for rule in rules for source in rule.sources if source.startswith("account.")}
+
+
+def _linked_only(ctx: Context, rows: Sequence[Row]) -> Sequence[Row]:
+    """Of all accounts that changed, those that are customers; others become one when a deal of theirs is won."""
+    links = ctx.ledger.links_by_zoho(ctx.connection, "Accounts", "customers", [str(row["id"]) for row in rows])
+    return [row for row in rows if str(row["id"]) in links]
+
+
+feed = ZohoFeed(
+    flow=FLOW,
+    name=SOURCE,
+    module="Accounts",
+    label="Account_Name",
+    select=account_fields,
+    digested=lambda ctx: ctx.mappings[FLOW].source_fields(),
+    conditions=lambda _ctx: (),
+    overlap=lambda ctx: timedelta(seconds=ctx.settings.flows.orders.overlap_seconds),
+    wanted=_linked_only,
+)
+
+
+class CustomersHandler:
+    """One POST a customer, announced by an intent that holds its number; updates by PATCH of what changed."""
+
+    flow = FLOW
+    target = (System.SAGE300, "customers")
+    batch = 5
+
+    def source(self, ctx: Context) -> EntityRef:
+        return ctx.zoho_entity(SOURCE)
+
+    def workers(self, ctx: Context) -> int:
+        return ctx.settings.sage300.concurrency
+
+    def prepare(self, ctx: Context) -> None:
+        zoho_target.require_fields(ctx, "Accounts", account_fields(ctx))
+
+    def deliver(self, ctx: Context, changes: Sequence[Change]) -> Sequence[Settlement]:
+        claimed_at = ctx.clock()
+        accounts = self._accounts(ctx, changes)
+        links = ctx.ledger.links_by_zoho(ctx.connection, "Accounts", "customers", [change.key for change in changes])
+        return [
+            self._one(ctx, change, accounts.get(change.key), links.get(change.key), claimed_at) for change in changes
+        ]
+
+    def _accounts(self, ctx: Context, changes: Sequence[Change]) -> dict[str, Row]:
+        known = {change.key: change.payload for change in changes if change.payload is not None}
+        looks = [change.key for change in changes if change.payload is None]
+        fetched = ctx.zoho.get_many("Accounts", looks, fields=account_fields(ctx)) if looks else []
+        return {**known, **{str(row["id"]): row for row in fetched}}
+
+    def _one(
+        self, ctx: Context, change: Change, account: Row | None, link: Link | None, claimed_at: datetime
+    ) -> Settlement:
+        try:
+            if account is None:
+                raise settling.refusal(
+                    "ACCOUNT_MISSING",
+                    f"account {change.key} is no longer in Zoho",
+                    advice="restore it, or dismiss this",
+                    system=System.ZOHO_CRM,
+                )
+            name = str(account.get("Account_Name") or "")
+            change = settling.resolved(change, account, ctx.mappings[FLOW].source_fields(), name)
+            if sage_target.too_late_to_send(ctx, claimed_at):
+                raise sage_target.lease_ran_out()
+            if link is not None:
+                return self._update(ctx, change, account, link)
+            return self._create(ctx, change, account)
+        except VendorError as error:
+            if error.verdict is Verdict.FATAL:
+                raise
+            return settling.failed(ctx, FLOW, change, error, target=self.target)
+
+    def _create(self, ctx: Context, change: Change, account: Row) -> Settlement:
+        mapping = ctx.mappings[FLOW]["customers"]
+        intent = self._number(ctx, change, account)
+        document = self._document(ctx, account, intent.business_key)
+        after = mapping.apply(document)
+        body = mapping.changes({}, after, creating=True)
+
+        def read_back() -> Row | None:
+            found = ctx.sage.get(ENTITY_SET, intent.business_key, select=_READ_BACK)
+            if found is not None and str(found.get("CustomerName") or "").strip() != str(after["CustomerName"] or ""):
+                raise VendorError(
+                    system=System.SAGE300,
+                    code="CUSTOMER_NUMBER_TAKEN",
+                    text=f"customer {intent.business_key} exists in Sage as {found.get('CustomerName')!r}",
+                    verdict=Verdict.CONFLICT,
+                    advice="somebody used the number reserved for this account; dismiss this and sync the account again",
+                )
+            return found
+
+        try:
+            created = sage_target.create(ctx, ENTITY_SET, body, intent, read_back)
+        except OutcomeUnknown:
+            raise
+        except VendorError as error:
+            if error.verdict in (Verdict.REFUSE, Verdict.CONFLICT):
+                settlement = settling.failed(ctx, FLOW, change, error, target=self.target, operation="create")
+                return replace(settlement, intents=[(intent.id, "refused", "")])
+            raise
+        number = str(created.record["CustomerNumber"]).strip()
+        answer = {"CustomerNumber": number, "read_back": created.found}
+        movement = Movement(
+            System.SAGE300, "customers", number, "create", Outcome.CREATED, mapping.trace({}, body), answer
+        )
+        link = Link(
+            connection=ctx.connection,
+            sage_entity="customers",
+            sage_id=number,
+            zoho_entity="Accounts",
+            zoho_id=change.key,
+            sage_name=str(after["CustomerName"] or ""),
+            zoho_name=change.name,
+            authority=System.ZOHO_CRM,
+            source_digest=change.digest,
+            written=after,
+        )
+        return settling.settled(
+            ctx,
+            FLOW,
+            change,
+            Outcome.CREATED,
+            movements=[movement],
+            links=[link],
+            looks=self._waiting_orders(ctx, change.key),
+            intents=[(intent.id, "settled", number)],
+        )
+
+    def _update(self, ctx: Context, change: Change, account: Row, link: Link) -> Settlement:
+        mapping = ctx.mappings[FLOW]["customers"]
+        after = mapping.apply(self._document(ctx, account, link.sage_id))
+        sent = mapping.changes(link.written, after, creating=False)
+        looks = self._waiting_orders(ctx, change.key)
+        if not sent:
+            return settling.settled(ctx, FLOW, change, Outcome.NOOP, looks=looks)
+        ctx.sage.patch(ENTITY_SET, link.sage_id, sent)
+        movement = Movement(
+            System.SAGE300, "customers", link.sage_id, "update", Outcome.UPDATED, mapping.trace(link.written, sent)
+        )
+        fresh = replace(
+            link,
+            written={**link.written, **sent},
+            zoho_name=change.name,
+            sage_name=str(after["CustomerName"] or ""),
+            source_digest=change.digest,
+        )
+        return settling.settled(ctx, FLOW, change, Outcome.UPDATED, movements=[movement], links=[fresh], looks=looks)
+
+    def _document(self, ctx: Context, account: Row, number: str) -> Row:
+        config = ctx.settings.flows.customers.model_dump(include={"group", "terms", "tax_group", "currency"})
+        return {**account, "config": config, "customer": {"number": number}}
+
+    def _number(self, ctx: Context, change: Change, account: Row) -> Intent:
+        """The account's customer number: chosen once and stored, with its intent, before the first send."""
+        known = ctx.ledger.intent_of(ctx.connection, "sage300", "customers", SOURCE, change.key)
+        if known is not None:
+            return self._intent(ctx, change, known.business_key)
+        rule = ctx.settings.flows.customers.number
+        if rule.rule == "field":
+            number = str(account.get(rule.field) or "").strip().upper()
+            if not number or len(number) > 12:
+                raise settling.refusal(
+                    "CUSTOMER_NUMBER_INVALID",
+                    f"the account's field {rule.field} holds {number!r}: a customer number has 1 to 12 characters",
+                    field=rule.field,
+                    advice="fill the field in Zoho",
+                    system=System.ZOHO_CRM,
+                )
+            if ctx.sage.get(ENTITY_SET, number, select=_READ_BACK) is not None:
+                raise settling.refusal(
+                    "CUSTOMER_NUMBER_TAKEN",
+                    f"customer {number} exists in Sage already",
+                    field=rule.field,
+                    advice="link the two with 'sagezoho links add', or choose another number",
+                )
+            return self._intent(ctx, change, number)
+        for _ in range(_NUMBER_ATTEMPTS):
+            sequence = ctx.ledger.next_number(ctx.connection, f"customers:{rule.prefix}", start=rule.start)
+            number = f"{rule.prefix}{sequence:0{rule.digits}d}"
+            if len(number) > 12:
+                raise ConfigurationError(f"{ctx.connection}: customer number {number} has more than 12 characters")
+            if ctx.sage.get(ENTITY_SET, number, select=_READ_BACK) is None:
+                return self._intent(ctx, change, number)
+        raise ConfigurationError(
+            f"{ctx.connection}: {_NUMBER_ATTEMPTS} customer numbers from {rule.prefix} on are all taken in Sage; "
+            "raise flows.customers.number.start"
+        )
+
+    def _intent(self, ctx: Context, change: Change, number: str) -> Intent:
+        request = IntentRequest("sage300", "customers", number, SOURCE, change.key, change.digest or "")
+        return ctx.ledger.begin_intents(ctx.connection, [request], at=ctx.clock(), run_id=ctx.run_id)[number]
+
+    def _waiting_orders(self, ctx: Context, account_id: str) -> list[Look]:
+        """Deals that were refused because this account was no customer yet."""
+        deals = ctx.zoho_entity("deals")
+        waiting = ctx.ledger.refused_with(deals, code="CUSTOMER_MISSING", name="account", values=[account_id])
+        return [Look(deals, key, Cause.RETRY, "its account has become a customer") for key in waiting]

@@ -1,0 +1,178 @@
+"""Where an order's lines come from: an accepted quote, a subform on the deal, or one line for the deal's amount."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from sagezoho_pipelines.domain.criteria import where
+from sagezoho_pipelines.domain.errors import VendorError
+from sagezoho_pipelines.domain.mapping import as_number
+from sagezoho_pipelines.domain.records import Row, System
+from sagezoho_pipelines.engine import settling
+from sagezoho_pipelines.engine.context import Context
+
+#: Sage keeps a line's discount as a percentage with five decimals.
+_PERCENT = Decimal("0.00001")
+
+Line = dict[str, Any]
+
+
+def accepted_quotes(ctx: Context, deal_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The accepted quotes of each deal, oldest first: deal id -> quote ids."""
+    orders = ctx.settings.flows.orders
+    if "quote" not in orders.lines or not deal_ids:
+        return {}
+    rows = ctx.zoho.find(
+        "Quotes",
+        where=[where("Deal_Name.id", "in", list(deal_ids)), where("Quote_Stage", "in", list(orders.quote_stages))],
+        fields=["Deal_Name"],
+    )
+    quotes: dict[str, list[str]] = {}
+    for row in rows:
+        quotes.setdefault(str((row.get("Deal_Name") or {}).get("id")), []).append(str(row["id"]))
+    return quotes
+
+
+def lines_of(ctx: Context, deal: Row, quote_ids: Sequence[str]) -> list[Line]:
+    """The deal's order lines by the first configured strategy that yields any. Refuses a deal that has none."""
+    orders = ctx.settings.flows.orders
+    for strategy in orders.lines:
+        if strategy == "quote":
+            lines = _from_quote(ctx, deal, quote_ids)
+        elif strategy == "subform":
+            lines = _from_subform(ctx, deal)
+        else:
+            lines = _from_amount(ctx, deal)
+        if lines:
+            return lines
+    raise settling.refusal(
+        "NO_LINES",
+        "the deal has no accepted quote, no product lines and no amount",
+        field="Amount",
+        advice="fill the deal's Amount, or accept its quote",
+        system=System.ZOHO_CRM,
+    )
+
+
+def _from_quote(ctx: Context, deal: Row, quote_ids: Sequence[str]) -> list[Line]:
+    if not quote_ids:
+        return []
+    if len(quote_ids) > 1:
+        raise settling.refusal(
+            "SEVERAL_QUOTES",
+            f"the deal has {len(quote_ids)} accepted quotes: {', '.join(quote_ids)}",
+            field="Quote_Stage",
+            advice="leave one of them accepted",
+            system=System.ZOHO_CRM,
+        )
+    quote = ctx.zoho.get("Quotes", quote_ids[0])
+    rows = (quote or {}).get("Quoted_Items") or []
+    return [
+        _item_line(
+            ctx,
+            code=_product_code(ctx, row.get("Product_Name"), number),
+            quantity=row.get("Quantity"),
+            price=row.get("List_Price"),
+            discount=row.get("Discount"),
+            description=row.get("Description"),
+            number=number,
+        )
+        for number, row in enumerate(rows, 1)
+    ]
+
+
+def _from_subform(ctx: Context, deal: Row) -> list[Line]:
+    subform = ctx.settings.flows.orders.subform
+    if subform is None:
+        return []
+    whole = ctx.zoho.get("Deals", str(deal["id"])) or {}
+    lines = []
+    for number, row in enumerate(whole.get(subform.field) or [], 1):
+        code = str(row.get(subform.code) or "").strip() if subform.code else ""
+        lines.append(
+            _item_line(
+                ctx,
+                code=code or _product_code(ctx, row.get(subform.product), number),
+                quantity=row.get(subform.quantity),
+                price=row.get(subform.price),
+                discount=row.get(subform.discount) if subform.discount else None,
+                description=row.get(subform.description),
+                number=number,
+            )
+        )
+    return lines
+
+
+def _from_amount(ctx: Context, deal: Row) -> list[Line]:
+    amount = as_number(deal.get("Amount"))
+    if amount == 0:
+        return []
+    orders = ctx.settings.flows.orders
+    description = str(deal.get("Deal_Name") or "")
+    if orders.amount.kind == "miscellaneous":
+        return [
+            {
+                "type": "Miscellaneous",
+                "charge": orders.amount.code,
+                "amount": amount,
+                "description": description,
+            }
+        ]
+    return [
+        {
+            "type": "Item",
+            "item": orders.amount.code,
+            "location": orders.location,
+            "quantity": Decimal(1),
+            "price_override": True,
+            "price": amount,
+            "description": description,
+        }
+    ]
+
+
+def _item_line(
+    ctx: Context, *, code: str, quantity: Any, price: Any, discount: Any, description: Any, number: int
+) -> Line:
+    ordered = as_number(quantity)
+    if ordered <= 0:
+        raise _bad_line(number, "Quantity", f"the quantity is {ordered}", "give the line a quantity above zero")
+    line: Line = {
+        "type": "Item",
+        "item": code,
+        "location": ctx.settings.flows.orders.location,
+        "quantity": ordered,
+        "description": str(description or "").strip() or None,
+    }
+    if price is not None:
+        line |= {"price_override": True, "price": as_number(price)}
+        gross = ordered * as_number(price)
+        if as_number(discount) and gross:
+            line["discount_percent"] = (as_number(discount) * 100 / gross).quantize(_PERCENT)
+    return line
+
+
+def _product_code(ctx: Context, product: Any, number: int) -> str:
+    """A line's product code is its Sage item number."""
+    if not isinstance(product, Mapping):
+        raise _bad_line(number, "Product_Name", "names no product", "choose a product for the line")
+    code = str(product.get("Product_Code") or "").strip()
+    if not code and product.get("id"):
+        found = ctx.zoho.get_many("Products", [str(product["id"])], fields=["Product_Code"])
+        code = str(found[0].get("Product_Code") or "").strip() if found else ""
+    if not code:
+        raise _bad_line(
+            number,
+            "Product_Code",
+            f"product {product.get('name') or product.get('id')!r} has no product code",
+            "give the product its Sage item number as product code",
+        )
+    return code
+
+
+def _bad_line(number: int, field: str, text: str, advice: str) -> VendorError:
+    return settling.refusal(
+        "LINE_INVALID", f"line {number}: {text}", field=field, advice=advice, system=System.ZOHO_CRM
+    )

@@ -1,0 +1,316 @@
+"""Orders: deals that close, or reach a configured stage, become Sage sales orders, once each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from sagezoho_pipelines.domain.criteria import Criteria, where
+from sagezoho_pipelines.domain.digest import digest
+from sagezoho_pipelines.domain.errors import ConfigurationError, OutcomeUnknown, VendorError, Verdict
+from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Link, Look, Outcome, Row, System
+from sagezoho_pipelines.engine import sage_target, settling, zoho_target
+from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.deliver import deliver
+from sagezoho_pipelines.engine.feeds import ZohoFeed
+from sagezoho_pipelines.engine.flows import customers, order_lines
+from sagezoho_pipelines.engine.ports import Intent, IntentRequest, Settlement
+from sagezoho_pipelines.engine.settling import Movement
+from sagezoho_pipelines.engine.windows import Window
+
+FLOW = "orders"
+ENTITY_SET = "OE/OEOrders"
+#: Read with every deal besides what the mapping names.
+_DEAL_FIELDS = ("Account_Name", "Amount", "Closing_Date", "Deal_Name", "Stage")
+_READ_BACK = ("OrderUniquifier", "OrderNumber", "OrderReference", "CustomerNumber", "OrderTotal", "LastInvoiceNumber")
+
+
+def deal_fields(ctx: Context) -> tuple[str, ...]:
+    return tuple(sorted({*ctx.mappings[FLOW].source_fields(), *_DEAL_FIELDS}))
+
+
+def digested_fields(ctx: Context) -> tuple[str, ...]:
+    """What makes two versions of a deal different orders; the stage that let it in does not."""
+    return tuple(sorted({*deal_fields(ctx)} - {"Stage"}))
+
+
+def qualifying_stages(ctx: Context) -> tuple[str, ...]:
+    """The configured stages, or every stage whose forecast type is closed-won (their API values)."""
+    configured = ctx.settings.flows.orders.stages
+
+    def ask() -> tuple[str, ...]:
+        stage = next((field for field in ctx.zoho.fields("Deals") if field["api_name"] == "Stage"), {})
+        values = stage.get("pick_list_values") or []
+        known = {str(value["actual_value"]) for value in values}
+        if configured:
+            unknown = sorted(set(configured) - known)
+            if unknown:
+                raise ConfigurationError(
+                    f"{ctx.connection}: flows.orders.stages names {unknown[0]!r}, which is no stage of Zoho's Deals; "
+                    f"known: {', '.join(sorted(known))}"
+                )
+            return configured
+        won = (
+            str(value["actual_value"])
+            for value in values
+            if str(value.get("forecast_type") or "").replace("_", " ").casefold() == "closed won"
+        )
+        return tuple(won)
+
+    stages: tuple[str, ...] = ctx.facts.get("qualifying stages", ask)
+    if not stages:
+        raise ConfigurationError(
+            f"{ctx.connection}: Zoho's Deals have no stage with the forecast type 'Closed Won'; "
+            "name the stages in flows.orders.stages"
+        )
+    return stages
+
+
+def _conditions(ctx: Context) -> Criteria:
+    return [where("Stage", "in", list(qualifying_stages(ctx)))]
+
+
+def _start(ctx: Context) -> datetime:
+    configured = ctx.settings.flows.orders.start
+    return datetime.fromisoformat(configured or "1970-01-01").replace(tzinfo=UTC)
+
+
+def _accounts_to_make(ctx: Context, rows: Sequence[Row], window: Window) -> list[Look]:
+    """The accounts of these deals that are no customers yet."""
+    ids = {_account_id(row) for row in rows} - {""}
+    if not ids:
+        return []
+    linked = ctx.ledger.links_by_zoho(ctx.connection, "Accounts", "customers", sorted(ids))
+    accounts = ctx.zoho_entity(customers.SOURCE)
+    return [Look(accounts, key, window.cause, "a deal of its qualifies") for key in sorted(ids - set(linked))]
+
+
+feed = ZohoFeed(
+    flow=FLOW,
+    name="deals",
+    module="Deals",
+    label="Deal_Name",
+    select=deal_fields,
+    digested=digested_fields,
+    conditions=_conditions,
+    overlap=lambda ctx: timedelta(seconds=ctx.settings.flows.orders.overlap_seconds),
+    looks=_accounts_to_make,
+    first=_start,
+)
+
+
+class OrdersHandler:
+    """One POST an order, announced by an intent; its business key is the deal's id in `OrderReference`."""
+
+    flow = FLOW
+    target = (System.SAGE300, "orders")
+    batch = 5
+
+    def source(self, ctx: Context) -> EntityRef:
+        return ctx.zoho_entity("deals")
+
+    def workers(self, ctx: Context) -> int:
+        return ctx.settings.sage300.concurrency
+
+    def prepare(self, ctx: Context) -> None:
+        zoho_target.require_fields(ctx, "Deals", deal_fields(ctx))
+        qualifying_stages(ctx)
+
+    def deliver(self, ctx: Context, changes: Sequence[Change]) -> Sequence[Settlement]:
+        claimed_at = ctx.clock()
+        deals = self._deals(ctx, changes)
+        accounts = sorted({_account_id(deal) for deal in deals.values()} - {""})
+        links = self._customers(ctx, accounts)
+        ship_to = self._ship_to(ctx, accounts)
+        made = ctx.ledger.links_by_zoho(ctx.connection, "Deals", "orders", [change.key for change in changes])
+        new = [change.key for change in changes if change.key in deals and change.key not in made]
+        quotes = order_lines.accepted_quotes(ctx, new)
+        settlements = []
+        for change in changes:
+            deal = deals.get(change.key)
+            try:
+                if deal is None:
+                    settlements.append(settling.settled(ctx, FLOW, change, Outcome.SKIPPED))
+                    continue
+                change = settling.resolved(change, deal, digested_fields(ctx), str(deal.get("Deal_Name") or ""))
+                if change.key in made:
+                    settlements.append(self._known(ctx, change, deal, made[change.key]))
+                elif str(deal.get("Stage")) not in qualifying_stages(ctx):
+                    settlements.append(settling.settled(ctx, FLOW, change, Outcome.SKIPPED))
+                elif sage_target.too_late_to_send(ctx, claimed_at):
+                    raise sage_target.lease_ran_out()
+                else:
+                    account = _account_id(deal)
+                    lines = order_lines.lines_of(ctx, deal, quotes.get(change.key, []))
+                    settlements.append(
+                        self._create(ctx, change, deal, lines, links.get(account), ship_to.get(account, {}))
+                    )
+            except VendorError as error:
+                if error.verdict is Verdict.FATAL:
+                    raise
+                settlements.append(settling.failed(ctx, FLOW, change, error, target=self.target))
+        return settlements
+
+    def _deals(self, ctx: Context, changes: Sequence[Change]) -> dict[str, Row]:
+        known = {change.key: change.payload for change in changes if change.payload is not None}
+        looks = [change.key for change in changes if change.payload is None]
+        fetched = ctx.zoho.get_many("Deals", looks, fields=deal_fields(ctx)) if looks else []
+        return {**known, **{str(row["id"]): row for row in fetched}}
+
+    def _customers(self, ctx: Context, accounts: Sequence[str]) -> dict[str, Link]:
+        """The customer of each account; those still missing are made first, on the customers' own path."""
+        links = ctx.ledger.links_by_zoho(ctx.connection, "Accounts", "customers", accounts)
+        missing = [account for account in accounts if account not in links]
+        if not missing:
+            return links
+        entity = ctx.zoho_entity(customers.SOURCE)
+        looks = [
+            Look(entity, account, Cause.POLL, "a deal of its qualifies")
+            for account in missing
+            if ctx.ledger.last_error(entity, account) is None
+        ]
+        if looks:
+            ctx.ledger.enqueue(looks, at=ctx.clock(), run_id=ctx.run_id)
+        deliver(ctx, customers.CustomersHandler())
+        return ctx.ledger.links_by_zoho(ctx.connection, "Accounts", "customers", accounts)
+
+    def _ship_to(self, ctx: Context, accounts: Sequence[str]) -> dict[str, Row]:
+        if not accounts:
+            return {}
+        rows = ctx.zoho.get_many("Accounts", accounts, fields=customers.account_fields(ctx))
+        return {str(row["id"]): row for row in rows}
+
+    def _create(
+        self,
+        ctx: Context,
+        change: Change,
+        deal: Row,
+        lines: Sequence[order_lines.Line],
+        customer: Link | None,
+        account: Row,
+    ) -> Settlement:
+        if customer is None:
+            raise self._no_customer(ctx, _account_id(deal))
+        mapping = ctx.mappings[FLOW]
+        document = {
+            **deal,
+            "account": account,
+            "customer": {"number": customer.sage_id},
+            "config": {"location": ctx.settings.flows.orders.location},
+        }
+        header = mapping["orders"].apply(document)
+        details = [
+            mapping["order_lines"].changes({}, mapping["order_lines"].apply({**document, "line": line}), creating=True)
+            for line in lines
+        ]
+        sent = mapping["orders"].changes({}, header, creating=True)
+        body = {**sent, "OrderDetails": details}
+        intent = self._intent(ctx, change, body)
+        try:
+            created = sage_target.create(
+                ctx, ENTITY_SET, body, intent, lambda: self._read_back(ctx, change.key), look_first=True
+            )
+        except OutcomeUnknown:
+            raise
+        except VendorError as error:
+            if error.verdict in (Verdict.REFUSE, Verdict.CONFLICT):
+                settlement = settling.failed(ctx, FLOW, change, error, target=self.target, operation="create")
+                return replace(settlement, intents=[(intent.id, "refused", "")])
+            raise
+        order = created.record
+        number = str(order["OrderNumber"]).strip()
+        answer = {
+            "OrderNumber": number,
+            "OrderUniquifier": order["OrderUniquifier"],
+            "OrderTotal": order.get("OrderTotal"),
+            "read_back": created.found,
+        }
+        trace = [
+            *mapping["orders"].trace({}, sent),
+            *(item for detail in details for item in mapping["order_lines"].trace({}, detail)),
+        ]
+        movement = Movement(System.SAGE300, "orders", number, "create", Outcome.CREATED, trace, answer)
+        link = Link(
+            connection=ctx.connection,
+            sage_entity="orders",
+            sage_id=number,
+            zoho_entity="Deals",
+            zoho_id=change.key,
+            sage_name=str(header.get("OrderDescription") or ""),
+            zoho_name=change.name,
+            authority=System.ZOHO_CRM,
+            source_digest=change.digest,
+            written=body,
+            details={
+                "uniquifier": str(order["OrderUniquifier"]),
+                "customer": customer.sage_id,
+                "account": customer.zoho_id,
+                "total": str(order.get("OrderTotal") or ""),
+            },
+        )
+        return settling.settled(
+            ctx,
+            FLOW,
+            change,
+            Outcome.CREATED,
+            movements=[movement],
+            links=[link],
+            intents=[(intent.id, "settled", number)],
+        )
+
+    def _intent(self, ctx: Context, change: Change, body: Row) -> Intent:
+        request = IntentRequest("sage300", "orders", change.key, "deals", change.key, digest(body))
+        return ctx.ledger.begin_intents(ctx.connection, [request], at=ctx.clock(), run_id=ctx.run_id)[change.key]
+
+    def _read_back(self, ctx: Context, deal_id: str) -> Row | None:
+        """The order of this deal in Sage, asked before every send: a restored ledger must not post it again."""
+        found = ctx.sage.find(ENTITY_SET, where=[where("OrderReference", "eq", deal_id)], select=_READ_BACK, limit=2)
+        if len(found) > 1:
+            numbers = ", ".join(str(row["OrderNumber"]).strip() for row in found)
+            raise VendorError(
+                system=System.SAGE300,
+                code="SEVERAL_ORDERS",
+                text=f"Sage has several orders with the reference {deal_id}: {numbers}",
+                verdict=Verdict.CONFLICT,
+                advice="delete the wrong one in Sage, then retry",
+            )
+        return found[0] if found else None
+
+    def _known(self, ctx: Context, change: Change, deal: Row, link: Link) -> Settlement:
+        """A deal whose order exists: Sage's Web API cannot change orders, so a real difference is for a person."""
+        if change.digest == link.source_digest:
+            return settling.settled(ctx, FLOW, change, Outcome.NOOP)
+        error = VendorError(
+            system=System.SAGE300,
+            code="ORDER_EXISTS",
+            text=f"the deal changed after it became order {link.sage_id}",
+            verdict=Verdict.CONFLICT,
+            advice=f"change order {link.sage_id} in Sage if it should follow, then dismiss this",
+            details={"order": link.sage_id},
+        )
+        return settling.failed(ctx, FLOW, change, error, target=self.target, operation="update")
+
+    def _no_customer(self, ctx: Context, account: str) -> VendorError:
+        if not account:
+            return settling.refusal(
+                "ACCOUNT_MISSING",
+                "the deal has no account",
+                field="Account_Name",
+                advice="give the deal an account in Zoho",
+                system=System.ZOHO_CRM,
+            )
+        why = ctx.ledger.last_error(ctx.zoho_entity(customers.SOURCE), account)
+        return VendorError(
+            system=System.SAGE300,
+            code="CUSTOMER_MISSING",
+            text=f"account {account} is no Sage customer" + (f": {why['text']}" if why else " yet"),
+            verdict=Verdict.REFUSE if why else Verdict.RETRY,
+            field="Account_Name",
+            advice="mend the account; its deals follow by themselves",
+            details={"account": account},
+        )
+
+
+def _account_id(deal: Row) -> str:
+    return str((deal.get("Account_Name") or {}).get("id") or "")

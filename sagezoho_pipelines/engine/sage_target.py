@@ -1,0 +1,74 @@
+"""Creating one record in Sage: intent first, one POST, and reading back by business key when the outcome is unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sagezoho_pipelines.domain.errors import OutcomeUnknown, VendorError, Verdict
+from sagezoho_pipelines.domain.records import Row, System
+from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.ports import Intent
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The record as Sage has it now; `found` means that an earlier, unanswered attempt had created it."""
+
+    record: Row
+    found: bool
+
+
+def create(
+    ctx: Context,
+    entity_set: str,
+    body: Row,
+    intent: Intent,
+    read_back: Callable[[], Row | None],
+    *,
+    look_first: bool = False,
+) -> Created:
+    """Create what the intent announces, at most once.
+
+    An intent that an earlier attempt left open is settled by reading the target back, never by a blind resend. When
+    this attempt's own answer is lost, the target is read back at once; if the record is not there yet, the intent
+    stays open for the next attempt and OutcomeUnknown is raised. `look_first` reads the target before a first send
+    too: what is in Sage already, says a ledger restored from a backup, must not be posted again.
+    """
+    if look_first or not intent.fresh:
+        existing = read_back()
+        if existing is not None:
+            return Created(existing, found=True)
+    try:
+        return Created(ctx.sage.create(entity_set, body), found=False)
+    except OutcomeUnknown as unknown:
+        existing = _quietly(read_back)
+        if existing is not None:
+            return Created(existing, found=True)
+        raise unknown
+
+
+def _quietly(read_back: Callable[[], Row | None]) -> Row | None:
+    """The vendor is in trouble already: when it cannot be read either, the next attempt reads it."""
+    try:
+        return read_back()
+    except VendorError:
+        return None
+
+
+def too_late_to_send(ctx: Context, claimed_at: datetime) -> bool:
+    """Whether the lease could end while a request sent now is still under way: another worker would send it too."""
+    settings = ctx.settings.sage300
+    longest = settings.connect_timeout + settings.read_timeout + 10
+    held = (ctx.clock() - claimed_at).total_seconds()
+    return held + longest > ctx.settings.lease_seconds and held > 0
+
+
+def lease_ran_out() -> VendorError:
+    return VendorError(
+        system=System.SAGE300,
+        code="LeaseEnding",
+        text="not sent: the batch took so long that another worker may take over this record",
+        verdict=Verdict.RETRY,
+    )

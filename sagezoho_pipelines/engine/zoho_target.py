@@ -1,0 +1,144 @@
+"""Writing mapped records to a Zoho module: creates by unique key, updates with the changed fields only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError
+from sagezoho_pipelines.domain.mapping import TargetMapping
+from sagezoho_pipelines.domain.records import Link, Outcome, Row, System
+from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.ports import RowResult
+from sagezoho_pipelines.engine.settling import Movement
+
+
+@dataclass(frozen=True, slots=True)
+class ZohoWrite:
+    """One target record: what it should be, what it was when we last wrote it, and what is sent.
+
+    `result` is Zoho's own answer; a write with nothing to send has none.
+    """
+
+    module: str
+    mapping: TargetMapping
+    link: Link | None
+    after: Row
+    sent: Row
+    result: RowResult | None = None
+
+    @property
+    def operation(self) -> str:
+        if self.link is None:
+            return "create"
+        return "update" if self.sent else "noop"
+
+    @property
+    def record_id(self) -> str:
+        """The Zoho id, empty when the record does not exist (yet)."""
+        if self.result is not None and self.result.id:
+            return self.result.id
+        return self.link.zoho_id if self.link is not None else ""
+
+    @property
+    def error(self) -> VendorError | None:
+        return self.result.error if self.result is not None else None
+
+    @property
+    def outcome(self) -> Outcome:
+        if not self.sent:
+            return Outcome.NOOP
+        if self.result is not None and self.result.created:
+            return Outcome.CREATED
+        return Outcome.UPDATED
+
+    def movement(self) -> Movement:
+        before = self.link.written if self.link is not None else {}
+        return Movement(
+            System.ZOHO_CRM,
+            self.module,
+            self.record_id,
+            self.operation,
+            self.outcome,
+            self.mapping.trace(before, self.sent),
+            {"id": self.record_id, "code": "SUCCESS"} if self.sent else {},
+        )
+
+    def new_link(self, fresh: Link) -> Link:
+        """The link after this write: `fresh` where there was none, else the known one brought up to date."""
+        written = {**(self.link.written if self.link is not None else {}), **self.after}
+        base = fresh if self.link is None else self.link
+        time = self.result.modified_time if self.result is not None else None
+        return replace(
+            base,
+            zoho_id=self.record_id,
+            sage_name=fresh.sage_name,
+            zoho_name=fresh.zoho_name,
+            source_digest=fresh.source_digest,
+            written=written,
+            target_time=time or base.target_time,
+        )
+
+
+def planned(module: str, mapping: TargetMapping, link: Link | None, document: Row) -> ZohoWrite:
+    """Decide what one record needs: everything that has a value, the changed fields, or nothing."""
+    after = mapping.apply(document)
+    before = link.written if link is not None else {}
+    return ZohoWrite(module, mapping, link, after, mapping.changes(before, after, creating=link is None))
+
+
+def write(ctx: Context, writes: Sequence[ZohoWrite], *, unique: str) -> list[ZohoWrite]:
+    """Send what has something to send: known records by id, new ones as upserts on the unique Sage key.
+
+    An upsert that is repeated after a lost answer finds its own record by that key, so it is safe to send again.
+    """
+    trigger = ctx.settings.zoho_crm.trigger
+    done = list(writes)
+
+    def send(chosen: list[int], call: Callable[[list[Row]], list[RowResult]], rows: list[Row]) -> None:
+        if rows:
+            for index, result in zip(chosen, call(rows), strict=True):
+                done[index] = replace(done[index], result=result)
+
+    new = [i for i, item in enumerate(done) if item.link is None]
+    known = [i for i, item in enumerate(done) if item.link is not None and item.sent]
+    module = done[0].module if done else ""
+    send(
+        new,
+        lambda rows: ctx.zoho.upsert(module, rows, duplicate_check=[unique], trigger=trigger),
+        [done[i].sent for i in new],
+    )
+    send(
+        known,
+        lambda rows: ctx.zoho.update(module, rows, trigger=trigger),
+        [{"id": done[i].record_id, **done[i].sent} for i in known],
+    )
+    return done
+
+
+def require_fields(ctx: Context, module: str, names: Sequence[str]) -> None:
+    """Stop before the first write when Zoho lacks a field we write: it would ignore the value without a word."""
+    known: set[str] = ctx.facts.get(
+        f"zoho fields {module}", lambda: {str(field["api_name"]) for field in ctx.zoho.fields(module)}
+    )
+    missing = sorted(set(names) - known)
+    if missing:
+        raise ConfigurationError(
+            f"{ctx.connection}: Zoho's {module} module has no field {', '.join(missing)}. "
+            f"Run 'sagezoho setup --connection {ctx.connection}' to create the fields it needs."
+        )
+
+
+def written_fields(mapping: TargetMapping) -> list[str]:
+    return [rule.target for rule in mapping.rules]
+
+
+def module_exists(ctx: Context, module: str) -> bool:
+    """Whether the edition offers the module to the API at all."""
+
+    def ask() -> set[str]:
+        rows: list[Any] = list(ctx.zoho.modules())
+        return {str(row["api_name"]) for row in rows if row.get("api_supported", True)}
+
+    return module in ctx.facts.get("zoho modules", ask)
