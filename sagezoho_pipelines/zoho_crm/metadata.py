@@ -1,0 +1,29 @@
+"""Reading field metadata: pick lists and the stages that mean a deal is won."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sagezoho_pipelines.domain.records import Row
+
+
+def field_named(fields: Sequence[Row], api_name: str) -> Row | None:
+    return next((field for field in fields if field.get("api_name") == api_name), None)
+
+
+def pick_list(fields: Sequence[Row], api_name: str) -> list[Row]:
+    """The values of a pick list in Zoho's order. Records carry `actual_value`, which users never see when renamed."""
+    field = field_named(fields, api_name)
+    values = field.get("pick_list_values") if field else None
+    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
+
+
+def closed_won_stages(fields: Sequence[Row]) -> list[str]:
+    """The actual values of every Stage whose forecast type is closed-won, from the fields of Deals."""
+    return [str(value["actual_value"]) for value in pick_list(fields, "Stage") if _is_won(value)]
+
+
+def _is_won(value: Row) -> bool:
+    """Zoho writes the forecast type as "Closed Won"; spelling may differ between editions and versions."""
+    told = value.get("forecast_type") or value.get("deal_category") or ""
+    return bool(value.get("actual_value")) and "".join(filter(str.isalpha, str(told).casefold())) == "closedwon"
