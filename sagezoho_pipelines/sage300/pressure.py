@@ -1,0 +1,79 @@
+"""How hard the server may be pressed: one limiter for all threads of a client.
+
+The number at which Sage 300 answers 429 is unknown, and a 503 means that IIS is recycling the application pool. So the
+limit halves when the server pushes back, every caller waits out the same window, and the limit grows back one by one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+#: Answers in a row without push-back before one more call may run.
+GROW_AFTER = 20
+
+
+class Stopped(Exception):
+    """The caller has gone away: the request is not worth sending any more."""
+
+
+class Pressure:
+    """At most `limit` calls at a time, fewer while the server pushes back. Seconds on `clock` are monotonic."""
+
+    def __init__(self, limit: int, *, clock: Callable[[], float]) -> None:
+        if limit < 1:
+            raise ValueError("at least one call must be allowed")
+        self._limit = limit
+        self._allowed = limit
+        self._active = 0
+        self._successes = 0
+        self._open_at = float("-inf")
+        self._clock = clock
+        self._changed = threading.Condition()
+
+    @property
+    def allowed(self) -> int:
+        with self._changed:
+            return self._allowed
+
+    @contextmanager
+    def slot(self, pause: Callable[[float], None]) -> Iterator[None]:
+        """Wait out the pressure window and for a free place; hold the place while the block runs."""
+        self._enter(pause)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._active -= 1
+                self._changed.notify_all()
+
+    def pushed_back(self, seconds: float) -> None:
+        """The server answered 429 or 503: half as many calls, and none for so many seconds."""
+        with self._changed:
+            now = self._clock()
+            if now >= self._open_at:
+                self._allowed = max(1, self._allowed // 2)
+            self._successes = 0
+            self._open_at = max(self._open_at, now + seconds)
+
+    def succeeded(self) -> None:
+        with self._changed:
+            self._successes += 1
+            if self._successes >= GROW_AFTER and self._allowed < self._limit:
+                self._successes = 0
+                self._allowed += 1
+                self._changed.notify_all()
+
+    def _enter(self, pause: Callable[[float], None]) -> None:
+        while True:
+            with self._changed:
+                wait = self._open_at - self._clock()
+                if wait <= 0:
+                    if self._active < self._allowed:
+                        self._active += 1
+                        return
+                    # Every holder's call has time-outs, so this ends; the time-out here only lets a stop be noticed.
+                    self._changed.wait(0.5)
+                    wait = 0.0
+            pause(wait)
