@@ -1,0 +1,121 @@
+"""The audit: one immutable line per movement, each bound to the one before it by a hash.
+
+A line's hash covers the previous hash and the canonical JSON of the line, so a change, an insertion or a removal
+anywhere in a connection's chain breaks it from there on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import simplejson
+from sqlalchemy import Connection, text
+
+from sagezoho_pipelines.domain.records import AuditEntry
+from sagezoho_pipelines.ledger.sqljson import clean, to_json
+
+GENESIS = "0" * 64
+
+_TEXTS = (
+    "actor", "flow", "direction", "source_system", "source_entity", "source_id", "target_system", "target_entity",
+    "target_id", "operation", "outcome", "cause", "run_id",
+)  # fmt: skip
+
+_LOCK_HEAD = text("""
+INSERT INTO sagezoho.audit_heads AS h (connection, seq, hash) VALUES (:connection, 0, :genesis)
+ON CONFLICT (connection) DO UPDATE SET seq = h.seq
+RETURNING seq, hash
+""")
+
+_MOVE_HEAD = text("UPDATE sagezoho.audit_heads SET seq = :seq, hash = :hash WHERE connection = :connection")
+
+_APPEND = text(f"""
+INSERT INTO sagezoho.audit (connection, seq, at, {", ".join(_TEXTS)}, fields, answer, change_id, prev_hash, hash)
+SELECT :connection, seq, at, {", ".join(_TEXTS)}, CAST(fields AS json), CAST(answer AS json), change_id, prev_hash, hash
+FROM unnest(CAST(:seq AS bigint[]), CAST(:at AS timestamptz[]),
+            {", ".join(f"CAST(:{name} AS text[])" for name in _TEXTS)},
+            CAST(:fields AS text[]), CAST(:answer AS text[]), CAST(:change_id AS bigint[]),
+            CAST(:prev_hash AS text[]), CAST(:hash AS text[]))
+     AS e (seq, at, {", ".join(_TEXTS)}, fields, answer, change_id, prev_hash, hash)
+""")
+
+_CHAIN = text(f"""
+SELECT seq, at, {", ".join(_TEXTS)}, CAST(fields AS text) AS fields, CAST(answer AS text) AS answer, change_id,
+       prev_hash, hash
+FROM sagezoho.audit WHERE connection = :connection ORDER BY seq
+""")
+
+_HEAD = text("SELECT seq, hash FROM sagezoho.audit_heads WHERE connection = :connection")
+
+_CONNECTIONS = text("SELECT connection FROM sagezoho.audit_heads ORDER BY connection")
+
+
+def append(connection: Connection, entries: Iterable[AuditEntry]) -> None:
+    """Add entries in the order given. Takes the chain's lock until the transaction ends: call it last."""
+    chains: dict[str, list[AuditEntry]] = {}
+    for entry in entries:
+        chains.setdefault(entry.connection, []).append(entry)
+    for name in sorted(chains):
+        _extend(connection, name, chains[name])
+
+
+def first_broken(connection: Connection, name: str) -> int | None:
+    """The number of the first line that is not what was written, or None when the whole chain holds.
+
+    One past the last line when lines were cut off the end.
+    """
+    expected, before = 1, GENESIS
+    lines = connection.execute(_CHAIN, {"connection": name}, execution_options={"yield_per": 1000})
+    for row in ({**line} for line in lines.mappings()):
+        if row["seq"] != expected or row["prev_hash"] != before or row["hash"] != _hash(before, name, row):
+            return expected
+        expected, before = expected + 1, row["hash"]
+    head = connection.execute(_HEAD, {"connection": name}).one_or_none()
+    seq, last = (0, GENESIS) if head is None else (head.seq, head.hash)
+    return None if (seq, last) == (expected - 1, before) else expected
+
+
+def chains(connection: Connection) -> list[str]:
+    return list(connection.execute(_CONNECTIONS).scalars())
+
+
+def _extend(connection: Connection, name: str, entries: Sequence[AuditEntry]) -> None:
+    seq, before = connection.execute(_LOCK_HEAD, {"connection": name, "genesis": GENESIS}).one()
+    lines: list[dict[str, Any]] = []
+    for entry in entries:
+        seq += 1
+        line = _line(entry) | {"seq": seq, "prev_hash": before}
+        before = line["hash"] = _hash(before, name, line)
+        lines.append(line)
+    columns = {column: [line[column] for line in lines] for column in lines[0]}
+    connection.execute(_APPEND, {"connection": name, **columns})
+    connection.execute(_MOVE_HEAD, {"connection": name, "seq": seq, "hash": before})
+
+
+def _line(entry: AuditEntry) -> dict[str, Any]:
+    return {
+        "at": entry.at.astimezone(UTC),
+        **{name: clean(str(getattr(entry, name))) for name in _TEXTS},
+        "fields": to_json([asdict(field) for field in entry.fields]),
+        "answer": to_json(entry.answer),
+        "change_id": entry.change_id,
+    }
+
+
+def _hash(before: str, name: str, line: Mapping[str, Any]) -> str:
+    at: datetime = line["at"]
+    body = {
+        "connection": name,
+        "seq": line["seq"],
+        "at": at.astimezone(UTC).isoformat(timespec="microseconds"),
+        **{column: line[column] for column in _TEXTS},
+        "fields": line["fields"],
+        "answer": line["answer"],
+        "change_id": line["change_id"],
+    }
+    canonical = simplejson.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(before.encode() + canonical.encode()).hexdigest()

@@ -1,0 +1,220 @@
+"""The ledger as the engine sees it: one transaction per call, over the modules beside this one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from sagezoho_pipelines.domain.errors import BusinessKeyTaken
+from sagezoho_pipelines.domain.records import (
+    AuditEntry,
+    CapturedRecord,
+    Cause,
+    Change,
+    EntityRef,
+    Link,
+    Look,
+    Row,
+    System,
+)
+from sagezoho_pipelines.domain.settlement import CaptureResult, Intent, IntentRequest, Settlement
+from sagezoho_pipelines.ledger import audit, capture, intents, links, queue, watermarks
+from sagezoho_pipelines.ledger.migrations import migrate
+from sagezoho_pipelines.ledger.postgres import database_url, engine_for, ensure_database
+
+Result = TypeVar("Result")
+
+#: How often a transaction that lost a race to another one is tried.
+ATTEMPTS = 5
+
+DEADLOCK, SERIALIZATION, UNIQUE = "40P01", "40001", "23505"
+
+
+def open_ledger(env: Mapping[str, str] | None = None, *, application_name: str = "sagezoho") -> PostgresLedger:
+    """The ledger of this installation: database found, created and migrated as needed."""
+    url = database_url(env)
+    ensure_database(url)
+    engine = engine_for(url, application_name=application_name)
+    migrate(engine)
+    return PostgresLedger(engine)
+
+
+class PostgresLedger:
+    """Implements the engine's `Ledger` port. Thread-safe; `engine` is for the modules that only read."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    # watermarks
+
+    def watermark(self, entity: EntityRef) -> Row | None:
+        return self._in_transaction(lambda c: watermarks.read(c, entity))
+
+    def set_watermark(self, entity: EntityRef, value: Row, *, run_id: str = "") -> None:
+        self._in_transaction(lambda c: watermarks.move(c, entity, value, run_id=run_id))
+
+    # capture and queue
+
+    def capture(
+        self,
+        entity: EntityRef,
+        records: Sequence[CapturedRecord],
+        *,
+        cause: Cause,
+        at: datetime,
+        run_id: str = "",
+        looks: Sequence[Look] = (),
+        watermark: Row | None = None,
+        force: bool = False,
+    ) -> CaptureResult:
+        return self._in_transaction(
+            lambda c: capture.capture(
+                c,
+                entity,
+                records,
+                cause=cause,
+                at=at,
+                run_id=run_id,
+                looks=looks,
+                watermark=watermark,
+                force=force,
+            )
+        )
+
+    def mark_missing(self, entity: EntityRef, *, not_seen_since: datetime, at: datetime, run_id: str = "") -> int:
+        return self._in_transaction(
+            lambda c: capture.mark_missing(c, entity, not_seen_since=not_seen_since, at=at, run_id=run_id)
+        )
+
+    def enqueue(self, looks: Sequence[Look], *, at: datetime, run_id: str = "") -> int:
+        return self._in_transaction(lambda c: capture.enqueue(c, looks, at=at, run_id=run_id))
+
+    def claim(
+        self,
+        entity: EntityRef,
+        *,
+        worker: str,
+        limit: int,
+        lease_seconds: float,
+        at: datetime,
+        run_id: str = "",
+    ) -> list[Change]:
+        return self._in_transaction(
+            lambda c: queue.claim(
+                c, entity, worker=worker, limit=limit, lease_seconds=lease_seconds, at=at, run_id=run_id
+            )
+        )
+
+    def extend(self, changes: Sequence[Change], *, lease_seconds: float, at: datetime) -> set[int]:
+        """Hold claimed changes longer; returns the ids still held. The others were taken by another worker."""
+        return self._in_transaction(lambda c: queue.extend(c, changes, lease_seconds=lease_seconds, at=at))
+
+    def release(self, changes: Sequence[Change], *, retry_at: datetime) -> None:
+        self._in_transaction(lambda c: queue.release(c, changes, retry_at=retry_at))
+
+    def settle(self, settlements: Sequence[Settlement], *, at: datetime) -> None:
+        """Everything commits together. Raises LinkTaken, with nothing committed, for a link that cannot be made.
+
+        A change whose lease ran out and which another worker took keeps the state that worker gives it; what this
+        one found is kept all the same: audit, closed intents, and links where there are none.
+        """
+        if settlements:
+            self._in_transaction(lambda c: _settle(c, settlements, at=at))
+
+    def open_changes(self, entity: EntityRef) -> int:
+        return self._in_transaction(lambda c: queue.open_changes(c, entity))
+
+    def refused_with(self, entity: EntityRef, *, code: str, name: str, values: Sequence[str]) -> list[str]:
+        return self._in_transaction(lambda c: queue.refused_with(c, entity, code=code, name=name, values=values))
+
+    def last_error(self, entity: EntityRef, key: str) -> Mapping[str, Any] | None:
+        return self._in_transaction(lambda c: queue.last_error(c, entity, key))
+
+    # links
+
+    def links_by_sage(self, connection: str, sage_entity: str, zoho_entity: str, ids: Sequence[str]) -> dict[str, Link]:
+        return self._in_transaction(lambda c: links.by_sage(c, connection, sage_entity, zoho_entity, ids))
+
+    def links_by_zoho(self, connection: str, zoho_entity: str, sage_entity: str, ids: Sequence[str]) -> dict[str, Link]:
+        return self._in_transaction(lambda c: links.by_zoho(c, connection, zoho_entity, sage_entity, ids))
+
+    def links_by_detail(self, connection: str, sage_entity: str, name: str, values: Sequence[str]) -> dict[str, Link]:
+        return self._in_transaction(lambda c: links.by_detail(c, connection, sage_entity, name, values))
+
+    # intents
+
+    def begin_intents(
+        self, connection: str, requests: Sequence[IntentRequest], *, at: datetime, run_id: str = ""
+    ) -> dict[str, Intent]:
+        """Raises BusinessKeyTaken, with nothing committed, when a key belongs to another source record."""
+        try:
+            return self._in_transaction(lambda c: intents.begin(c, connection, requests, at=at, run_id=run_id))
+        except DBAPIError as error:
+            if _sqlstate(error) != UNIQUE:
+                raise
+            raise BusinessKeyTaken(
+                f"{connection}: one of {', '.join(f'{r.source_entity} {r.source_key}' for r in requests)} has an open "
+                "intent under another business key. Deliver or abandon that one first."
+            ) from None
+
+    def intent_of(
+        self, connection: str, target_system: str, target_entity: str, source_entity: str, source_key: str
+    ) -> Intent | None:
+        return self._in_transaction(
+            lambda c: intents.open_of(c, connection, target_system, target_entity, source_entity, source_key)
+        )
+
+    def abandon_intent(self, intent_id: int, *, reason: str, at: datetime) -> None:
+        self._in_transaction(lambda c: intents.abandon(c, intent_id, reason=reason, at=at))
+
+    # sequences, audit
+
+    def next_number(self, connection: str, sequence: str, *, start: int = 1) -> int:
+        return self._in_transaction(lambda c: intents.next_number(c, connection, sequence, start=start))
+
+    def append_audit(self, entries: Sequence[AuditEntry]) -> None:
+        self._in_transaction(lambda c: audit.append(c, entries))
+
+    def _in_transaction(self, work: Callable[[Connection], Result]) -> Result:
+        """Run `work` in a transaction of its own; one that lost a race is rolled back and run again."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with self.engine.begin() as connection:
+                    return work(connection)
+            except DBAPIError as error:
+                if attempt == ATTEMPTS or not _lost_a_race(error):
+                    raise
+        raise AssertionError("unreachable")
+
+
+def _settle(connection: Connection, settlements: Sequence[Settlement], *, at: datetime) -> None:
+    settled = queue.settle(connection, settlements, at=at)
+    for source in System:
+        found = [link for s in settled.held if s.change.entity.system is source for link in s.links]
+        links.bind(connection, found, source=source, at=at)
+    links.bind_if_absent(connection, [link for s in settled.lost for link in s.links], at=at)
+    intents.close(connection, (closed for s in settlements for closed in s.intents), at=at)
+    run_id = next((entry.run_id for s in settlements for entry in s.audit), "")
+    capture.enqueue(connection, [look for s in settlements for look in s.looks], at=at, run_id=run_id)
+    audit.append(connection, (entry for s in settlements for entry in s.audit))
+
+
+def _lost_a_race(error: DBAPIError) -> bool:
+    """A unique violation counts where the next try sees the winner's row: queued changes and links."""
+    state = _sqlstate(error)
+    if state in (DEADLOCK, SERIALIZATION):
+        return True
+    constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None) or ""
+    return state == UNIQUE and constraint.startswith(("changes_one_", "links_"))
+
+
+def _sqlstate(error: DBAPIError) -> str | None:
+    state: str | None = getattr(error.orig, "pgcode", None)
+    return state

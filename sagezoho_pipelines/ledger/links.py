@@ -1,0 +1,191 @@
+"""The mapping table: which Sage record and which Zoho record are the same thing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, TextClause, text
+
+from sagezoho_pipelines.domain.errors import LinkTaken
+from sagezoho_pipelines.domain.records import Link, System
+from sagezoho_pipelines.ledger.sqljson import clean, to_json
+
+_COLUMNS = """connection, sage_entity, sage_id, zoho_entity, zoho_id, sage_name, zoho_name, authority, made_by,
+       source_digest, written, target_time, details"""
+
+_BY_SAGE = text(f"""
+SELECT {_COLUMNS} FROM sagezoho.links
+WHERE connection = :connection AND sage_entity = :sage_entity AND zoho_entity = :zoho_entity
+  AND sage_id = ANY (CAST(:ids AS text[]))
+""")
+
+_BY_ZOHO = text(f"""
+SELECT {_COLUMNS} FROM sagezoho.links
+WHERE connection = :connection AND sage_entity = :sage_entity AND zoho_entity = :zoho_entity
+  AND zoho_id = ANY (CAST(:ids AS text[]))
+""")
+
+_INPUT = """unnest(
+    CAST(:connections AS text[]), CAST(:sage_entities AS text[]), CAST(:sage_ids AS text[]),
+    CAST(:zoho_entities AS text[]), CAST(:zoho_ids AS text[]), CAST(:sage_names AS text[]),
+    CAST(:zoho_names AS text[]), CAST(:authorities AS text[]), CAST(:made_bys AS text[]),
+    CAST(:digests AS text[]), CAST(:writtens AS text[]), CAST(:target_times AS timestamptz[]),
+    CAST(:detailses AS text[])
+) AS l (connection, sage_entity, sage_id, zoho_entity, zoho_id, sage_name, zoho_name, authority, made_by,
+        source_digest, written, target_time, details)"""
+
+
+def _held(target: str, source: str) -> TextClause:
+    """Links that stand in the way: the same target, another source."""
+    return text(f"""
+SELECT h.connection, h.sage_entity, h.sage_id, h.zoho_entity, h.zoho_id
+FROM {_INPUT} JOIN sagezoho.links h
+  ON h.connection = l.connection AND h.sage_entity = l.sage_entity AND h.zoho_entity = l.zoho_entity
+ AND h.{target} = l.{target} AND h.{source} <> l.{source}
+""")
+
+
+_HELD = {System.SAGE300: _held("zoho_id", "sage_id"), System.ZOHO_CRM: _held("sage_id", "zoho_id")}
+
+
+def _bind(constraint: str, *, overwrite: bool) -> TextClause:
+    """Insert links whose source side is `constraint`; a source record keeps one link, pointed anew if need be."""
+    action = """UPDATE SET
+    sage_id = EXCLUDED.sage_id, zoho_id = EXCLUDED.zoho_id, authority = EXCLUDED.authority, made_by = CASE
+        WHEN k.sage_id = EXCLUDED.sage_id AND k.zoho_id = EXCLUDED.zoho_id THEN k.made_by ELSE EXCLUDED.made_by END,
+    sage_name = CASE WHEN EXCLUDED.sage_name = '' THEN k.sage_name ELSE EXCLUDED.sage_name END,
+    zoho_name = CASE WHEN EXCLUDED.zoho_name = '' THEN k.zoho_name ELSE EXCLUDED.zoho_name END,
+    source_digest = EXCLUDED.source_digest, written = EXCLUDED.written, target_time = EXCLUDED.target_time,
+    details = EXCLUDED.details, updated_at = EXCLUDED.updated_at"""
+    return text(f"""
+INSERT INTO sagezoho.links AS k ({_COLUMNS}, linked_at, updated_at)
+SELECT connection, sage_entity, sage_id, zoho_entity, zoho_id, sage_name, zoho_name, authority, made_by,
+       source_digest, CAST(written AS jsonb), target_time, CAST(details AS jsonb), :at, :at
+FROM {_INPUT}
+ORDER BY connection, sage_entity, zoho_entity, sage_id
+ON CONFLICT {f"ON CONSTRAINT {constraint}" if overwrite else ""} DO {action if overwrite else "NOTHING"}
+""")
+
+
+_BIND = {
+    System.SAGE300: _bind("links_sage_side", overwrite=True),
+    System.ZOHO_CRM: _bind("links_zoho_side", overwrite=True),
+}
+_BIND_IF_ABSENT = _bind("", overwrite=False)
+
+
+def by_sage(
+    connection: Connection, name: str, sage_entity: str, zoho_entity: str, ids: Iterable[str]
+) -> dict[str, Link]:
+    values = {"connection": name, "sage_entity": sage_entity, "zoho_entity": zoho_entity, "ids": list(ids)}
+    return {link.sage_id: link for link in map(link_of, connection.execute(_BY_SAGE, values))}
+
+
+def by_zoho(
+    connection: Connection, name: str, zoho_entity: str, sage_entity: str, ids: Iterable[str]
+) -> dict[str, Link]:
+    values = {"connection": name, "sage_entity": sage_entity, "zoho_entity": zoho_entity, "ids": list(ids)}
+    return {link.zoho_id: link for link in map(link_of, connection.execute(_BY_ZOHO, values))}
+
+
+def by_detail(
+    connection: Connection, name: str, sage_entity: str, detail: str, values: Sequence[str]
+) -> dict[str, Link]:
+    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", detail) is None:
+        raise ValueError(f"not the name of a detail: {detail!r}")
+    # The name stands in the text, not in a parameter: only so can the index on order_number serve.
+    query = text(f"""
+SELECT {_COLUMNS} FROM sagezoho.links
+WHERE connection = :connection AND sage_entity = :sage_entity
+  AND (details ->> '{detail}') = ANY (CAST(:values AS text[]))
+ORDER BY id
+""")
+    found = connection.execute(query, {"connection": name, "sage_entity": sage_entity, "values": list(values)})
+    return {str(link.details[detail]): link for link in map(link_of, found)}
+
+
+def bind(connection: Connection, links: Iterable[Link], *, source: System, at: datetime) -> None:
+    """Write links found or made while delivering records of `source`.
+
+    The source record may be pointed at another target than before (the old one is gone); a target record that
+    belongs to another source record raises LinkTaken, and nothing is written.
+    """
+    wanted = _distinct(links, source)
+    if not wanted:
+        return
+    values = _values(wanted)
+    by_target = {_target(link, source): link for link in wanted}
+    for row in connection.execute(_HELD[source], values):
+        held = Link(row.connection, row.sage_entity, row.sage_id, row.zoho_entity, row.zoho_id)
+        raise LinkTaken(by_target[_target(held, source)], held)
+    connection.execute(_BIND[source], {**values, "at": at})
+
+
+def bind_if_absent(connection: Connection, links: Sequence[Link], *, at: datetime) -> None:
+    """Keep what a worker found whose lease had run out: it is a fact, but newer facts go first."""
+    if links:
+        connection.execute(_BIND_IF_ABSENT, {**_values(links), "at": at})
+
+
+def link_of(row: Any) -> Link:
+    return Link(
+        connection=row.connection,
+        sage_entity=row.sage_entity,
+        sage_id=row.sage_id,
+        zoho_entity=row.zoho_entity,
+        zoho_id=row.zoho_id,
+        sage_name=row.sage_name,
+        zoho_name=row.zoho_name,
+        authority=System(row.authority),
+        made_by=row.made_by,
+        source_digest=row.source_digest,
+        written=row.written,
+        target_time=row.target_time,
+        details=row.details,
+    )
+
+
+def _sides(link: Link) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    sage = (link.connection, link.sage_entity, link.sage_id, link.zoho_entity)
+    zoho = (link.connection, link.zoho_entity, link.zoho_id, link.sage_entity)
+    return sage, zoho
+
+
+def _source(link: Link, source: System) -> tuple[str, ...]:
+    return _sides(link)[source is System.ZOHO_CRM]
+
+
+def _target(link: Link, source: System) -> tuple[str, ...]:
+    return _sides(link)[source is System.SAGE300]
+
+
+def _distinct(links: Iterable[Link], source: System) -> list[Link]:
+    """The last link of each source record; two source records that want one target are refused here."""
+    wanted = {_source(link, source): link for link in links}
+    owners: dict[tuple[str, ...], Link] = {}
+    for link in wanted.values():
+        other = owners.setdefault(_target(link, source), link)
+        if other is not link:
+            raise LinkTaken(link, other)
+    return list(wanted.values())
+
+
+def _values(links: Sequence[Link]) -> dict[str, list[Any]]:
+    return {
+        "connections": [link.connection for link in links],
+        "sage_entities": [link.sage_entity for link in links],
+        "sage_ids": [link.sage_id for link in links],
+        "zoho_entities": [link.zoho_entity for link in links],
+        "zoho_ids": [link.zoho_id for link in links],
+        "sage_names": [clean(link.sage_name) for link in links],
+        "zoho_names": [clean(link.zoho_name) for link in links],
+        "authorities": [str(link.authority) for link in links],
+        "made_bys": [link.made_by for link in links],
+        "digests": [link.source_digest for link in links],
+        "writtens": [to_json(link.written) for link in links],
+        "target_times": [link.target_time for link in links],
+        "detailses": [to_json(link.details) for link in links],
+    }

@@ -1,0 +1,216 @@
+"""The queue: changes claimed under a lease, given back, and settled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from sagezoho_pipelines.domain.records import Cause, Change, EntityRef
+from sagezoho_pipelines.domain.settlement import Settlement
+from sagezoho_pipelines.ledger.sqljson import clean, to_json
+from sagezoho_pipelines.ledger.watermarks import of
+
+# Only a record's oldest open change is ever offered, so its changes are delivered one at a time and in order.
+_CLAIM = text("""
+WITH due AS (
+    SELECT c.id FROM sagezoho.changes c
+    WHERE c.connection = :connection AND c.system = :system AND c.entity = :entity
+      AND c.state IN ('queued', 'claimed')
+      AND ((c.state = 'queued' AND c.next_attempt_at <= :at) OR (c.state = 'claimed' AND c.lease_until <= :at))
+      AND NOT EXISTS (
+          SELECT 1 FROM sagezoho.changes o
+          WHERE o.state IN ('queued', 'claimed') AND o.connection = c.connection AND o.system = c.system
+            AND o.entity = c.entity AND o.key = c.key AND o.id < c.id)
+    ORDER BY c.id LIMIT :limit FOR UPDATE OF c SKIP LOCKED
+)
+UPDATE sagezoho.changes c
+SET state = 'claimed', claimed_by = :worker, lease_until = :lease_until, attempts = c.attempts + 1, run_id = :run_id
+FROM due WHERE c.id = due.id
+RETURNING c.id, c.key, c.digest, c.payload, c.cause, c.attempts, c.captured_at, c.name, c.reason
+""")
+
+# The attempt number is the fence: a worker whose lease ran out, and whose change another took, no longer holds it.
+_RELEASE = text("""
+UPDATE sagezoho.changes c SET
+    state = CASE WHEN EXISTS (
+        SELECT 1 FROM sagezoho.changes n WHERE n.state = 'queued' AND n.connection = c.connection
+          AND n.system = c.system AND n.entity = c.entity AND n.key = c.key
+    ) THEN 'superseded' ELSE 'queued' END,
+    attempts = c.attempts - 1, next_attempt_at = :retry_at, claimed_by = '', lease_until = NULL
+FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS bigint[])) AS g (id, attempt)
+WHERE c.id = g.id AND c.state = 'claimed' AND c.attempts = g.attempt
+""")
+
+_EXTEND = text("""
+UPDATE sagezoho.changes c SET lease_until = :lease_until
+FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS bigint[])) AS g (id, attempt)
+WHERE c.id = g.id AND c.state = 'claimed' AND c.attempts = g.attempt
+RETURNING c.id
+""")
+
+_SETTLE = text("""
+UPDATE sagezoho.changes c SET
+    state = CASE WHEN s.state = 'queued' AND EXISTS (
+        SELECT 1 FROM sagezoho.changes n WHERE n.state = 'queued' AND n.connection = c.connection
+          AND n.system = c.system AND n.entity = c.entity AND n.key = c.key
+    ) THEN 'superseded' ELSE s.state END,
+    outcome = s.outcome,
+    error = CAST(s.error AS jsonb),
+    digest = coalesce(s.digest, c.digest),
+    name = CASE WHEN s.name = '' THEN c.name ELSE s.name END,
+    next_attempt_at = coalesce(s.retry_at, c.next_attempt_at),
+    settled_at = CASE WHEN s.state = 'queued' THEN NULL ELSE CAST(:at AS timestamptz) END,
+    claimed_by = '',
+    lease_until = NULL
+FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS bigint[]), CAST(:states AS text[]), CAST(:outcomes AS text[]),
+            CAST(:errors AS text[]), CAST(:digests AS text[]), CAST(:names AS text[]),
+            CAST(:retries AS timestamptz[]))
+     AS s (id, attempt, state, outcome, error, digest, name, retry_at)
+WHERE c.id = s.id AND c.state = 'claimed' AND c.attempts = s.attempt
+RETURNING c.id
+""")
+
+# What a delivery learned about a record it had to fetch: the next poll then knows this version. Not where a newer
+# version has been captured meanwhile.
+_LEARN = text("""
+INSERT INTO sagezoho.records AS r (connection, system, entity, key, name, digest, first_seen_at, seen_at)
+SELECT c.connection, c.system, c.entity, c.key, c.name, c.digest, :at, :at FROM sagezoho.changes c
+WHERE c.id = ANY (CAST(:ids AS bigint[])) AND c.state = 'delivered' AND c.payload IS NULL AND c.digest IS NOT NULL
+  AND NOT EXISTS (
+      SELECT 1 FROM sagezoho.changes n WHERE n.connection = c.connection AND n.system = c.system
+        AND n.entity = c.entity AND n.key = c.key AND n.id > c.id AND n.digest IS NOT NULL)
+ORDER BY c.key
+ON CONFLICT (connection, system, entity, key) DO UPDATE SET
+    digest = EXCLUDED.digest, name = CASE WHEN EXCLUDED.name = '' THEN r.name ELSE EXCLUDED.name END, deleted_at = NULL
+""")
+
+# The inbox holds a record's latest trouble only.
+_RESOLVE = text("""
+UPDATE sagezoho.changes o SET state = 'superseded'
+FROM sagezoho.changes d
+WHERE d.id = ANY (CAST(:ids AS bigint[])) AND d.state IN ('delivered', 'refused', 'conflicted')
+  AND o.connection = d.connection AND o.system = d.system AND o.entity = d.entity AND o.key = d.key
+  AND o.id < d.id AND o.state IN ('refused', 'conflicted')
+""")
+
+_REFUSED_WITH = text("""
+SELECT c.key FROM sagezoho.changes c
+WHERE c.connection = :connection AND c.state = 'refused' AND c.system = :system AND c.entity = :entity
+  AND c.error ->> 'code' = :code AND c.error -> 'details' ->> :name = ANY (CAST(:values AS text[]))
+  AND NOT EXISTS (
+      SELECT 1 FROM sagezoho.changes n WHERE n.connection = c.connection AND n.system = c.system
+        AND n.entity = c.entity AND n.key = c.key AND n.id > c.id)
+ORDER BY c.key
+""")
+
+_LAST_ERROR = text("""
+SELECT CASE WHEN state IN ('refused', 'conflicted') THEN error END FROM sagezoho.changes
+WHERE connection = :connection AND system = :system AND entity = :entity AND key = :key
+ORDER BY id DESC LIMIT 1
+""")
+
+_OPEN = text("""
+SELECT count(*) FROM sagezoho.changes
+WHERE connection = :connection AND system = :system AND entity = :entity AND state IN ('queued', 'claimed')
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Settlements of changes the worker still held, and of those it had lost to another one meanwhile."""
+
+    held: Sequence[Settlement]
+    lost: Sequence[Settlement]
+
+
+def claim(
+    connection: Connection,
+    entity: EntityRef,
+    *,
+    worker: str,
+    limit: int,
+    lease_seconds: float,
+    at: datetime,
+    run_id: str,
+) -> list[Change]:
+    values = {
+        **of(entity),
+        "worker": worker,
+        "limit": limit,
+        "lease_until": at + timedelta(seconds=lease_seconds),
+        "at": at,
+        "run_id": run_id,
+    }
+    return sorted(
+        (
+            Change(
+                id=row.id,
+                entity=entity,
+                key=row.key,
+                digest=row.digest,
+                payload=row.payload,
+                cause=Cause(row.cause),
+                attempt=row.attempts,
+                captured_at=row.captured_at,
+                name=row.name,
+                reason=row.reason,
+            )
+            for row in connection.execute(_CLAIM, values)
+        ),
+        key=lambda change: change.id,
+    )
+
+
+def release(connection: Connection, changes: Sequence[Change], *, retry_at: datetime) -> None:
+    connection.execute(_RELEASE, {**_held(changes), "retry_at": retry_at})
+
+
+def extend(connection: Connection, changes: Sequence[Change], *, lease_seconds: float, at: datetime) -> set[int]:
+    lease_until = at + timedelta(seconds=lease_seconds)
+    return set(connection.execute(_EXTEND, {**_held(changes), "lease_until": lease_until}).scalars())
+
+
+def settle(connection: Connection, settlements: Sequence[Settlement], *, at: datetime) -> Settled:
+    values: dict[str, Any] = {
+        **_held([settlement.change for settlement in settlements]),
+        "states": [str(settlement.state) for settlement in settlements],
+        "outcomes": [str(settlement.outcome) for settlement in settlements],
+        "errors": [to_json(settlement.error) if settlement.error else None for settlement in settlements],
+        "digests": [settlement.change.digest for settlement in settlements],
+        "names": [clean(settlement.change.name) for settlement in settlements],
+        "retries": [settlement.retry_at for settlement in settlements],
+        "at": at,
+    }
+    held = set(connection.execute(_SETTLE, values).scalars())
+    if held:
+        ids = sorted(held)
+        connection.execute(_LEARN, {"ids": ids, "at": at})
+        connection.execute(_RESOLVE, {"ids": ids})
+    return Settled(
+        held=[settlement for settlement in settlements if settlement.change.id in held],
+        lost=[settlement for settlement in settlements if settlement.change.id not in held],
+    )
+
+
+def open_changes(connection: Connection, entity: EntityRef) -> int:
+    return int(connection.execute(_OPEN, of(entity)).scalar_one())
+
+
+def refused_with(
+    connection: Connection, entity: EntityRef, *, code: str, name: str, values: Sequence[str]
+) -> list[str]:
+    found = connection.execute(_REFUSED_WITH, {**of(entity), "code": code, "name": name, "values": list(values)})
+    return list(found.scalars())
+
+
+def last_error(connection: Connection, entity: EntityRef, key: str) -> Mapping[str, Any] | None:
+    error: Mapping[str, Any] | None = connection.execute(_LAST_ERROR, {**of(entity), "key": key}).scalar()
+    return error
+
+
+def _held(changes: Sequence[Change]) -> dict[str, list[int]]:
+    return {"ids": [change.id for change in changes], "attempts": [change.attempt for change in changes]}
