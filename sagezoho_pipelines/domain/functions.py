@@ -68,6 +68,12 @@ class MappingFunctions(functions.Functions):
         except InvalidOperation:
             return None
 
+    @functions.signature({"types": []}, {"types": []})
+    def _func_minus(self, one: Any, other: Any) -> Decimal | None:
+        """The exact difference of two numbers; null when either is missing or when nothing is left."""
+        first, second = self._func_decimal(one), self._func_decimal(other)
+        return None if first is None or second is None else (first - second) or None
+
     @functions.signature({"types": []}, {"types": ["number"]}, {"types": ["number"]})
     def _func_address_line(self, value: Any, number: int, length: int) -> str | None:
         """Line `number` (from 1) of a multi-line address, wrapped at word ends so that no line passes `length`."""

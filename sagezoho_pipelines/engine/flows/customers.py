@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sagezoho_pipelines.domain.criteria import where
-from sagezoho_pipelines.domain.errors import ConfigurationError, OutcomeUnknown, VendorError, Verdict
+from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError, Verdict
 from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Link, Look, Outcome, Row, System
 from sagezoho_pipelines.engine import sage_target, settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
@@ -21,6 +20,8 @@ SOURCE = "deal_accounts"
 _READ_BACK = ("CustomerNumber", "CustomerName", "CurrencyCode")
 #: A number rule that meets this many taken numbers in a row is misconfigured.
 _NUMBER_ATTEMPTS = 50
+#: After these the next attempt takes another number; after any other refusal the number stays the account's own.
+_NUMBER_IS_GONE = frozenset({"CUSTOMER_NUMBER_TAKEN", "RecordDuplicate"})
 
 
 def account_fields(ctx: Context) -> tuple[str, ...]:
@@ -123,19 +124,17 @@ class CustomersHandler:
                     code="CUSTOMER_NUMBER_TAKEN",
                     text=f"customer {intent.business_key} exists in Sage as {found.get('CustomerName')!r}",
                     verdict=Verdict.CONFLICT,
-                    advice="somebody used the number reserved for this account; dismiss this and sync the account again",
+                    advice="somebody used the number reserved for this account; retry this to take the next one",
                 )
             return found
 
         try:
             created = sage_target.create(ctx, ENTITY_SET, body, intent, read_back)
-        except OutcomeUnknown:
-            raise
         except VendorError as error:
-            if error.verdict in (Verdict.REFUSE, Verdict.CONFLICT):
-                settlement = settling.failed(ctx, FLOW, change, error, target=self.target, operation="create")
-                return replace(settlement, intents=[(intent.id, "refused", "")])
-            raise
+            if error.code not in _NUMBER_IS_GONE:
+                raise
+            settlement = settling.failed(ctx, FLOW, change, error, target=self.target, operation="create")
+            return replace(settlement, intents=[(intent.id, "refused", "")])
         number = str(created.record["CustomerNumber"]).strip()
         answer = {"CustomerNumber": number, "read_back": created.found}
         movement = Movement(

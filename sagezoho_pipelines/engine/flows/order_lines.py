@@ -40,7 +40,7 @@ def lines_of(ctx: Context, deal: Row, quote_ids: Sequence[str]) -> list[Line]:
     orders = ctx.settings.flows.orders
     for strategy in orders.lines:
         if strategy == "quote":
-            lines = _from_quote(ctx, deal, quote_ids)
+            lines = _from_quote(ctx, quote_ids)
         elif strategy == "subform":
             lines = _from_subform(ctx, deal)
         else:
@@ -56,7 +56,7 @@ def lines_of(ctx: Context, deal: Row, quote_ids: Sequence[str]) -> list[Line]:
     )
 
 
-def _from_quote(ctx: Context, deal: Row, quote_ids: Sequence[str]) -> list[Line]:
+def _from_quote(ctx: Context, quote_ids: Sequence[str]) -> list[Line]:
     if not quote_ids:
         return []
     if len(quote_ids) > 1:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from sagezoho_pipelines.domain.criteria import Criteria, where
 from sagezoho_pipelines.domain.digest import digest
-from sagezoho_pipelines.domain.errors import ConfigurationError, OutcomeUnknown, VendorError, Verdict
+from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError, Verdict
 from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Link, Look, Outcome, Row, System
 from sagezoho_pipelines.engine import sage_target, settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
@@ -135,7 +135,7 @@ class OrdersHandler:
                     continue
                 change = settling.resolved(change, deal, digested_fields(ctx), str(deal.get("Deal_Name") or ""))
                 if change.key in made:
-                    settlements.append(self._known(ctx, change, deal, made[change.key]))
+                    settlements.append(self._known(ctx, change, made[change.key]))
                 elif str(deal.get("Stage")) not in qualifying_stages(ctx):
                     settlements.append(settling.settled(ctx, FLOW, change, Outcome.SKIPPED))
                 elif sage_target.too_late_to_send(ctx, claimed_at):
@@ -211,8 +211,6 @@ class OrdersHandler:
             created = sage_target.create(
                 ctx, ENTITY_SET, body, intent, lambda: self._read_back(ctx, change.key), look_first=True
             )
-        except OutcomeUnknown:
-            raise
         except VendorError as error:
             if error.verdict in (Verdict.REFUSE, Verdict.CONFLICT):
                 settlement = settling.failed(ctx, FLOW, change, error, target=self.target, operation="create")
@@ -277,7 +275,7 @@ class OrdersHandler:
             )
         return found[0] if found else None
 
-    def _known(self, ctx: Context, change: Change, deal: Row, link: Link) -> Settlement:
+    def _known(self, ctx: Context, change: Change, link: Link) -> Settlement:
         """A deal whose order exists: Sage's Web API cannot change orders, so a real difference is for a person."""
         if change.digest == link.source_digest:
             return settling.settled(ctx, FLOW, change, Outcome.NOOP)

@@ -1,0 +1,156 @@
+"""Transaction batches: posted A/R batches yield service invoices, posted A/P batches refresh their vendors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sagezoho_pipelines.domain.criteria import where
+from sagezoho_pipelines.domain.digest import digest
+from sagezoho_pipelines.domain.errors import VendorError, Verdict
+from sagezoho_pipelines.domain.records import CapturedRecord, Cause, Change, EntityRef, Look, Outcome, Row, System
+from sagezoho_pipelines.engine import settling
+from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.feeds import SageDateFeed
+from sagezoho_pipelines.engine.flows import invoices
+from sagezoho_pipelines.engine.ports import Settlement
+from sagezoho_pipelines.engine.settling import Movement
+
+_HEADER = ("BatchNumber", "BatchStatus", "DateLastEdited", "Description", "NumberOfEntries", "BatchTotal")
+#: Of a batch header, what tells that its posting brought something new.
+_DIGESTED = ("BatchNumber", "BatchStatus", "NumberOfEntries", "BatchTotal")
+
+
+def _posted(_ctx: Context, rows: Sequence[Row]) -> Sequence[Row]:
+    return [row for row in rows if row.get("BatchStatus") == "Posted"]
+
+
+def _batch_feed(flow: str, name: str, entity_set: str) -> SageDateFeed:
+    return SageDateFeed(
+        flow=flow,
+        name=name,
+        entity_set=entity_set,
+        key="BatchNumber",
+        marker="DateLastEdited",
+        label="Description",
+        select=lambda _ctx: _HEADER,
+        digested=lambda _ctx: _DIGESTED,
+        overlap_days=lambda ctx: ctx.settings.flows.invoices.overlap_days,
+        wanted=_posted,
+        keep_payload=False,
+    )
+
+
+ar_feed = _batch_feed("invoices", "ar_batches", "AR/ARInvoiceBatches")
+ap_feed = _batch_feed("vendors", "ap_batches", "AP/APInvoiceBatches")
+
+
+class _BatchHandler:
+    """A batch has no target of its own: delivering it means handing on what it contains."""
+
+    flow: str
+    entity: str
+    entity_set: str
+    target: tuple[System, str]
+    batch = 10
+
+    def source(self, ctx: Context) -> EntityRef:
+        return ctx.sage_entity(self.entity)
+
+    def workers(self, ctx: Context) -> int:
+        return ctx.settings.sage300.concurrency
+
+    def prepare(self, ctx: Context) -> None:
+        """Nothing to ask: only Sage and the ledger are used."""
+
+    def deliver(self, ctx: Context, changes: Sequence[Change]) -> Sequence[Settlement]:
+        settlements = []
+        for change in changes:
+            try:
+                settlements.append(self._one(ctx, change))
+            except VendorError as error:
+                if error.verdict is Verdict.FATAL:
+                    raise
+                settlements.append(settling.failed(ctx, self.flow, change, error, target=self.target))
+        return settlements
+
+    def _one(self, ctx: Context, change: Change) -> Settlement:
+        found = ctx.sage.get(self.entity_set, int(change.key), select=[*_HEADER, "Invoices"])
+        if found is None:
+            return settling.settled(ctx, self.flow, change, Outcome.SKIPPED)
+        change = settling.resolved(change, found, _DIGESTED, str(found.get("Description") or ""))
+        return self._hand_on(ctx, change, list(found.get("Invoices") or ()))
+
+    def _hand_on(self, ctx: Context, change: Change, entries: Sequence[Row]) -> Settlement:
+        raise NotImplementedError
+
+
+class ApBatchesHandler(_BatchHandler):
+    """Each vendor named in the batch is looked at again: balance, open invoices, last invoice date."""
+
+    flow = "vendors"
+    entity = "ap_batches"
+    entity_set = "AP/APInvoiceBatches"
+    target = (System.SAGE300, "vendors")
+
+    def _hand_on(self, ctx: Context, change: Change, entries: Sequence[Row]) -> Settlement:
+        vendors = sorted({str(entry.get("VendorNumber") or "").strip() for entry in entries} - {""})
+        entity = ctx.sage_entity("vendors")
+        looks = [Look(entity, vendor, change.cause, f"A/P batch {change.key}") for vendor in vendors]
+        movement = Movement(
+            System.SAGE300, "vendors", ", ".join(vendors[:20]), "look", Outcome.NOOP, answer={"vendors": len(vendors)}
+        )
+        return settling.settled(
+            ctx, self.flow, change, Outcome.NOOP, looks=looks, movements=[movement] if looks else []
+        )
+
+
+class ArBatchesHandler(_BatchHandler):
+    """Each entry of one of our orders becomes an invoice, unless Order Entry wrote it: that comes from O/E itself."""
+
+    flow = "invoices"
+    entity = "ar_batches"
+    entity_set = "AR/ARInvoiceBatches"
+    target = (System.SAGE300, "invoices")
+
+    def _hand_on(self, ctx: Context, change: Change, entries: Sequence[Row]) -> Settlement:
+        ours = [entry for entry in invoices.from_our_orders(ctx, entries) if entry.get("DocumentType") == "Invoice"]
+        numbers = sorted({str(entry["DocumentNumber"]).strip() for entry in ours})
+        from_order_entry = {
+            str(row["InvoiceNumber"]).strip()
+            for row in (
+                ctx.sage.find(
+                    invoices.ENTITY_SET, where=[where("InvoiceNumber", "in", numbers)], select=["InvoiceNumber"]
+                )
+                if numbers
+                else ()
+            )
+        }
+        records = [
+            self._record(ctx, entry) for entry in ours if str(entry["DocumentNumber"]).strip() not in from_order_entry
+        ]
+        if records:
+            ctx.ledger.capture(
+                ctx.sage_entity("invoices"),
+                records,
+                cause=change.cause,
+                at=ctx.clock(),
+                run_id=ctx.run_id,
+                force=change.cause is Cause.BACKFILL,
+            )
+        keys = ", ".join(record.key for record in records)
+        movement = Movement(
+            System.SAGE300,
+            "invoices",
+            keys,
+            "hand on",
+            Outcome.NOOP,
+            answer={"entries": len(entries), "ours": len(records)},
+        )
+        return settling.settled(ctx, self.flow, change, Outcome.NOOP, movements=[movement] if records else [])
+
+    def _record(self, ctx: Context, entry: Row) -> CapturedRecord:
+        mapping = ctx.mappings["invoices"]
+        columns = {*mapping.source_fields("ar_invoices"), "CustomerNumber", "OrderNumber", "InvoiceDetails"}
+        payload = {name: entry.get(name) for name in sorted(columns)}
+        number = str(entry["DocumentNumber"]).strip()
+        return CapturedRecord(f"{str(entry['CustomerNumber']).strip()}/{number}", digest(payload), payload, number)

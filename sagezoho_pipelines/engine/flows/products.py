@@ -1,0 +1,99 @@
+"""Products: what invoice lines name must exist in Zoho, found by product code before it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sagezoho_pipelines.domain.criteria import where
+from sagezoho_pipelines.domain.errors import VendorError
+from sagezoho_pipelines.domain.records import Link, System
+from sagezoho_pipelines.engine import settling, zoho_target
+from sagezoho_pipelines.engine.context import Context
+
+UNIQUE = "Sage_Item_Key"
+
+
+@dataclass(frozen=True, slots=True)
+class Products:
+    """Product ids by code, the links to store with them, and why a code has none."""
+
+    ids: Mapping[str, str]
+    links: Sequence[Link]
+    errors: Mapping[str, VendorError]
+
+    def of(self, code: str) -> str:
+        """The Zoho id. Raises the refusal that Zoho gave when the product could not be made."""
+        if code in self.errors:
+            raise self.errors[code]
+        if code not in self.ids:
+            raise settling.refusal("PRODUCT_MISSING", f"no Zoho product for item {code}", field="Product_Name")
+        return self.ids[code]
+
+
+def ensure(ctx: Context, lines: Sequence[tuple[str, Any]]) -> Products:
+    """The product of every code: linked, else found by Product_Code, else made by upsert on its unique Sage key."""
+    wanted = {code: description for code, description in reversed(lines)}
+    linked = ctx.ledger.links_by_sage(ctx.connection, "items", "Products", sorted(wanted)) if wanted else {}
+    ids = {code: link.zoho_id for code, link in linked.items()}
+    missing = [code for code in sorted(wanted) if code not in ids]
+    links: list[Link] = []
+    errors: dict[str, VendorError] = {}
+    if missing:
+        found = ctx.zoho.find(
+            "Products", where=[where("Product_Code", "in", missing)], fields=["Product_Code", "Product_Name"]
+        )
+        for row in sorted(found, key=lambda row: str(row["id"]), reverse=True):
+            code = str(row["Product_Code"])
+            if code in wanted:
+                ids[code] = str(row["id"])
+        links += [
+            _link(ctx, code, ids[code], str(wanted[code] or ""), "matched by product code")
+            for code in missing
+            if code in ids
+        ]
+        _make(ctx, [code for code in missing if code not in ids], wanted, ids, links, errors)
+    return Products(ids, links, errors)
+
+
+def _make(
+    ctx: Context,
+    codes: Sequence[str],
+    descriptions: Mapping[str, Any],
+    ids: dict[str, str],
+    links: list[Link],
+    errors: dict[str, VendorError],
+) -> None:
+    if not codes:
+        return
+    mapping = ctx.mappings["invoices"]["products"]
+    writes = [
+        zoho_target.planned(
+            "Products",
+            mapping,
+            None,
+            {"ItemNumber": code, "Description": descriptions[code], "key": ctx.sage_key(code)},
+        )
+        for code in codes
+    ]
+    for code, write in zip(codes, zoho_target.write(ctx, writes, unique=UNIQUE), strict=True):
+        if write.error is not None:
+            errors[code] = write.error
+        else:
+            ids[code] = write.record_id
+            links.append(_link(ctx, code, write.record_id, str(descriptions[code] or ""), "created"))
+
+
+def _link(ctx: Context, code: str, record_id: str, name: str, made_by: str) -> Link:
+    return Link(
+        connection=ctx.connection,
+        sage_entity="items",
+        sage_id=code,
+        zoho_entity="Products",
+        zoho_id=record_id,
+        sage_name=name.strip(),
+        zoho_name=name.strip(),
+        authority=System.SAGE300,
+        made_by=made_by,
+    )

@@ -1,0 +1,89 @@
+"""Which feeds and handlers make up each flow, and running them in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sagezoho_pipelines.engine.capture import Feed, capture
+from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.deliver import Handler, deliver
+from sagezoho_pipelines.engine.flows import batches, customers, invoices, orders, payments, vendors
+from sagezoho_pipelines.engine.tally import Tally
+from sagezoho_pipelines.engine.windows import Window
+from sagezoho_pipelines.engine.zoho_target import module_exists
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Feeds are captured in order, then handlers deliver in order: a handler may feed the ones after it.
+
+    `module` is the Zoho module the flow cannot do without.
+    """
+
+    name: str
+    feeds: Mapping[str, Feed]
+    handlers: Mapping[str, Handler]
+    module: str
+
+
+FLOWS: Mapping[str, Flow] = {
+    "vendors": Flow(
+        "vendors",
+        feeds={"vendors": vendors.feed, "ap_batches": batches.ap_feed},
+        handlers={"ap_batches": batches.ApBatchesHandler(), "accounts": vendors.VendorsHandler()},
+        module="Accounts",
+    ),
+    "customers": Flow(
+        "customers",
+        feeds={"deals": orders.feed, "deal_accounts": customers.feed},
+        handlers={"customers": customers.CustomersHandler()},
+        module="Deals",
+    ),
+    "orders": Flow(
+        "orders",
+        feeds={"deals": orders.feed},
+        handlers={"orders": orders.OrdersHandler()},
+        module="Deals",
+    ),
+    "invoices": Flow(
+        "invoices",
+        feeds={
+            "invoices": invoices.feed,
+            "ar_batches": batches.ar_feed,
+            "posted_documents": payments.feed,
+        },
+        handlers={
+            "ar_batches": batches.ArBatchesHandler(),
+            "invoices": invoices.InvoicesHandler(),
+            "posted_documents": payments.PaymentsHandler(),
+        },
+        module="Invoices",
+    ),
+}
+
+
+def unavailable(ctx: Context, flow: str) -> str | None:
+    """Why the flow cannot run in this Zoho organisation, in one sentence; None when it can."""
+    module = FLOWS[flow].module
+    if module_exists(ctx, module):
+        return None
+    return (
+        f"{ctx.connection}: Zoho's edition offers no {module} module (Professional or higher does), "
+        f"so the {flow} flow rests; the other flows go on."
+    )
+
+
+def run_flow(ctx: Context, name: str, window: Window, *, feeds: Sequence[str] | None = None) -> Tally:
+    """Capture and deliver one flow."""
+    flow = FLOWS[name]
+    tally = Tally()
+    reason = unavailable(ctx, name)
+    if reason is not None:
+        tally.note(reason)
+        return tally
+    for key in feeds if feeds is not None else flow.feeds:
+        tally.add(capture(ctx, flow.feeds[key], window))
+    for handler in flow.handlers.values():
+        tally.add(deliver(ctx, handler))
+    return tally
