@@ -152,7 +152,7 @@ class InvoicesHandler:
 
     def _lines(self, ctx: Context, row: Row, items: products.Products) -> list[Row]:
         mapping = ctx.mappings[FLOW]["ar_invoice_lines" if _is_ar(row) else "invoice_lines"]
-        lines = []
+        lines: list[Row] = []
         for detail in row.get("InvoiceDetails") or ():
             product = items.of(_code(detail))
             line = mapping.apply({**detail, "product": {"id": product}})
@@ -206,7 +206,7 @@ class InvoicesHandler:
         return replace(updated, write=replace(updated.write, link=replace(link, made_by="read back")))
 
     def _update(self, ctx: Context, document: _Document) -> _Document:
-        """Change what differs. Zoho appends rows sent without an id, so every line carries the id of the row it takes."""
+        """Change what differs. Zoho appends rows sent without an id, so every line carries the id of a row."""
         sent = dict(document.write.sent)
         if not sent:
             return document

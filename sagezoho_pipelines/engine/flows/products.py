@@ -34,7 +34,7 @@ class Products:
 
 def ensure(ctx: Context, lines: Sequence[tuple[str, Any]]) -> Products:
     """The product of every code: linked, else found by Product_Code, else made by upsert on its unique Sage key."""
-    wanted = {code: description for code, description in reversed(lines)}
+    wanted = dict(reversed(lines))
     linked = ctx.ledger.links_by_sage(ctx.connection, "items", "Products", sorted(wanted)) if wanted else {}
     ids = {code: link.zoho_id for code, link in linked.items()}
     missing = [code for code in sorted(wanted) if code not in ids]
