@@ -1,0 +1,254 @@
+"""An organisation's past, made up from its seed: accounts, contacts, products, deals and quotes.
+
+Nothing here knows what any client will read: there are accounts without an address, deals without an amount, won
+deals without an account, quotes that nobody accepted, and names that differ only in case.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sagezoho_pipelines.sandbox.zoho_crm import fields as tables
+from sagezoho_pipelines.sandbox.zoho_crm.organisation import Organisation
+from sagezoho_pipelines.sandbox.zoho_crm.writes import Writer
+
+EPOCH = datetime(2026, 2, 2, 8, 0, tzinfo=UTC)
+SPAN_SECONDS = 200 * 24 * 3600
+ITEMS = (
+    ("A1-103/0", "Fluorescent Desk Lamp", "95.00", "Each"),
+    ("A1-105/0", "Halogen Desk Lamp", "122.40", "Each"),
+    ("A1-310/0", "Pole Lamp", "61.99", "Each"),
+    ("S1-200/0", "Wall Sconce", "44.75", "Each"),
+    ("SERVICE", "On-site Installation", "120.00", "Hours"),
+)
+FIRST = (
+    "Aino",
+    "Bashir",
+    "Chloe",
+    "Dmitri",
+    "Esra",
+    "Fiona",
+    "Gustavo",
+    "Hana",
+    "Ivo",
+    "José",
+    "Kaja",
+    "Liam",
+    "Mei",
+    "Noor",
+    "Oluwaseun",
+    "Priya",
+    "Quentin",
+    "Rosa",
+    "Søren",
+    "Tomasz",
+)
+LAST = (
+    "Abara",
+    "Bergström",
+    "Castillo",
+    "Dupont",
+    "Eriksen",
+    "Fischer",
+    "Garcia",
+    "Horváth",
+    "Ito",
+    "Johansson",
+    "Kowalski",
+    "Lindqvist",
+    "Moreau",
+    "Nguyen",
+    "O'Brien",
+    "Petrov",
+    "Quispe",
+    "Rossi",
+    "Sato",
+    "Tanaka",
+)
+STEM = (
+    "Alder",
+    "Beacon",
+    "Cobalt",
+    "Dover",
+    "Ember",
+    "Fairview",
+    "Granite",
+    "Harbour",
+    "Ironwood",
+    "Juniper",
+    "Keystone",
+    "Lakeside",
+    "Meridian",
+    "Northgate",
+    "Orchard",
+    "Pinnacle",
+    "Quarry",
+    "Ridgeway",
+    "Summit",
+    "Tideline",
+)
+TRADE = (
+    "Lighting",
+    "Interiors",
+    "Builders",
+    "Hotels",
+    "Supply",
+    "Electrical",
+    "Clinics",
+    "Studios",
+    "Foods",
+    "Logistics",
+)
+FORM = ("Ltd", "Inc.", "LLC", "GmbH", "& Sons", "Co.")
+PLACES = (
+    ("Vancouver", "BC", "V6B 1A1", "Canada"),
+    ("Portland", "OR", "97204", "United States"),
+    ("Austin", "TX", "78701", "United States"),
+    ("Toronto", "ON", "M5H 2N2", "Canada"),
+    ("Denver", "CO", "80202", "United States"),
+)
+STREETS = ("Mill Road", "Station Street", "Harbour Way", "King's Court", "Elm Avenue")
+WON_SHARE = 0.35
+
+
+class Seeder:
+    """Fills an empty organisation; the same seed, sizes and order of calls give the same bytes."""
+
+    def __init__(self, org: Organisation) -> None:
+        self.org = org
+        self.draw = org.random
+        self.accounts: list[str] = []
+        self.contacts: dict[str, str] = {}
+        self.products: list[str] = []
+
+    def fill(self, *, deals: int, accounts: int | None) -> None:
+        many = max(4, (deals * 2) // 3) if accounts is None else accounts
+        steps = len(ITEMS) + many + deals
+        step = SPAN_SECONDS / max(1, steps)
+        done = 0
+        for make, times in ((self.product, len(ITEMS)), (self.account, many), (self.deal, deals)):
+            for number in range(times):
+                self.org.written_at = int(EPOCH.timestamp() + done * step)
+                make(number)
+                done += 1
+        self.org.written_at = None
+        for table in self.org.tables.values():
+            table.stale.clear()
+
+    def insert(self, module: str, values: dict[str, Any]) -> str:
+        actor = self.draw.choice(self.org.users[1:])
+        done = Writer(self.org, self.org.modules[module], actor).insert(values, "$")
+        return str(done["details"]["id"])
+
+    def product(self, number: int) -> None:
+        code, name, price, unit = ITEMS[number]
+        self.products.append(
+            self.insert(
+                "Products",
+                {
+                    "Product_Name": name,
+                    "Product_Code": code,
+                    "Unit_Price": Decimal(price),
+                    "Usage_Unit": unit,
+                    "Product_Active": True,
+                    "Taxable": True,
+                },
+            )
+        )
+
+    def account(self, number: int) -> None:
+        draw = self.draw
+        stem, trade, form = STEM[number % 20], TRADE[number // 20 % 10], FORM[number // 200 % 6]
+        name = f"{stem} {trade} {form}" + (f" {number // 1200 + 1}" if number >= 1200 else "")
+        values: dict[str, Any] = {
+            "Account_Name": name,
+            "Account_Type": draw.choice(("Customer", "Prospect", "Customer", None)),
+            "Phone": f"+1 604 555 {draw.randrange(10_000):04d}",
+            "Website": f"www.{stem.lower()}{number}.example",
+            "Industry": draw.choice(("Manufacturing", "Technology", "Wholesale", None)),
+        }
+        city, state, code, country = draw.choice(PLACES)
+        address = {
+            "Street": f"{draw.randrange(1, 999)} {draw.choice(STREETS)}",
+            "City": city,
+            "State": state,
+            "Code": code,
+            "Country": country,
+        }
+        kind = draw.random()
+        sides = ("Billing", "Shipping") if kind < 0.6 else ("Billing",) if kind < 0.85 else ()
+        for side in sides:
+            values |= {f"{side}_{part}": text for part, text in address.items()}
+        if sides and kind > 0.78:
+            values["Billing_Code"] = None
+        account = self.insert("Accounts", values)
+        self.accounts.append(account)
+        if draw.random() < 0.8:
+            first, last = draw.choice(FIRST), draw.choice(LAST)
+            self.contacts[account] = self.insert(
+                "Contacts",
+                {
+                    "First_Name": first if draw.random() < 0.9 else None,
+                    "Last_Name": last,
+                    "Email": f"contact{number}@{stem.lower()}.example" if draw.random() < 0.8 else None,
+                    "Phone": values["Phone"],
+                    "Account_Name": {"id": account},
+                },
+            )
+
+    def deal(self, number: int) -> None:
+        draw = self.draw
+        won = draw.random() < WON_SHARE
+        open_or_lost = [actual for _, actual, _, forecast in tables.STAGES if forecast != "Closed Won"]
+        account = draw.choice(self.accounts) if self.accounts and draw.random() < 0.96 else None
+        happened = datetime.fromtimestamp(self.org.now(), UTC).date()
+        closing: date = happened if won else happened + timedelta(days=draw.randrange(5, 90))
+        amount = Decimal(draw.randrange(20_000, 2_500_000)).scaleb(-2) if draw.random() < 0.85 else None
+        values: dict[str, Any] = {
+            "Deal_Name": f"{draw.choice(TRADE)} refit {number + 1}",
+            "Stage": "Closed Won" if won else draw.choice(open_or_lost),
+            "Amount": amount,
+            "Closing_Date": closing.isoformat(),
+            "Type": draw.choice(("New Business", "Existing Business")),
+            "Account_Name": {"id": account} if account else None,
+            "Contact_Name": {"id": self.contacts[account]} if account in self.contacts else None,
+        }
+        way = draw.random()
+        if way < 0.2:
+            values["Deal_Items"] = [
+                {
+                    "Product": {"id": line["Product_Name"]["id"]},
+                    "Quantity": line["Quantity"],
+                    "Rate": line["List_Price"],
+                }
+                for line in self.lines()
+            ]
+        deal = self.insert("Deals", values)
+        if way > 0.5 and account is not None:
+            stages = ("Closed Won", "Confirmed") if won and way > 0.6 else ("Draft", "Negotiation", "On Hold")
+            self.insert(
+                "Quotes",
+                {
+                    "Subject": f"Quote for {values['Deal_Name']}",
+                    "Quote_Stage": draw.choice(stages),
+                    "Deal_Name": {"id": deal},
+                    "Account_Name": {"id": account},
+                    "Valid_Till": (closing + timedelta(days=30)).isoformat(),
+                    "Quoted_Items": self.lines(),
+                },
+            )
+
+    def lines(self) -> list[dict[str, Any]]:
+        draw = self.draw
+        chosen = draw.sample(range(len(ITEMS)), draw.randrange(1, 4))
+        return [
+            {
+                "Product_Name": {"id": self.products[at]},
+                "Quantity": draw.randrange(1, 12),
+                "List_Price": Decimal(ITEMS[at][2]),
+                "Discount": Decimal("5.00") if draw.random() < 0.2 else 0,
+            }
+            for at in chosen
+        ]

@@ -1,0 +1,102 @@
+"""What Zoho leaves open, as named switches, and the limits that hang on the edition.
+
+Where the public record is silent or contradicts itself, the default is the reading that is harder for a client.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass
+class ZohoSwitches:
+    """Every undecided behaviour of the simulated organisation; a test turns one by assigning to it."""
+
+    coql_limit_max: int = 200
+    """Rows one COQL call may ask for (200 in the error list, 2000 in the overview)."""
+    coql_offset_total: int = 10_000
+    """Rows reachable through offset (10 000 or 100 000)."""
+    coql_columns_max: int = 50
+    """Columns in a select list (50 or 500)."""
+    coql_in_max: int = 50
+    """Values in an `in` list (50 or 100)."""
+    search_lag_seconds: int = 60
+    """How long a write stays invisible to search."""
+    count_stale_seconds: int = 60
+    """How long actions/count repeats its last answer."""
+    empty_trigger_mutes_notifications: bool = False
+    """Whether `trigger: []` keeps channels silent."""
+    unchanged_update_moves_modified_time: bool = True
+    """Whether an update that changes nothing still touches Modified_Time."""
+    computed_fields: Literal["rejected", "ignored"] = "rejected"
+    """What happens to a Grand_Total, a Sub_Total or a line total that a client sends."""
+    account_mandatory_on_documents: bool = True
+    """Whether quotes, sales orders and invoices insist on Account_Name."""
+    numeric_strings: bool = False
+    """Whether "12.5" passes for a number."""
+    currency_decimals: int | None = 2
+    """Places a currency value is rounded to; None keeps it as sent."""
+    trims_text: bool = True
+    """Whether blanks around a text are cut."""
+    subform_rows_max: int = 100
+    """Rows in one subform (100 or 200)."""
+    if_modified_since_inclusive: bool = True
+    """Whether a row changed in exactly that second is listed again."""
+    wrong_data_center: bool = False
+    """This host is not the organisation's: unknown client for OAuth, invalid token for the API."""
+    api_domain: str | None = None
+    """What the token answer calls api_domain; None means the sandbox's own base."""
+    bearer_accepted: bool = True
+    """Whether `Bearer` is taken beside `Zoho-oauthtoken`."""
+    custom_fields_max: int | None = None
+    """Custom fields a module may hold; None takes the edition's number."""
+    unique_fields_max: int | None = None
+    """Unique custom fields a module may hold; None takes the edition's number."""
+    unsupported_inventory: Literal["absent", "listed"] = "absent"
+    """Below Professional: inventory modules missing from settings/modules, or listed as not api_supported."""
+    products_need_professional: bool = True
+    """Whether Products goes with the inventory modules, or stays in every edition."""
+    callback_retries: int = 0
+    """How often a callback that was not answered 2xx is sent again."""
+    callback_duplicate_rate: float = 0.0
+    callback_drop_rate: float = 0.0
+    callback_reorder_rate: float = 0.0
+    """Share of callbacks held back until the next one has gone out."""
+    callback_delay_seconds: float = 0.0
+    """Real seconds between the change and its callback."""
+    callback_merges_rows: bool = True
+    """Whether the rows of one write arrive in one callback (`ids` with several entries)."""
+
+
+@dataclass(frozen=True)
+class Edition:
+    """What a Zoho CRM subscription allows."""
+
+    name: str
+    credits_base: int
+    credits_per_user: int
+    credits_cap: int | None
+    concurrency: int
+    inventory: bool
+    custom_fields: int
+    unique_fields: int
+
+    def credits(self, users: int) -> int:
+        allowed = self.credits_base + self.credits_per_user * users
+        return allowed if self.credits_cap is None else min(allowed, self.credits_cap)
+
+
+EDITIONS: dict[str, Edition] = {
+    edition.name: edition
+    for edition in (
+        Edition("free", 5_000, 0, None, 5, False, 10, 1),
+        Edition("standard", 50_000, 250, 100_000, 10, False, 10, 2),
+        Edition("professional", 50_000, 500, 3_000_000, 15, True, 155, 2),
+        Edition("enterprise", 50_000, 1_000, 5_000_000, 20, True, 300, 10),
+        Edition("ultimate", 50_000, 2_000, None, 25, True, 500, 25),
+    )
+}
+
+HEAVY_CONCURRENCY = 10
+"""Calls in flight of the heavy kind (COQL, search, sorted lists, writes of more than ten rows), any edition."""
