@@ -180,7 +180,7 @@ class Connection(_Model):
     retries: Retries = Retries()
     timezone: str = "UTC"
     sweep_cron: str = "30 2 * * *"
-    lease_seconds: float = Field(300, ge=5)
+    lease_seconds: float = Field(600, ge=5)
 
 
 class Settings(_Model):

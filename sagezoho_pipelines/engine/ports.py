@@ -165,6 +165,10 @@ class Ledger(Protocol):
         """Take due changes, oldest first, at most one per record, skipping records that another worker holds."""
         ...
 
+    def extend(self, changes: Sequence[Change], *, lease_seconds: float, at: datetime) -> set[int]:
+        """Renew the lease before a send that may take long; returns the ids this worker still holds."""
+        ...
+
     def release(self, changes: Sequence[Change], *, retry_at: datetime) -> None:
         """Give claimed changes back untouched, e.g. when the connection must pause."""
         ...

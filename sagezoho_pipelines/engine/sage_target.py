@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from sagezoho_pipelines.domain.errors import OutcomeUnknown, VendorError, Verdict
-from sagezoho_pipelines.domain.records import Row, System
+from sagezoho_pipelines.domain.records import Change, Row, System
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.ports import Intent
 
@@ -57,18 +56,13 @@ def _quietly(read_back: Callable[[], Row | None]) -> Row | None:
         return None
 
 
-def too_late_to_send(ctx: Context, claimed_at: datetime) -> bool:
-    """Whether the lease could end while a request sent now is still under way: another worker would send it too."""
-    settings = ctx.settings.sage300
-    longest = settings.connect_timeout + settings.read_timeout + 10
-    held = (ctx.clock() - claimed_at).total_seconds()
-    return held + longest > ctx.settings.lease_seconds and held > 0
-
-
-def lease_ran_out() -> VendorError:
-    return VendorError(
-        system=System.SAGE300,
-        code="LeaseEnding",
-        text="not sent: the batch took so long that another worker may take over this record",
-        verdict=Verdict.RETRY,
-    )
+def hold(ctx: Context, change: Change) -> None:
+    """Renew the lease before sending. Raises when it was lost: another worker may be sending this record now."""
+    held = ctx.ledger.extend([change], lease_seconds=ctx.settings.lease_seconds, at=ctx.clock())
+    if change.id not in held:
+        raise VendorError(
+            system=System.SAGE300,
+            code="LeaseLost",
+            text="not sent: the batch took so long that another worker has taken over this record",
+            verdict=Verdict.RETRY,
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError, Verdict
 from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Link, Look, Outcome, Row, System
@@ -73,12 +73,9 @@ class CustomersHandler:
         zoho_target.require_fields(ctx, "Accounts", account_fields(ctx))
 
     def deliver(self, ctx: Context, changes: Sequence[Change]) -> Sequence[Settlement]:
-        claimed_at = ctx.clock()
         accounts = self._accounts(ctx, changes)
         links = ctx.ledger.links_by_zoho(ctx.connection, "Accounts", "customers", [change.key for change in changes])
-        return [
-            self._one(ctx, change, accounts.get(change.key), links.get(change.key), claimed_at) for change in changes
-        ]
+        return [self._one(ctx, change, accounts.get(change.key), links.get(change.key)) for change in changes]
 
     def _accounts(self, ctx: Context, changes: Sequence[Change]) -> dict[str, Row]:
         known = {change.key: change.payload for change in changes if change.payload is not None}
@@ -86,9 +83,7 @@ class CustomersHandler:
         fetched = ctx.zoho.get_many("Accounts", looks, fields=account_fields(ctx)) if looks else []
         return {**known, **{str(row["id"]): row for row in fetched}}
 
-    def _one(
-        self, ctx: Context, change: Change, account: Row | None, link: Link | None, claimed_at: datetime
-    ) -> Settlement:
+    def _one(self, ctx: Context, change: Change, account: Row | None, link: Link | None) -> Settlement:
         try:
             if account is None:
                 raise settling.refusal(
@@ -99,8 +94,7 @@ class CustomersHandler:
                 )
             name = str(account.get("Account_Name") or "")
             change = settling.resolved(change, account, ctx.mappings[FLOW].source_fields(), name)
-            if sage_target.too_late_to_send(ctx, claimed_at):
-                raise sage_target.lease_ran_out()
+            sage_target.hold(ctx, change)
             if link is not None:
                 return self._update(ctx, change, account, link)
             return self._create(ctx, change, account)

@@ -118,7 +118,6 @@ class OrdersHandler:
         qualifying_stages(ctx)
 
     def deliver(self, ctx: Context, changes: Sequence[Change]) -> Sequence[Settlement]:
-        claimed_at = ctx.clock()
         deals = self._deals(ctx, changes)
         accounts = sorted({_account_id(deal) for deal in deals.values()} - {""})
         links = self._customers(ctx, accounts)
@@ -138,9 +137,8 @@ class OrdersHandler:
                     settlements.append(self._known(ctx, change, made[change.key]))
                 elif str(deal.get("Stage")) not in qualifying_stages(ctx):
                     settlements.append(settling.settled(ctx, FLOW, change, Outcome.SKIPPED))
-                elif sage_target.too_late_to_send(ctx, claimed_at):
-                    raise sage_target.lease_ran_out()
                 else:
+                    sage_target.hold(ctx, change)
                     account = _account_id(deal)
                     lines = order_lines.lines_of(ctx, deal, quotes.get(change.key, []))
                     settlements.append(

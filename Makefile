@@ -1,0 +1,46 @@
+# Everyday commands. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+TEST_WORKERS ?= 4
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test dev lint format bench clean
+
+help:  ## List these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sagezoho needs Python 3.11 or newer; name one with: make PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,dev]'
+	@touch $@
+
+install: $(STAMP)  ## Create .venv and install sagezoho with the pinned versions
+
+demo: $(STAMP)  ## Run all four flows against both simulated vendors
+	$(BIN)/sagezoho demo
+
+test: $(STAMP)  ## Run the whole test suite
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) $(PYTEST_ARGS)
+
+dev: $(STAMP)  ## Open the Dagster UI on your configuration, or on the demo's data
+	$(BIN)/sagezoho dev
+
+lint: $(STAMP)  ## Style, types and import walls
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)  ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)  ## Measure a first sync of 10,000 vendors against the calls alone
+	$(BIN)/python -m sagezoho_pipelines_tests.benchmarks.first_sync
+
+clean:  ## Remove what the demo left behind
+	rm -rf .sagezoho/demo

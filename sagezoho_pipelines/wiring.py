@@ -1,0 +1,141 @@
+"""Puts the rooms together: configuration, database, vault, vendor clients, and the context that a run works in."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from sqlalchemy import Engine
+
+from sagezoho_pipelines import config
+from sagezoho_pipelines.config import FLOWS, Settings
+from sagezoho_pipelines.domain.mapping import FlowMapping
+from sagezoho_pipelines.domain.usage import Usage
+from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.ledger.ledger import PostgresLedger
+from sagezoho_pipelines.ledger.migrations.run import migrate
+from sagezoho_pipelines.ledger.postgres import database_url, engine_for, ensure_database
+from sagezoho_pipelines.ledger.tokens import PostgresTokenStore
+from sagezoho_pipelines.ledger.vault import Vault
+from sagezoho_pipelines.mappings import default_mapping
+from sagezoho_pipelines.sage300.client import Sage300Client
+from sagezoho_pipelines.zoho_crm.client import ZohoCrmClient
+from sagezoho_pipelines.zoho_crm.oauth import TokenSource
+from sagezoho_pipelines.zoho_crm.transport import Timeouts
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Installation(AbstractContextManager["Installation"]):
+    """One installation: its settings and its database. Opened once a process; thread-safe.
+
+    `env` is read for SAGEZOHO_CONFIG, SAGEZOHO_HOME, SAGEZOHO_POSTGRES_URL and SAGEZOHO_MASTER_KEY.
+    """
+
+    def __init__(
+        self,
+        env: Mapping[str, str] | None = None,
+        *,
+        settings: Settings | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.env: Mapping[str, str] = os.environ if env is None else env
+        self.clock = clock
+        self._given = settings
+
+    @cached_property
+    def settings(self) -> Settings:
+        return self._given if self._given is not None else config.load(config.config_path(self.env))
+
+    @cached_property
+    def home(self) -> Path:
+        return config.home(self.env)
+
+    @cached_property
+    def database(self) -> Engine:
+        """The migrated database. Raises LedgerUnavailable when Postgres cannot be reached."""
+        url = database_url(self.env)
+        ensure_database(url)
+        engine = engine_for(url)
+        migrate(engine)
+        return engine
+
+    @cached_property
+    def ledger(self) -> PostgresLedger:
+        return PostgresLedger(self.database)
+
+    @cached_property
+    def vault(self) -> Vault:
+        return Vault(self.database, self.env)
+
+    @cached_property
+    def mappings(self) -> Mapping[str, FlowMapping]:
+        return {flow: default_mapping(flow) for flow in FLOWS}
+
+    def sage300(self, connection: str, *, request_source: str = "sagezoho") -> Sage300Client:
+        settings = self.settings.connection(connection).sage300
+        return Sage300Client(
+            base_url=settings.url,
+            company=settings.company,
+            credentials=lambda: self.vault.get(connection, "sage300"),
+            page_size=settings.page_size,
+            concurrency=settings.concurrency,
+            connect_timeout=settings.connect_timeout,
+            read_timeout=settings.read_timeout,
+            max_attempts=settings.max_attempts,
+            usage=Usage(),
+            request_source=request_source,
+        )
+
+    def zoho_crm(self, connection: str) -> ZohoCrmClient:
+        settings = self.settings.connection(connection).zoho_crm
+        source = TokenSource(
+            connection=connection,
+            accounts_url=settings.accounts_url,
+            credentials=lambda: self.vault.get(connection, "zoho_crm"),
+            store=PostgresTokenStore(self.database, self.vault),
+            allowed_domains=settings.api_domains,
+        )
+        return ZohoCrmClient(
+            connection=connection,
+            token_source=source,
+            concurrency=settings.concurrency,
+            timeouts=Timeouts(connect=settings.connect_timeout, read=settings.read_timeout),
+            max_attempts=settings.max_attempts,
+            usage=Usage(),
+        )
+
+    def context(self, connection: str, *, run_id: str, actor: str) -> Context:
+        """What one run of one connection works with. Raises what a person must mend before anything is read."""
+        return Context(
+            connection=connection,
+            settings=self.settings.connection(connection),
+            sage=self.sage300(connection, request_source=f"sagezoho/{run_id}"),
+            zoho=self.zoho_crm(connection),
+            ledger=self.ledger,
+            mappings=self.mappings,
+            clock=self.clock,
+            random=random.random,
+            run_id=run_id,
+            actor=actor,
+            worker=f"{socket.gethostname()}:{os.getpid()}:{run_id[:8]}",
+        )
+
+    def close(self) -> None:
+        if "database" in self.__dict__:
+            self.database.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
