@@ -28,7 +28,7 @@ from sagezoho_pipelines.mappings import default_mapping
 from sagezoho_pipelines.sage300.client import Sage300Client
 from sagezoho_pipelines.zoho_crm.client import ZohoCrmClient
 from sagezoho_pipelines.zoho_crm.oauth import TokenSource
-from sagezoho_pipelines.zoho_crm.transport import Timeouts
+from sagezoho_pipelines.zoho_crm.wire import Timeouts
 
 
 def utc_now() -> datetime:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from sagezoho_pipelines.domain.criteria import Criteria
-from sagezoho_pipelines.domain.errors import VendorError
 from sagezoho_pipelines.domain.records import (
     AuditEntry,
     CapturedRecord,
@@ -24,6 +22,8 @@ from sagezoho_pipelines.domain.settlement import Intent as Intent
 from sagezoho_pipelines.domain.settlement import IntentRequest as IntentRequest
 from sagezoho_pipelines.domain.settlement import Settlement as Settlement
 from sagezoho_pipelines.domain.usage import Usage
+from sagezoho_pipelines.domain.zoho import RowResult as RowResult
+from sagezoho_pipelines.domain.zoho import ZohoPage as ZohoPage
 
 
 class Sage300(Protocol):
@@ -52,24 +52,6 @@ class Sage300(Protocol):
     def exists(self, entity_set: str, *, where: Criteria) -> bool:
         """The cheapest question: one row, one column."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class ZohoPage:
-    """Rows in (Modified_Time, id) order. `server_time` is Zoho's own clock when the page was read."""
-
-    rows: Sequence[Row]
-    server_time: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class RowResult:
-    """Zoho's answer for one input row, matched to the input by position."""
-
-    id: str | None = None
-    created: bool = False
-    modified_time: datetime | None = None
-    error: VendorError | None = None
 
 
 class ZohoCrm(Protocol):
