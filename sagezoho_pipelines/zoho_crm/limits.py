@@ -25,8 +25,9 @@ TOKEN_EARLY_SECONDS = 300
 TOKEN_THROTTLE_SECONDS = 60  # least wait after "Access Denied"; ten tokens in ten minutes are allowed
 TOKEN_THROTTLE_MAX_SECONDS = 600
 
-# Available from the Professional edition on; below it they answer INVALID_MODULE.
-INVENTORY_MODULES = frozenset({"Quotes", "Sales_Orders", "Purchase_Orders", "Invoices", "Price_Books"})
+# Available from the Professional edition on; below it they answer INVALID_MODULE. Whether Products is among them is not
+# said: where it answers so, it is.
+INVENTORY_MODULES = frozenset({"Quotes", "Sales_Orders", "Purchase_Orders", "Invoices", "Price_Books", "Products"})
 
 CREDIT = 1
 CREDITS_HEADER = "X-API-CREDITS-REMAINING"  # sent only once half of the allowance is used
