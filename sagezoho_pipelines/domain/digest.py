@@ -19,8 +19,8 @@ def canonical(value: Any) -> Any:
     if isinstance(value, int | Decimal):
         number = Decimal(value)
         if number == number.to_integral_value():
-            return format(number.to_integral_value(), "f") if number else "0"
-        return format(number.normalize(), "f")
+            return int(number)
+        return Decimal(format(number.normalize(), "f"))
     if isinstance(value, str):
         return value.rstrip()
     if isinstance(value, Mapping):
@@ -31,7 +31,9 @@ def canonical(value: Any) -> Any:
 
 
 def canonical_json(value: Any) -> str:
-    return str(simplejson.dumps(canonical(value), sort_keys=True, ensure_ascii=False, separators=(",", ":")))
+    return str(
+        simplejson.dumps(canonical(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"), use_decimal=True)
+    )
 
 
 def digest(record: Row, fields: Iterable[str] | None = None) -> str:

@@ -1,0 +1,76 @@
+"""sagezoho.yaml: everything has a default but the addresses, and every mistake is named by file, line and key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sagezoho_pipelines import config
+from sagezoho_pipelines.domain.errors import ConfigurationError
+
+_FILE = """\
+connections:
+  saminc:
+    sage300: {url: "http://127.0.0.1:8300/Sage300WebApi", company: saminc, page_size: 100, concurrency: 2}
+    zoho_crm: {accounts_url: "http://127.0.0.1:8400", api_domains: ["http://127.0.0.1:8400"], concurrency: 10}
+"""
+
+
+def test_the_shortest_file_is_enough() -> None:
+    connection = config.parse(_FILE, "sagezoho.yaml").connection("saminc")
+    assert connection.sage300.company == "SAMINC"
+    assert connection.flows.orders.lines == ("quote", "subform", "amount")
+    assert connection.zoho_crm.api_domains == ("http://127.0.0.1:8400",)
+
+
+@pytest.mark.parametrize(
+    ("addition", "message"),
+    [
+        ("    flow: {}\n", "sagezoho.yaml:5: connections.saminc.flow: unknown key; known here: sage300, zoho_crm"),
+        (
+            "    flows:\n      orders: {stage: [Won]}\n",
+            "sagezoho.yaml:6: connections.saminc.flows.orders.stage: unknown key; known here: enabled, stages",
+        ),
+        ("    flows: {customers: {currency: Dollar}}\n", "connections.saminc.flows.customers.currency: "),
+        (
+            "    flows: {customers: {number: {prefix: SAGEZOHO, digits: 6}}}\n",
+            "prefix and digits together may not pass the 12 characters",
+        ),
+        ("    flows: {vendors: {vendors: {cron: hourly}}}\n", "a cron schedule has five fields"),
+        ("    retries: {max_attempts: 0}\n", "connections.saminc.retries.max_attempts: Input should be greater"),
+        ("  Not-A-Name: {sage300: {url: 'http://x/y', company: A}}\n", "sagezoho.yaml:5: connections.Not-A-Name"),
+        ("    sage300: {}\n", "sagezoho.yaml:5: the key 'sage300' is given twice (first in line 3)"),
+    ],
+)
+def test_a_mistake_is_named_by_file_line_and_key(addition: str, message: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        config.parse(_FILE + addition, "sagezoho.yaml")
+    assert message in str(raised.value)
+
+
+def test_every_mistake_is_named_at_once() -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        config.parse(_FILE.replace("page_size: 100", "page_size: 0, pages: 1"), "sagezoho.yaml")
+    assert len(str(raised.value).splitlines()) == 2
+
+
+def test_a_missing_address_is_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"sagezoho.yaml:3: connections.saminc.sage300.url: is missing"):
+        config.parse("connections:\n  saminc:\n    sage300: {company: A}\n", "sagezoho.yaml")
+
+
+def test_a_missing_file_tells_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="sagezoho init"):
+        config.load(tmp_path / "sagezoho.yaml")
+
+
+def test_an_unknown_connection_names_the_known_ones() -> None:
+    with pytest.raises(ConfigurationError, match="known: saminc"):
+        config.parse(_FILE, "sagezoho.yaml").connection("other")
+
+
+def test_paths_come_from_the_environment() -> None:
+    assert config.config_path({"SAGEZOHO_CONFIG": "/etc/s.yaml"}) == Path("/etc/s.yaml")
+    assert config.config_path({}) == Path("sagezoho.yaml")
+    assert config.home({}) == Path(".sagezoho")
