@@ -156,7 +156,8 @@ def _unique(given: Row, kind: str, path: str) -> tuple[bool, bool]:
         return False, False
     if kind not in UNIQUE_TYPES or not isinstance(unique, bool | dict):
         raise row_invalid(f"{path}.unique", expected_data_type="jsonobject")
-    return True, isinstance(unique, dict) and unique.get("case_sensitive") is True
+    told = unique if isinstance(unique, dict) else {}
+    return True, str(told.get("case_sensitive", told.get("casesensitive"))).lower() == "true"
 
 
 def _edition_allows(org: Organisation, module: Module, *, unique: bool) -> None:
@@ -204,8 +205,9 @@ def find_custom(module: Module, field_id: str) -> Field:
     return found
 
 
-def change_field(org: Organisation, module: Module, field: Field, given: Any) -> dict[str, Any]:
-    path = "$.fields[0]"
+def change_field(
+    org: Organisation, module: Module, field: Field, given: Any, path: str = "$.fields[0]"
+) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise row_invalid(path, expected_data_type="jsonobject")
     label = given.get("field_label", field.label)

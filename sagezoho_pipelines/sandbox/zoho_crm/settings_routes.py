@@ -65,9 +65,9 @@ def run_settings(world: ZohoWorld, call: Call) -> Answer:
         return _one_field(world, call, module, rest[0])
     if call.method == "GET":
         return Answer(200, {"fields": settings.fields_json(world.org, module)})
-    if call.method != "POST" or module.parent is not None:
+    if call.method not in ("POST", "PATCH") or module.parent is not None:
         raise invalid_method()
-    return _create_fields(world, call, module)
+    return _write_fields(world, call, module)
 
 
 def _modules(world: ZohoWorld, call: Call, rest: list[str]) -> Answer:
@@ -119,18 +119,23 @@ def _one_field(world: ZohoWorld, call: Call, module: Module, field_id: str) -> A
     return Answer(200, {"fields": [row]})
 
 
-def _create_fields(world: ZohoWorld, call: Call, module: Module) -> Answer:
+def _write_fields(world: ZohoWorld, call: Call, module: Module) -> Answer:
     given = call.rows("fields")
     settings.require_few(given)
     rows: list[dict[str, Any]] = []
     refused: list[RowError] = []
     for at, one in enumerate(given):
+        path = f"$.fields[{at}]"
         try:
-            rows.append(settings.create_field(world.org, module, one, f"$.fields[{at}]"))
+            if call.method == "POST":
+                rows.append(settings.create_field(world.org, module, one, path))
+                continue
+            field = settings.find_custom(module, str(one.get("id")) if isinstance(one, dict) else "")
+            rows.append(settings.change_field(world.org, module, field, one, path))
         except RowError as error:
             refused.append(error)
             rows.append(error.body())
-    return batch("fields", rows, 201, refused)
+    return batch("fields", rows, 201 if call.method == "POST" else 200, refused)
 
 
 def run_watch(world: ZohoWorld, call: Call) -> Answer:
