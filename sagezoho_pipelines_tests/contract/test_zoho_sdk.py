@@ -86,7 +86,8 @@ def _rows(answer: Any) -> list[Any]:
     return rows
 
 
-def test_reads_past_the_two_thousand_row_wall_with_page_tokens(zoho: Service) -> None:
+@pytest.mark.usefixtures("zoho")
+def test_reads_past_the_two_thousand_row_wall_with_page_tokens() -> None:
     seen: list[int] = []
     token: str | None = None
     while True:
@@ -104,7 +105,8 @@ def test_reads_past_the_two_thousand_row_wall_with_page_tokens(zoho: Service) ->
     assert seen == sorted(seen, reverse=True)
 
 
-def test_an_empty_answer_is_understood(zoho: Service) -> None:
+@pytest.mark.usefixtures("zoho")
+def test_an_empty_answer_is_understood() -> None:
     headers = HeaderMap()
     headers.add(GetRecordsHeader.if_modified_since, datetime.now(UTC) + timedelta(days=1))
     answer = RecordOperations("Leads").get_records(_params(fields="Last_Name"), headers)
@@ -196,7 +198,8 @@ def test_an_invoice_with_lines_makes_the_round_trip(zoho: Service) -> None:
     assert len(got.get_key_value("Invoiced_Items")) == 1
 
 
-def test_coql(zoho: Service) -> None:
+@pytest.mark.usefixtures("zoho")
+def test_coql() -> None:
     query = Query()
     query.set_select_query(
         "select Deal_Name, Account_Name.Account_Name, Modified_Time from Deals "
@@ -212,7 +215,8 @@ def test_coql(zoho: Service) -> None:
     assert refused.get_object().get_code().get_value() == "SYNTAX_ERROR"
 
 
-def test_notifications(zoho: Service) -> None:
+@pytest.mark.usefixtures("zoho")
+def test_notifications() -> None:
     operations = NotificationsOperations()
     channel = Notification()
     channel.set_channel_id("1000000068001")
@@ -237,7 +241,8 @@ def test_notifications(zoho: Service) -> None:
     assert operations.get_notifications(ParameterMap()).get_status_code() == 204
 
 
-def test_organisation_and_fields(zoho: Service) -> None:
+@pytest.mark.usefixtures("zoho")
+def test_organisation_and_fields() -> None:
     org = OrgOperations().get_organization().get_object().get_org()[0]
     assert org.get_license_details().get_paid_type() == "enterprise"
     params = ParameterMap()
