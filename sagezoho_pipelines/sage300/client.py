@@ -34,6 +34,10 @@ _COMPANY: Final = re.compile(r"[A-Za-z0-9_$@-]{1,32}", re.ASCII)
 _HEADER: Final = re.compile(r"[ -~]{0,200}", re.ASCII)
 
 
+#: Seconds after which a request that must not run twice is no longer sent: its caller holds a lease on the record.
+SEND_WITHIN: Final = 10.0
+
+
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -79,6 +83,7 @@ class Sage300Client:
         self._page_size = page_size
         self._concurrency = concurrency
         self._max_attempts = max_attempts
+        self._clock = clock
         self._now = now
         self._sleep = sleep
         self._random = random
@@ -114,8 +119,9 @@ class Sage300Client:
         self, entity_set: str, *, select: Sequence[str], where: Criteria = (), page_size: int | None = None
     ) -> Iterator[Sequence[Row]]:
         """Stream a set page by page in the server's key order. See `paging` for what holds when rows move meanwhile."""
+        top = max(2, page_size or self._page_size)  # pages of one row could not overlap
         for part in odata.split(where):
-            yield from self._stream(entity_set, select, part, top=page_size or self._page_size, ahead=self._concurrency)
+            yield from self._stream(entity_set, select, part, top=top, ahead=self._concurrency)
 
     def find(self, entity_set: str, *, where: Criteria, select: Sequence[str], limit: int | None = None) -> list[Row]:
         """All rows that match, or the first `limit` of them."""
@@ -247,9 +253,10 @@ class Sage300Client:
     ) -> Answer:
         """Send until there is an answer, the attempts are used up, or sending again could do harm."""
         attempt = 0
+        latest = self._clock() + SEND_WITHIN if call.once else float("inf")
         while True:
             attempt += 1
-            outcome = self._send(call, stop)
+            outcome = self._send(call, stop, latest)
             setback = attempts.weigh(call, outcome, where=self._where, now=self._now())
             if setback is None and isinstance(outcome, Answer):
                 setback = read(outcome)
@@ -267,16 +274,22 @@ class Sage300Client:
             log.info("%s: %s; attempt %d follows in %.1f s", call.name, setback.error.code, attempt + 1, wait)
             self.usage.retried()
             if not setback.pushed:
-                self._pause(wait, stop)
+                self._pause(wait, stop)  # after a push-back, everybody waits in front of the slot
 
-    def _send(self, call: Call, stop: threading.Event) -> Answer | Failure:
+    def _send(self, call: Call, stop: threading.Event, latest: float) -> Answer | Failure:
         username, password = self._sign_on()
         headers = {
             "Content-Type": "application/json",
             "Accept": call.accept,
             "X-Request-Source": self.request_source,
         }
-        with self.pressure.slot(lambda seconds: self._pause(seconds, stop)):
+
+        def pause(seconds: float) -> None:
+            if self._clock() + seconds > latest:
+                raise errors.not_sent(f"{self._where} asks callers to wait, or they wait for one another.")
+            self._pause(seconds, stop)
+
+        with self.pressure.slot(pause):
             self.usage.count(call.name, write=call.writes)
             return self._transport.send(
                 call.method, call.url, headers=headers, username=username, password=password, body=call.body

@@ -166,6 +166,13 @@ def unreachable(text: str) -> VendorError:
     return VendorError(system=System.SAGE300, code="Unreachable", text=text, verdict=Verdict.RETRY, advice=advice)
 
 
+def not_sent(text: str) -> VendorError:
+    """The server is under pressure: this request has waited long enough, and was not sent."""
+    return VendorError(
+        system=System.SAGE300, code="NotSent", text=text, verdict=Verdict.RETRY, advice=_BUSY, retry_after=LATER
+    )
+
+
 def no_answer(code: str, text: str, *, status: int | None = None) -> VendorError:
     """A connection was made, but no whole answer came."""
     return VendorError(

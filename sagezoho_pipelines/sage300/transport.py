@@ -80,6 +80,7 @@ class Transport:
         password: str,
         body: bytes | None = None,
     ) -> Answer | Failure:
+        deadline = self._clock() + self._read_timeout
         try:
             with self._session.request(
                 method,
@@ -91,7 +92,7 @@ class Transport:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                whole = b"".join(self._chunks(response))
+                whole = b"".join(self._chunks(response, deadline))
                 return Answer(response.status_code, response.headers, whole)
         except (requests.RequestException, HTTPError, OSError) as error:
             return _failure(error)
@@ -99,9 +100,8 @@ class Transport:
     def close(self) -> None:
         self._session.close()
 
-    def _chunks(self, response: requests.Response) -> Iterator[bytes]:
+    def _chunks(self, response: requests.Response, deadline: float) -> Iterator[bytes]:
         """The body as it arrives. The socket's time-out starts anew with each byte, so a slow body needs its own."""
-        deadline = self._clock() + self._read_timeout
         size = 0
         while chunk := response.raw.read1(65536, decode_content=True):
             yield chunk
