@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 import simplejson
 from sqlalchemy import Connection, text
 
-from sagezoho_pipelines.domain.records import AuditEntry
+from sagezoho_pipelines.domain.records import AuditEntry, FieldChange
 from sagezoho_pipelines.ledger.sqljson import clean, to_json
 
 GENESIS = "0" * 64
@@ -100,9 +99,19 @@ def _line(entry: AuditEntry) -> dict[str, Any]:
     return {
         "at": entry.at.astimezone(UTC),
         **{name: clean(str(getattr(entry, name))) for name in _TEXTS},
-        "fields": to_json([asdict(field) for field in entry.fields]),
+        "fields": to_json([_field(field) for field in entry.fields]),
         "answer": to_json(entry.answer),
         "change_id": entry.change_id,
+    }
+
+
+def _field(field: FieldChange) -> dict[str, Any]:
+    return {
+        "target": field.target,
+        "sources": list(field.sources),
+        "expression": field.expression,
+        "before": field.before,
+        "after": field.after,
     }
 
 

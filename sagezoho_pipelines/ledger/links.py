@@ -39,12 +39,16 @@ _INPUT = """unnest(
 
 
 def _held(target: str, source: str) -> TextClause:
-    """Links that stand in the way: the same target, another source."""
+    """Links that stand in the way: the same target, another source. LIMIT makes it one index look-up a link."""
     return text(f"""
-SELECT h.connection, h.sage_entity, h.sage_id, h.zoho_entity, h.zoho_id
-FROM {_INPUT} JOIN sagezoho.links h
-  ON h.connection = l.connection AND h.sage_entity = l.sage_entity AND h.zoho_entity = l.zoho_entity
- AND h.{target} = l.{target} AND h.{source} <> l.{source}
+SELECT h.* FROM unnest(CAST(:connections AS text[]), CAST(:sage_entities AS text[]), CAST(:sage_ids AS text[]),
+                       CAST(:zoho_entities AS text[]), CAST(:zoho_ids AS text[]))
+                AS l (connection, sage_entity, sage_id, zoho_entity, zoho_id),
+LATERAL (
+    SELECT k.connection, k.sage_entity, k.sage_id, k.zoho_entity, k.zoho_id FROM sagezoho.links k
+    WHERE k.connection = l.connection AND k.sage_entity = l.sage_entity AND k.zoho_entity = l.zoho_entity
+      AND k.{target} = l.{target} LIMIT 1
+) h WHERE h.{source} <> l.{source}
 """)
 
 

@@ -14,17 +14,20 @@ from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.ledger.sqljson import clean, to_json
 from sagezoho_pipelines.ledger.watermarks import of
 
-# Only a record's oldest open change is ever offered, so its changes are delivered one at a time and in order.
+# A record has at most one queued and one claimed change, the claimed one being the older: while it is claimed, even
+# under a lease that ran out, the queued one is not offered. So a record's changes are delivered one by one, in order.
 _CLAIM = text("""
 WITH due AS (
     SELECT c.id FROM sagezoho.changes c
     WHERE c.connection = :connection AND c.system = :system AND c.entity = :entity
       AND c.state IN ('queued', 'claimed')
-      AND ((c.state = 'queued' AND c.next_attempt_at <= :at) OR (c.state = 'claimed' AND c.lease_until <= :at))
-      AND NOT EXISTS (
-          SELECT 1 FROM sagezoho.changes o
-          WHERE o.state IN ('queued', 'claimed') AND o.connection = c.connection AND o.system = c.system
-            AND o.entity = c.entity AND o.key = c.key AND o.id < c.id)
+      AND CASE c.state
+          WHEN 'claimed' THEN c.lease_until <= :at
+          ELSE c.next_attempt_at <= :at AND NOT EXISTS (
+              SELECT 1 FROM sagezoho.changes o
+              WHERE o.state = 'claimed' AND o.connection = c.connection AND o.system = c.system
+                AND o.entity = c.entity AND o.key = c.key)
+          END
     ORDER BY c.id LIMIT :limit FOR UPDATE OF c SKIP LOCKED
 )
 UPDATE sagezoho.changes c
