@@ -116,6 +116,8 @@ class FaultBook:
 
     `statuses` gives the body a vendor sends for a bare status rule; `shortcuts` the canned answers behind day_end and
     post_in_progress (asked for writes only); `hooks` functions called for token_revoked before the application runs.
+    `admit` is asked with the number of requests in flight, this one included, and may answer in the application's
+    place.
     """
 
     def __init__(
@@ -125,6 +127,7 @@ class FaultBook:
         shortcuts: Mapping[str, Canned] | None = None,
         hooks: Mapping[str, Callable[[], None]] | None = None,
         is_write: Callable[[str, str], bool] | None = None,
+        admit: Callable[[int], Canned | None] | None = None,
     ) -> None:
         self.latency = 0.0
         """Seconds every request waits before the application sees it."""
@@ -132,6 +135,7 @@ class FaultBook:
         self.shortcuts = dict(shortcuts or {})
         self.hooks = dict(hooks or {})
         self.is_write = is_write or (lambda method, _path: method in WRITING_METHODS)
+        self.admit = admit or (lambda _in_flight: None)
         self._rules: list[FaultRule] = []
         self._next_id = 1
         self._lock = threading.Lock()
@@ -219,13 +223,15 @@ class Counters:
             self.in_flight = 0
             self.most_in_flight = 0
 
-    def begin(self, method: str, path: str) -> None:
+    def begin(self, method: str, path: str) -> int:
+        """Counts a request and returns how many are now in flight."""
         with self._lock:
             self.total += 1
             self.writes += self.is_write(method, path)
             self.by_call[f"{method} {path_class(path)}"] += 1
             self.in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
+            return self.in_flight
 
     def end(self, outcome: str) -> None:
         """`outcome` is the status sent, or `reset` or `hang`."""
@@ -257,10 +263,13 @@ class FaultMiddleware:
             await self.app(scope, receive, send)
             return
         method, path = scope["method"], scope["path"]
-        self.counters.begin(method, path)
+        refused = self.faults.admit(self.counters.begin(method, path))
         recorder = _Recorder(send)
         try:
             body = await _read_body(receive)
+            if refused is not None:
+                await _send_canned(refused, recorder)
+                return
             due = self.faults.due(method, path, scope.get("query_string", b"").decode("latin-1"), body)
             if self.faults.latency:
                 await asyncio.sleep(self.faults.latency)
