@@ -165,8 +165,7 @@ class _Parser:
         found = [self.column()]
         while self.take(","):
             found.append(self.column())
-        keys = [one.key for one in found]
-        if len(set(keys)) < len(keys):
+        if len({one.key for one in found}) < len(set(found)):
             raise ApiError(400, "DUPLICATE_ALIAS", "same alias cannot refer to more than one column", {})
         return found
 

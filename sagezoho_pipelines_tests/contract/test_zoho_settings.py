@@ -1,0 +1,191 @@
+"""Metadata, editions, limits and the seed of the simulated CRM."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import requests
+
+from sagezoho_pipelines.sandbox.clock import SandboxClock
+from sagezoho_pipelines.sandbox.zoho_crm.world import ZohoWorld
+
+from .zoho_service import Service, serving
+
+
+@pytest.fixture
+def zoho() -> Iterator[Service]:
+    with serving(deals=10) as service:
+        yield service
+
+
+def _fields(zoho: Service, module: str) -> dict[str, dict[str, Any]]:
+    return {one["api_name"]: one for one in zoho.get("settings/fields", module=module).json()["fields"]}
+
+
+def _create(zoho: Service, *fields: dict[str, Any], module: str = "Accounts") -> requests.Response:
+    return zoho.call("POST", "settings/fields", params={"module": module}, json={"fields": list(fields)})
+
+
+def test_won_stages_can_be_read_from_the_metadata(zoho: Service) -> None:
+    stage = _fields(zoho, "Deals")["Stage"]
+    won = [one["actual_value"] for one in stage["pick_list_values"] if one["forecast_type"] == "Closed Won"]
+    assert won == ["Closed Won"]
+    decided = next(one for one in stage["pick_list_values"] if one["display_value"] == "Identify Decision Makers")
+    assert (decided["actual_value"], decided["probability"]) == ("Id. Decision Makers", 60)
+
+
+def test_lookups_and_subforms_name_their_modules(zoho: Service) -> None:
+    fields = _fields(zoho, "Deals")
+    assert fields["Account_Name"]["lookup"]["module"]["api_name"] == "Accounts"
+    assert fields["Deal_Items"]["associated_module"]["module"] == "Deal_Items"
+    assert fields["Deal_Items"]["custom_field"] is True
+    assert _fields(zoho, "Deal_Items")["Product"]["lookup"]["module"]["api_name"] == "Products"
+    assert zoho.get("settings/fields", module="Nope").json()["details"] == {}
+    assert zoho.get("settings/fields").json()["code"] == "REQUIRED_PARAM_MISSING"
+    assert zoho.get("settings/layouts", module="Deals").json()["layouts"][0]["name"] == "Standard"
+
+
+def test_custom_fields_are_created_and_derive_their_name(zoho: Service) -> None:
+    answer = _create(
+        zoho,
+        {"field_label": "Sage 300 ID", "data_type": "text", "length": 60, "unique": {"case_sensitive": False}},
+        {"field_label": "Open Balance", "data_type": "currency"},
+        {"field_label": "Sage 300 id", "data_type": "text"},
+        {"field_label": "A label of more than twenty-five", "data_type": "text"},
+        {"field_label": "Odd", "data_type": "hologram"},
+    )
+    assert answer.status_code == 207
+    codes = [row["code"] for row in answer.json()["fields"]]
+    assert codes == ["SUCCESS", "SUCCESS", "DUPLICATE_DATA", "INVALID_DATA", "INVALID_DATA"]
+    made = _fields(zoho, "Accounts")["Sage_300_ID"]
+    assert (made["custom_field"], made["unique"], made["length"]) == (True, {"casesensitive": "false"}, 60)
+
+
+def test_at_most_five_fields_a_call_and_the_editions_number_in_all(zoho: Service) -> None:
+    six = [{"field_label": f"Field {at}", "data_type": "text"} for at in range(6)]
+    assert _create(zoho, *six).json()["code"] == "LIMIT_EXCEEDED"
+    zoho.world.switches.custom_fields_max = 1
+    assert [row["code"] for row in _create(zoho, *six[:2]).json()["fields"]] == ["SUCCESS", "LICENSE_LIMIT_EXCEEDED"]
+    missing = _create(zoho, {"data_type": "text"}).json()["fields"][0]
+    assert missing["code"] == "MANDATORY_NOT_FOUND"
+
+
+def test_custom_fields_can_be_changed_and_dropped(zoho: Service) -> None:
+    zoho.unique_field("Accounts")
+    account = zoho.insert_id("Accounts", Account_Name="A", Sage_Number="1")
+    field_id = _fields(zoho, "Accounts")["Sage_Number"]["id"]
+    url, params = f"settings/fields/{field_id}", {"module": "Accounts"}
+    changed = zoho.call("PATCH", url, params=params, json={"fields": [{"field_label": "Ledger"}]})
+    assert changed.json()["fields"][0]["code"] == "SUCCESS"
+    assert zoho.get(url, **params).json()["fields"][0]["field_label"] == "Ledger"
+    assert zoho.call("DELETE", url, params=params).status_code == 200
+    assert "Sage_Number" not in zoho.record("Accounts", account)
+    owner = _fields(zoho, "Accounts")["Owner"]["id"]
+    assert zoho.call("DELETE", f"settings/fields/{owner}", params=params).status_code == 400
+
+
+@pytest.mark.parametrize("module", ["Quotes", "Sales_Orders", "Purchase_Orders", "Invoices", "Price_Books", "Products"])
+def test_below_professional_there_is_no_inventory(zoho: Service, module: str) -> None:
+    assert zoho.get(module, fields="id").status_code in (200, 204)
+    zoho.world.actions["set_edition"]({"edition": "standard"})
+    assert zoho.get("org").json()["org"][0]["license_details"]["paid_type"] == "standard"
+    answer = zoho.get(module, fields="id")
+    assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_MODULE")
+    assert module not in [one["api_name"] for one in zoho.get("settings/modules").json()["modules"]]
+    zoho.world.switches.unsupported_inventory = "listed"
+    listed = {one["api_name"]: one["api_supported"] for one in zoho.get("settings/modules").json()["modules"]}
+    assert listed[module] is False
+
+
+def test_the_free_edition_says_so(zoho: Service) -> None:
+    zoho.world.actions["set_edition"]({"edition": "free"})
+    licence = zoho.get("org").json()["org"][0]["license_details"]
+    assert (licence["paid"], licence["paid_type"]) == (False, "free")
+
+
+def test_the_current_user_is_the_integration(zoho: Service) -> None:
+    user = zoho.get("users", type="CurrentUser").json()["users"][0]
+    deal = zoho.insert_id("Deals", Deal_Name="Mine", Stage="Qualification")
+    assert zoho.record("Deals", deal)["Modified_By"]["id"] == user["id"]
+    zoho.world.actions["move_deal"]({"deal_id": deal, "stage": "Needs Analysis"})
+    assert zoho.record("Deals", deal)["Modified_By"]["id"] != user["id"]
+    assert len(zoho.get("users", type="AllUsers").json()["users"]) == 4
+
+
+# Credits and concurrency
+
+
+def test_credits_are_counted_and_told_from_half_on(zoho: Service) -> None:
+    zoho.world.actions["set_credits"]({"allowance": 40})
+    used = zoho.world.limits.used
+    assert "X-API-CREDITS-REMAINING" not in zoho.get("org").headers
+    zoho.insert("Accounts", *[{"Account_Name": f"A{at}"} for at in range(21)])
+    assert zoho.world.limits.used == used + 1 + 3
+    many = zoho.insert("Accounts", *[{"Account_Name": f"B{at}"} for at in range(100)])
+    for _ in range(6):
+        many = zoho.get("org")
+    assert many.headers["X-API-CREDITS-REMAINING"] == str(40 - zoho.world.limits.used)
+    refused = None
+    for _ in range(40):
+        refused = zoho.get("org")
+    assert refused is not None
+    assert (refused.status_code, refused.json()["code"]) == (429, "TOO_MANY_REQUESTS")
+    zoho.world.clock.advance(timedelta(hours=24, minutes=2))
+    zoho.sign_in()
+    assert zoho.get("org").status_code == 200
+
+
+def _statuses(zoho: Service, calls: int, path: str, params: dict[str, str]) -> list[int]:
+    headers = dict(zoho.session.headers)
+
+    def one(_: int) -> int:
+        return requests.get(f"{zoho.base}/crm/v8/{path}", params=params, headers=headers, timeout=20).status_code
+
+    with ThreadPoolExecutor(calls) as pool:
+        return list(pool.map(one, range(calls)))
+
+
+def test_heavy_calls_are_ten_at_once_and_light_ones_the_editions_number(zoho: Service) -> None:
+    zoho.world.faults.latency = 0.6
+    heavy = _statuses(zoho, 13, "Deals", {"fields": "id", "sort_by": "Modified_Time"})
+    assert (heavy.count(200), heavy.count(429)) == (10, 3)
+    zoho.world.actions["set_edition"]({"edition": "professional"})
+    light = _statuses(zoho, 17, "Deals", {"fields": "id"})
+    assert (light.count(200), light.count(429)) == (15, 2)
+
+
+# The seed
+
+
+def _bytes(seed: int) -> bytes:
+    clock = SandboxClock(datetime(2026, 11, 1, tzinfo=UTC), frozen=True)
+    world = ZohoWorld(seed=seed, deals=40, clock=clock, base_url="http://sandbox")
+    held = {name: list(world.state(name)) for name in sorted(world.org.tables)}
+    return json.dumps([held, world.client_id, world.client_secret, world.refresh_token], default=str).encode()
+
+
+def test_the_same_seed_gives_the_same_bytes() -> None:
+    assert _bytes(11) == _bytes(11)
+    assert _bytes(11) != _bytes(12)
+
+
+def test_the_seed_holds_what_real_organisations_hold() -> None:
+    world = ZohoWorld(seed=1, deals=80, clock=SandboxClock(), base_url="http://sandbox")
+    deals = list(world.state("Deals"))
+    won = [one for one in deals if one["Stage"] == "Closed Won"]
+    assert len(deals) == 80
+    assert 15 < len(won) < 45
+    assert any(one["Amount"] is None for one in deals)
+    assert any(one["Deal_Items"] for one in deals)
+    assert any(one["Account_Name"] is None for one in deals)
+    accepted = [one for one in world.state("Quotes") if one["Quote_Stage"] in ("Closed Won", "Confirmed")]
+    codes = {line["Product_Name"]["Product_Code"] for one in accepted for line in one["Quoted_Items"]}
+    assert {"A1-103/0", "S1-200/0"} <= codes
+    assert any(not one["Shipping_Street"] for one in world.state("Accounts"))
+    with pytest.raises(KeyError):
+        world.state("Nothing")
