@@ -389,3 +389,10 @@ def test_count_is_stale_for_a_while(zoho: Service) -> None:
     assert zoho.get("Accounts/actions/count").json() == {"count": 1}
     zoho.world.clock.advance(timedelta(minutes=2))
     assert zoho.get("Accounts/actions/count").json() == {"count": 2}
+
+
+def test_page_tokens_end_at_a_hundred_thousand_rows(zoho: Service) -> None:
+    bound = (("fields", "Account_Name"), ("#module", "Accounts"), ("#since", ""))
+    token, _ = zoho.world.page_tokens.issue(zoho.world.org, bound, 501)
+    answer = zoho.get("Accounts", fields="Account_Name", page_token=token)
+    assert _refusal(answer) == (400, "PAGINATION_LIMIT_EXCEEDED", {"limit": 100_000})

@@ -1,0 +1,272 @@
+"""Notification channels of the simulated CRM, what people do at its screens, and callbacks that really arrive."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from .zoho_service import Service, serving
+
+
+class Subscriber:
+    """An HTTP endpoint that keeps what it is sent, and answers `status`."""
+
+    def __init__(self) -> None:
+        self.bodies: list[dict[str, Any]] = []
+        self.status = 200
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                length = int(self.headers["Content-Length"])
+                outer.bodies.append(json.loads(self.rfile.read(length)))
+                self.send_response(outer.status)
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                return
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook?tenant=7"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def hook() -> Iterator[Subscriber]:
+    subscriber = Subscriber()
+    yield subscriber
+    subscriber.server.shutdown()
+    subscriber.server.server_close()
+
+
+@pytest.fixture
+def zoho() -> Iterator[Service]:
+    with serving(deals=10) as service:
+        yield service
+
+
+def _watch(zoho: Service, hook: Subscriber, method: str = "POST", **more: Any) -> Any:
+    one = {"channel_id": "-42", "events": ["Deals.all"], "notify_url": hook.url, "token": "t", **more}
+    one = {name: value for name, value in one.items() if value is not ...}
+    return zoho.call(method, "actions/watch", json={"watch": [one]})
+
+
+def _heard(zoho: Service, hook: Subscriber) -> list[dict[str, Any]]:
+    assert zoho.world.courier.drain()
+    heard, hook.bodies = hook.bodies, []
+    return heard
+
+
+def _expiry(answer: Any) -> datetime:
+    return datetime.fromisoformat(answer.json()["watch"][0]["details"]["events"][0]["channel_expiry"])
+
+
+def _in(**time: float) -> str:
+    return (datetime.now(UTC) + timedelta(**time)).isoformat(timespec="seconds")
+
+
+def test_subscribing_answers_one_event_per_module(zoho: Service, hook: Subscriber) -> None:
+    answer = _watch(zoho, hook, events=["Deals.all", "Accounts.edit", "Accounts.create"])
+    assert answer.status_code == 201
+    events = answer.json()["watch"][0]["details"]["events"]
+    assert [one["resource_name"] for one in events] == ["Deals", "Accounts"]
+    assert events[0]["resource_uri"] == f"{zoho.base}/crm/v2/Deals"
+    assert events[0]["channel_id"] == "-42"
+    listed = zoho.get("actions/watch", channel_id="-42").json()["watch"]
+    assert listed[0]["events"] == ["Deals.edit", "Deals.create", "Deals.delete"]
+    assert listed[1]["events"] == ["Accounts.edit", "Accounts.create"]
+    assert listed[0]["notify_on_related_action"] is True
+
+
+def test_a_channel_lives_an_hour_and_a_week_at_most(zoho: Service, hook: Subscriber) -> None:
+    now = datetime.now(UTC)
+    hour, minute = timedelta(hours=1), timedelta(minutes=1)
+    assert abs(_expiry(_watch(zoho, hook)) - now - hour) < minute
+    assert abs(_expiry(_watch(zoho, hook, channel_expiry=_in(days=6))) - now - timedelta(days=6)) < minute
+    assert abs(_expiry(_watch(zoho, hook, channel_expiry=_in(days=8))) - now - hour) < minute
+    renewed = _watch(zoho, hook, "PATCH", channel_expiry=_in(days=3), events=..., notify_url=..., token=...)
+    assert renewed.status_code == 200
+    assert abs(_expiry(renewed) - now - timedelta(days=3)) < minute
+    assert zoho.get("actions/watch").json()["watch"][0]["token"] == "t"
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"channel_id": ...}, "MANDATORY_NOT_FOUND"),
+        ({"events": ...}, "MANDATORY_NOT_FOUND"),
+        ({"notify_url": ...}, "MANDATORY_NOT_FOUND"),
+        ({"token": "x" * 51}, "INVALID_DATA"),
+        ({"channel_id": "abc"}, "INVALID_DATA"),
+        ({"events": ["Deals.explode"]}, "INVALID_DATA"),
+        ({"notify_url": "ftp://x"}, "INVALID_DATA"),
+        ({"channel_expiry": "tomorrow"}, "INVALID_DATA"),
+        ({"notify_on_related_action": "no"}, "INVALID_DATA"),
+        ({"events": ["Nothing.all"]}, "INVALID_MODULE"),
+        ({"notification_condition": [{"field_selection": {}}]}, "DEPENDENT_FIELD_MISSING"),
+        ({"notification_condition": [{"type": "field_selection"}]}, "EXPECTED_FIELD_MISSING"),
+    ],
+)
+def test_bad_subscriptions_are_refused(zoho: Service, hook: Subscriber, change: dict[str, Any], code: str) -> None:
+    answer = _watch(zoho, hook, **change)
+    assert (answer.status_code, answer.json()["watch"][0]["code"]) == (400, code)
+
+
+def test_unknown_channels_are_not_subscribed(zoho: Service, hook: Subscriber) -> None:
+    for answer in (_watch(zoho, hook, "PUT"), zoho.call("DELETE", "actions/watch", params={"channel_ids": "5"})):
+        assert (answer.status_code, answer.json()["watch"][0]["code"]) == (400, "NOT_SUBSCRIBED")
+    assert zoho.call("DELETE", "actions/watch").json()["code"] == "REQUIRED_PARAM_MISSING"
+    assert zoho.get("actions/watch").status_code == 204
+
+
+def test_events_can_be_dropped_and_channels_ended(zoho: Service, hook: Subscriber) -> None:
+    _watch(zoho, hook, events=["Deals.all", "Accounts.all"])
+    dropped = _watch(zoho, hook, "PATCH", events=["Deals.delete", "Accounts.all"], _delete_events=True)
+    assert dropped.json()["watch"][0]["message"] == "Successfully removed the subscribe details"
+    listed = zoho.get("actions/watch").json()["watch"]
+    assert [one["events"] for one in listed] == [["Deals.edit", "Deals.create"]]
+    ended = zoho.call("DELETE", "actions/watch", params={"channel_ids": "-42"}).json()["watch"]
+    assert [one["message"] for one in ended] == ["Successfully un-subscribed from actions-watch"]
+    zoho.insert_id("Deals", Deal_Name="D", Stage="Qualification")
+    assert _heard(zoho, hook) == []
+
+
+def test_own_writes_arrive_with_token_ids_and_fields(zoho: Service, hook: Subscriber) -> None:
+    _watch(zoho, hook, return_affected_field_values=True)
+    answer = zoho.insert("Deals", *[{"Deal_Name": name, "Stage": "Qualification"} for name in "AB"], trigger=[])
+    ids = [row["details"]["id"] for row in answer.json()["data"]]
+    (made,) = _heard(zoho, hook)
+    assert (made["operation"], made["ids"], made["affected_fields"]) == ("insert", ids, [])
+    assert "affected_values" not in made
+    assert (made["channel_id"], made["token"], made["module"]) == ("-42", "t", "Deals")
+    assert made["query_params"] == {"tenant": "7"}
+    assert made["resource_uri"] == f"{zoho.base}/crm/v2/Deals"
+    assert isinstance(made["server_time"], int)
+    zoho.update("Deals", {"id": ids[0], "Amount": 12.5})
+    (changed,) = _heard(zoho, hook)
+    assert changed["operation"] == "update"
+    assert "Amount" in changed["affected_fields"][0][ids[0]]
+    assert changed["affected_values"][0]["values"]["Amount"] == 12.5
+    zoho.call("DELETE", "Deals", params={"ids": ids[0]})
+    (gone,) = _heard(zoho, hook)
+    assert gone["affected_values"][0]["values"]["Record_Status__s"] == 0
+    assert "id" in gone["affected_values"][0]["values"]["Modified_By"]
+
+
+def test_trigger_mutes_only_where_switched_so(zoho: Service, hook: Subscriber) -> None:
+    _watch(zoho, hook)
+    zoho.world.switches.empty_trigger_mutes_notifications = True
+    zoho.insert("Deals", {"Deal_Name": "Q", "Stage": "S"}, trigger=[])
+    assert _heard(zoho, hook) == []
+
+
+def test_a_child_tells_its_parents_channel_unless_asked_not_to(zoho: Service, hook: Subscriber) -> None:
+    account = zoho.insert_id("Accounts", Account_Name="Parent")
+    _watch(zoho, hook, events=["Accounts.edit"])
+    zoho.insert_id("Contacts", Last_Name="Child", Account_Name={"id": account})
+    (told,) = _heard(zoho, hook)
+    assert (told["module"], told["ids"], told["operation"]) == ("Accounts", [account], "update")
+    _watch(zoho, hook, "PUT", events=["Accounts.edit"], notify_on_related_action=False)
+    zoho.insert_id("Contacts", Last_Name="Child", Account_Name={"id": account})
+    assert _heard(zoho, hook) == []
+
+
+def test_a_condition_narrows_edits_to_its_fields(zoho: Service, hook: Subscriber) -> None:
+    selection = {"field": {"api_name": "Stage"}}
+    condition = [{"type": "field_selection", "module": {"api_name": "Deals"}, "field_selection": selection}]
+    _watch(zoho, hook, notification_condition=condition)
+    deal = zoho.insert_id("Deals", Deal_Name="D", Stage="Qualification")
+    assert [one["operation"] for one in _heard(zoho, hook)] == ["insert"]
+    zoho.update("Deals", {"id": deal, "Amount": 1})
+    assert _heard(zoho, hook) == []
+    zoho.update("Deals", {"id": deal, "Stage": "Closed Won"})
+    assert len(_heard(zoho, hook)) == 1
+
+
+def test_nothing_arrives_after_expiry(zoho: Service, hook: Subscriber) -> None:
+    _watch(zoho, hook)
+    zoho.world.clock.advance(timedelta(hours=1, seconds=1))
+    zoho.world.actions["add_deal"]({"name": "Late"})
+    assert _heard(zoho, hook) == []
+    assert zoho.world.channels.listed(None, None) == []
+
+
+def test_delivery_can_double_drop_retry_and_reorder(zoho: Service, hook: Subscriber) -> None:
+    _watch(zoho, hook)
+    switches, add = zoho.world.switches, zoho.world.actions["add_deal"]
+    switches.callback_duplicate_rate = 1.0
+    add({"name": "Twice"})
+    assert len(_heard(zoho, hook)) == 2
+    switches.callback_duplicate_rate, switches.callback_drop_rate = 0.0, 1.0
+    add({"name": "Never"})
+    assert _heard(zoho, hook) == []
+    switches.callback_drop_rate, hook.status = 0.0, 500
+    add({"name": "Refused"})
+    assert len(_heard(zoho, hook)) == 1
+    switches.callback_retries = 2
+    add({"name": "Insisted"})
+    assert len(_heard(zoho, hook)) == 3
+    hook.status, switches.callback_retries = 200, 0
+    switches.callback_delay_seconds, switches.callback_reorder_rate = 0.05, 1.0
+    ids = [add({"name": name})["id"] for name in ("First", "Second")]
+    assert [one["ids"][0] for one in _heard(zoho, hook)] == ids[::-1]
+
+
+# People at their screens
+
+
+def test_people_change_records_under_their_own_name(zoho: Service, hook: Subscriber) -> None:
+    act = zoho.world.actions
+    account = act["add_account"]({"name": "People Ltd", "values": {"Phone": "+1 604 555 0000"}})["id"]
+    deal = act["add_deal"]({"name": "Big one", "account_id": account, "amount": 99.5})["id"]
+    _watch(zoho, hook, return_affected_field_values=True)
+    act["close_deal"]({"deal_id": deal})
+    (told,) = _heard(zoho, hook)
+    assert told["affected_values"][0]["values"]["Stage"] == "Closed Won"
+    lines = [{"product_code": "A1-103/0", "quantity": 3, "price": 80.25}]
+    quote = act["add_quote"]({"deal_id": deal, "lines": lines})["id"]
+    act["accept_quote"]({"quote_id": quote})
+    record = zoho.record("Quotes", quote)
+    assert (record["Quote_Stage"], record["Grand_Total"]) == ("Closed Won", 240.75)
+    assert record["Account_Name"]["id"] == account
+    assert act["edit_record"]({"module": "Deals", "id": deal, "values": {"Amount": 1.25}})["id"] == deal
+    with pytest.raises(ValueError, match="MANDATORY_NOT_FOUND"):
+        act["edit_account"]({"account_id": account, "values": {"Account_Name": None}})
+    with pytest.raises(ValueError, match="no product"):
+        act["add_quote"]({"deal_id": deal, "lines": [{"product_code": "nope"}]})
+    act["delete_record"]({"module": "Deals", "id": deal})
+    assert zoho.get(f"Deals/{deal}").status_code == 204
+
+
+def test_a_merge_moves_children_and_leaves_no_trace(zoho: Service) -> None:
+    act = zoho.world.actions
+    master, loser = (act["add_account"]({"name": name})["id"] for name in ("Master", "Loser"))
+    act["edit_account"]({"account_id": loser, "values": {"Fax": "123"}})
+    deal = act["add_deal"]({"name": "Moves", "account_id": loser})["id"]
+    act["merge_accounts"]({"master_id": master, "duplicate_ids": [loser]})
+    assert zoho.record("Deals", deal)["Account_Name"]["id"] == master
+    assert zoho.record("Accounts", master)["Fax"] == "123"
+    assert zoho.get(f"Accounts/{loser}").status_code == 204
+    assert zoho.get("Accounts/deleted").status_code == 204
+
+
+def test_actions_and_faults_are_reachable_over_the_control_api(zoho: Service) -> None:
+    control = f"{zoho.base}/__sandbox__"
+    made = zoho.session.post(f"{control}/act/add_deal", json={"name": "By wire", "amount": 10.1}, timeout=10)
+    assert zoho.record("Deals", made.json()["id"])["Amount"] == 10.1
+    zoho.session.post(f"{control}/faults", json={"action": "status", "status": 500, "times": 1}, timeout=10)
+    assert zoho.get("org").json()["code"] == "INTERNAL_ERROR"
+    zoho.session.post(f"{control}/faults", json={"action": "token_revoked", "times": 1}, timeout=10)
+    assert zoho.get("org").json()["code"] == "INVALID_TOKEN"
+    zoho.sign_in()
+    zoho.session.delete(f"{control}/counters", timeout=10)
+    zoho.coql("select id from Deals where id is not null")
+    zoho.insert("Accounts", {"Account_Name": "A"})
+    counted = zoho.session.get(f"{control}/counters", timeout=10).json()
+    assert (counted["total"], counted["writes"]) == (2, 1)
