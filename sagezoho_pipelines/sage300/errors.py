@@ -105,6 +105,7 @@ _BY_STATUS: Final[Mapping[int, tuple[str, Rule]]] = MappingProxyType(
 _CODES = {code.lower(): code for code in RULES}
 _COMPANY = re.compile(r"\b(company|database|organi[sz]ation|org id)\b", re.IGNORECASE)
 _PROPERTY_IN_TEXT = re.compile(r"property named '([^']+)'")
+_QUOTED = re.compile(r"'[^']*'")
 _MARKUP = re.compile(r"<(script|style|head)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 
@@ -142,10 +143,8 @@ def to_error(fault: Fault, *, listing: bool = False, retry_after: float | None =
         rule = Rule(Verdict.RETRY, later, LATER)
     elif "content-type" in lowered and fault.status == 500:
         rule = Rule(Verdict.FATAL, _PROXY)
-    elif listing and (fault.status == 404 or (_COMPANY.search(fault.text) and rule.verdict is not Verdict.RETRY)):
+    elif listing and (fault.status == 404 or _speaks_of_company(fault)):
         rule = Rule(Verdict.FATAL, rule.advice if rule.verdict is Verdict.FATAL else _CHECK_URL)
-    elif listing and fault.status == 500 and _COMPANY.search(fault.text):
-        rule = Rule(Verdict.FATAL, _INSTALLATION)
     named = _PROPERTY_IN_TEXT.search(fault.text)
     asked = max((wait for wait in (rule.retry_after, retry_after) if wait is not None), default=None)
     return VendorError(
@@ -199,6 +198,11 @@ def unknown_outcome(error: VendorError) -> OutcomeUnknown:
         advice=_UNKNOWN,
         retry_after=error.retry_after,
     )
+
+
+def _speaks_of_company(fault: Fault) -> bool:
+    """Whether the company itself is the trouble. Quoted parts are left out: they repeat our own query."""
+    return fault.spoken and bool(_COMPANY.search(_QUOTED.sub("", fault.text)))
 
 
 def _rule(fault: Fault) -> tuple[str, Rule]:

@@ -54,12 +54,13 @@ def _walk(reader: _Ahead, window: _Window) -> Iterator[Sequence[Row]]:
     skip = full = fruitless = restarts = 0  # full: the longest page so far; one that is shorter may be the last
     while True:
         page = reader.take(skip)
-        if skip and full > 1 and not window.knows_any(page.rows):
-            skip = max(0, skip - (full - 1))
-            restarts += not skip
+        if full > 1 and not window.knows_any(page.rows):
+            if skip:
+                skip = max(0, skip - (full - 1))
+                continue
+            restarts += 1
             if restarts > MAX_RESTARTS:
                 raise _stuck("the pages before could not be found again.")
-            continue
         new = window.unknown(page.rows)
         ended = not page.rows or (len(page.rows) < full and not page.more)
         certain = page.more or len(page.rows) == full

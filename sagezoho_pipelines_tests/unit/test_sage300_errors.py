@@ -118,6 +118,11 @@ def test_a_set_that_cannot_be_listed_for_the_company_stops_the_connection(status
     assert "company" in error.advice
 
 
+def test_a_refused_filter_that_repeats_our_own_words_is_not_about_the_company() -> None:
+    text = "Syntax error at position 3 in 'City eq Company'."
+    assert error_of(400, spoken("InvalidParameters", text), listing=True).verdict is Verdict.REFUSE
+
+
 def test_a_missing_content_type_is_laid_at_the_door_of_a_proxy() -> None:
     error = error_of(500, spoken("InternalServerError", "The Content-Type header must be application/json"))
     assert error.verdict is Verdict.FATAL

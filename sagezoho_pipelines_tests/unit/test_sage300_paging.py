@@ -72,6 +72,14 @@ def test_a_set_that_shrinks_below_our_place_is_read_to_its_end() -> None:
     assert set(server.read()) >= set(server.keys)
 
 
+def test_rows_that_go_at_every_turn_near_the_front_are_no_dead_end() -> None:
+    server = Server(200)
+    for request in range(2, 60):
+        server.act[request] = lambda: server.keys.__delitem__(slice(0, 2))
+    stays = set(server.keys[118:])
+    assert stays <= set(server.read())
+
+
 @settings(deadline=None, max_examples=150)
 @given(
     st.integers(0, 60),

@@ -1,0 +1,355 @@
+"""The Sage 300 client against the simulated Web API, over real sockets."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from sagezoho_pipelines.domain.criteria import where
+from sagezoho_pipelines.domain.errors import OutcomeUnknown, VendorError, Verdict
+from sagezoho_pipelines.sage300.client import Sage300Client
+from sagezoho_pipelines.sage300.probe import missing_properties, probe_applications
+from sagezoho_pipelines.sandbox.sage300.switches import SageSwitches
+from sagezoho_pipelines.sandbox.server import SageHandle, Sandbox
+
+VENDORS = "AP/APVendors"
+CUSTOMERS = "AR/ARCustomers"
+NEW_CUSTOMER = {"CustomerNumber": "ZC000001", "GroupCode": "RTL", "TaxGroup": "CALIF", "CustomerName": "O'Neil & Sons"}
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox.running(seed=3, vendors=250, deals=1) as running:
+        yield running
+
+
+@pytest.fixture
+def sage(sandbox: Sandbox) -> Iterator[SageHandle]:
+    yield sandbox.sage300
+    world = sandbox.sage300.world
+    world.faults.clear()
+    world.counters.reset()
+    for name, value in vars(SageSwitches()).items():
+        setattr(world.switches, name, value)
+    for row in list(world.state(CUSTOMERS)):
+        if str(row["CustomerNumber"]).startswith("ZC"):
+            world.table("ARCustomers").delete((row["CustomerNumber"],))
+
+
+@pytest.fixture
+def connect(sage: SageHandle) -> Iterator[Callable[..., Sage300Client]]:
+    clients: list[Sage300Client] = []
+
+    def connected(username: str = "webapi", password: str = "WEBAPI", **options: Any) -> Sage300Client:
+        settings = {"base_url": sage.url, "company": sage.company, "sleep": lambda _: None, **options}
+        clients.append(Sage300Client(credentials=lambda: {"username": username, "password": password}, **settings))
+        return clients[-1]
+
+    yield connected
+    for client in clients:
+        client.close()
+
+
+Connect = Callable[..., Sage300Client]
+
+
+def numbers(client: Sage300Client, **options: Any) -> list[str]:
+    pages = client.pages(VENDORS, select=["VendorNumber"], **options)
+    return [str(row["VendorNumber"]) for page in pages for row in page]
+
+
+def vendors_of(sage: SageHandle) -> list[str]:
+    return [str(row["VendorNumber"]).strip() for row in sage.world.state(VENDORS)]
+
+
+def customers_made(sage: SageHandle) -> int:
+    return sum(row["CustomerNumber"] == "ZC000001" for row in sage.world.state(CUSTOMERS))
+
+
+# --- reading -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page_size", [7, 100, 250, 1000])
+@pytest.mark.parametrize("overrides", [False, True])
+@pytest.mark.parametrize("keeps", [False, True])
+def test_a_set_is_read_whole_whatever_the_page_size_means(
+    connect: Connect, sage: SageHandle, page_size: int, overrides: bool, keeps: bool
+) -> None:
+    sage.world.switches.top_overrides_page_size = overrides
+    sage.world.switches.next_link_keeps_options = keeps
+    assert numbers(connect(page_size=page_size)) == vendors_of(sage)
+
+
+@pytest.mark.parametrize("server_page", [3, 40])
+def test_a_server_page_smaller_than_ours_loses_nothing(connect: Connect, sage: SageHandle, server_page: int) -> None:
+    sage.world.switches.page_size = server_page
+    assert numbers(connect()) == vendors_of(sage)
+
+
+def test_rows_inserted_and_deleted_between_pages_cost_no_other_row(connect: Connect, sage: SageHandle) -> None:
+    world = sage.world
+    for number in range(30):
+        world.actions["add_vendor"]({"fields": {"VendorNumber": f"!{number:03}", "VendorName": "Short-lived"}})
+    before = set(vendors_of(sage))
+    read: list[str] = []
+    pages = connect(page_size=20).pages(VENDORS, select=["VendorNumber"])
+    for turn, page in enumerate(pages):
+        read += [str(row["VendorNumber"]) for row in page]
+        if turn < 10:
+            for number in range(turn * 3, turn * 3 + 3):
+                world.actions["delete_vendor"]({"vendor": f"!{number:03}"})
+            world.actions["add_vendor"]({"fields": {"VendorNumber": f"#{turn:03}", "VendorName": "Latecomer"}})
+    stays = before & set(vendors_of(sage))
+    for turn in range(10):
+        world.actions["delete_vendor"]({"vendor": f"#{turn:03}"})
+    assert stays <= set(read)
+
+
+def test_criteria_are_understood_by_the_server(connect: Connect, sage: SageHandle) -> None:
+    client, wanted = connect(), vendors_of(sage)[5:30]
+    client.create(VENDORS, {"VendorNumber": "O'N 1", "GroupCode": "INV", "VendorName": "it's 'quoted' or 1 eq 1"})
+    try:
+        [row] = client.find(VENDORS, where=[where("VendorName", "eq", "it's 'quoted' or 1 eq 1")], select=[])
+        assert row["VendorNumber"] == "O'N 1"
+        assert client.get(VENDORS, "O'N 1", select=["VendorNumber"]) == {"VendorNumber": "O'N 1"}
+    finally:
+        sage.world.actions["delete_vendor"]({"vendor": "O'N 1"})
+    found = client.find(VENDORS, where=[where("VendorNumber", "in", wanted)], select=["VendorNumber"])
+    assert [row["VendorNumber"] for row in found] == wanted
+    every = [
+        where("Status", "eq", "Active"),
+        where("DateLastMaintained", "ge", date(2000, 1, 1)),
+        where("CreditLimit", "ge", Decimal("0.00")),
+        where("StartDate", "not_null"),
+        where("VendorNumber", "starts_with", wanted[0][:1]),
+    ]
+    assert client.exists(VENDORS, where=every) is bool(client.find(VENDORS, where=every, select=[], limit=1))
+    assert not client.exists(VENDORS, where=[where("DateLastMaintained", "ge", date(2190, 1, 1))])
+
+
+def test_strings_come_without_padding_and_numbers_as_decimals(connect: Connect, sage: SageHandle) -> None:
+    row = connect().get(VENDORS, vendors_of(sage)[0])
+    assert row is not None
+    assert "@odata.context" not in row
+    assert row["ShortName"] == row["ShortName"].strip()
+    assert isinstance(row["CreditLimit"], Decimal)
+
+
+def test_a_record_that_is_not_there_is_none(connect: Connect) -> None:
+    assert connect().get(VENDORS, "NOBODY") is None
+    assert connect().get(VENDORS, "A/B") is None
+    assert connect().get("OE/OEOrders", "999999999") is None
+
+
+# --- who may ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("credentials", "options", "code"),
+    [
+        (("webapi", "wrong"), {}, "Unauthorized"),
+        (("admin", "ADMIN"), {}, "Forbidden"),
+        (("norights", "NORIGHTS"), {}, "Forbidden"),
+        (("webapi", "WEBAPI"), {"company": "WRONG"}, "Forbidden"),
+        (("webapi", "WEBAPI"), {"version": "v9.9"}, "ResourceNotFound"),
+    ],
+)
+def test_what_stops_the_connection_says_so_and_how_to_mend_it(
+    connect: Connect, credentials: tuple[str, str], options: dict[str, Any], code: str
+) -> None:
+    client = connect(*credentials, **options)
+    with pytest.raises(VendorError) as error:
+        client.exists(VENDORS, where=[])
+    assert (error.value.code, error.value.verdict, client.usage.calls) == (code, Verdict.FATAL, 1)
+    assert error.value.advice
+
+
+def test_another_page_on_the_same_server_is_not_the_web_api(connect: Connect, sage: SageHandle) -> None:
+    with pytest.raises(VendorError, match="HTML page") as error:
+        connect(base_url=sage.url.replace("Sage300WebApi", "Elsewhere")).exists(VENDORS, where=[])
+    assert error.value.verdict is Verdict.FATAL
+
+
+def test_a_port_where_nobody_listens_is_named(connect: Connect) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        client = connect(base_url=f"http://127.0.0.1:{port}/Sage300WebApi")
+        with pytest.raises(VendorError, match=f"127.0.0.1:{port}") as error:
+            client.exists(VENDORS, where=[])
+        assert (error.value.code, client.usage.calls) == ("Unreachable", 5)
+        with pytest.raises(VendorError) as error:
+            client.create(CUSTOMERS, NEW_CUSTOMER)
+    assert not isinstance(error.value, OutcomeUnknown)
+
+
+def test_https_where_plain_http_is_spoken_is_unreachable(connect: Connect, sage: SageHandle) -> None:
+    with pytest.raises(VendorError) as error:
+        connect(base_url=sage.url.replace("http:", "https:")).exists(VENDORS, where=[])
+    assert (error.value.code, error.value.verdict) == ("Unreachable", Verdict.RETRY)
+
+
+def test_a_name_that_does_not_resolve_is_unreachable(connect: Connect) -> None:
+    with pytest.raises(VendorError, match=r"sage\.invalid:80.*cannot be resolved") as error:
+        connect(base_url="http://sage.invalid/Sage300WebApi", max_attempts=1).exists(VENDORS, where=[])
+    assert error.value.code == "Unreachable"
+
+
+# --- faults while reading --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"action": "status", "status": 503},
+        {"action": "status", "status": 429, "headers": {"Retry-After": "0"}},
+        {"action": "status", "status": 500},
+        {"action": "status", "status": 502},
+        {"action": "reset_before"},
+        {"action": "reset_after"},
+        {"action": "truncate"},
+        {"action": "truncate", "keep": 0},
+        {"action": "slow_body", "seconds": 3.0},
+        {"action": "hang", "seconds": 1.5},
+    ],
+)
+def test_a_read_survives(connect: Connect, sage: SageHandle, fault: dict[str, Any]) -> None:
+    sage.world.faults.add(**fault, nth=2)
+    client = connect(read_timeout=1.0)
+    assert numbers(client) == vendors_of(sage)
+    assert client.usage.retries == 1
+
+
+def test_html_from_iis_is_told_in_a_few_words(connect: Connect, sage: SageHandle) -> None:
+    sage.world.faults.add("status", status=503)
+    with pytest.raises(VendorError, match="Service Unavailable") as error:
+        connect(max_attempts=2).exists(VENDORS, where=[])
+    assert (error.value.code, error.value.verdict) == ("ServiceUnavailable", Verdict.RETRY)
+    assert "<" not in error.value.text
+
+
+def test_a_body_that_drips_is_given_up_after_the_time_out(connect: Connect, sage: SageHandle) -> None:
+    sage.world.faults.add("slow_body", seconds=30.0)
+    started = time.monotonic()
+    with pytest.raises(VendorError) as error:
+        connect(read_timeout=0.5, max_attempts=1).exists(VENDORS, where=[])
+    assert error.value.code == "Timeout"
+    assert time.monotonic() - started < 10
+
+
+def test_closing_early_leaves_no_thread_and_no_further_request(connect: Connect, sage: SageHandle) -> None:
+    client = connect(page_size=10)
+    pages = client.pages(VENDORS, select=["VendorNumber"])
+    next(pages)
+    pages.close()  # type: ignore[attr-defined]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("sage300-pages")]
+    calls = sage.world.counters.total
+    time.sleep(0.1)
+    assert sage.world.counters.total == calls
+
+
+def test_no_more_than_the_allowed_calls_run_at_once(connect: Connect, sage: SageHandle) -> None:
+    sage.world.faults.latency = 0.01
+    client = connect(page_size=10, concurrency=2)
+    threads = [threading.Thread(target=numbers, args=(client,)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sage.world.counters.most_in_flight == 2
+
+
+# --- writing -------------------------------------------------------------------------------------------------------
+
+
+def test_a_record_is_created_read_and_patched(connect: Connect) -> None:
+    client = connect()
+    made = client.create(CUSTOMERS, NEW_CUSTOMER)
+    assert (made["CustomerNumber"], made["CustomerName"]) == ("ZC000001", "O'Neil & Sons")
+    client.patch(CUSTOMERS, "ZC000001", {"CustomerName": "O'Neil"})
+    assert client.get(CUSTOMERS, "ZC000001", select=["CustomerName"]) == {"CustomerName": "O'Neil"}
+    with pytest.raises(VendorError) as error:
+        client.create(CUSTOMERS, NEW_CUSTOMER)
+    assert (error.value.code, error.value.verdict) == ("RecordDuplicate", Verdict.CONFLICT)
+
+
+@pytest.mark.parametrize(
+    ("fault", "committed"),
+    [
+        ({"action": "reset_before"}, 0),
+        ({"action": "reset_after"}, 1),
+        ({"action": "truncate"}, 1),
+        ({"action": "truncate", "keep": 0}, 1),
+        ({"action": "slow_body", "seconds": 5.0}, 1),
+        ({"action": "hang", "seconds": 1.0}, 0),
+        ({"action": "status", "status": 500}, 0),
+        ({"action": "status", "status": 502}, 0),
+        ({"action": "status", "status": 503}, 0),
+    ],
+)
+def test_a_create_whose_answer_is_lost_is_unknown_and_made_once_at_most(
+    connect: Connect, sage: SageHandle, fault: dict[str, Any], committed: int
+) -> None:
+    sage.world.faults.add(**fault, method="POST")
+    client = connect(read_timeout=0.5)
+    with pytest.raises(OutcomeUnknown):
+        client.create(CUSTOMERS, NEW_CUSTOMER)
+    assert client.usage.writes == 1
+    assert customers_made(sage) == committed
+
+
+def test_a_create_turned_away_for_pressure_is_sent_again(connect: Connect, sage: SageHandle) -> None:
+    sage.world.faults.add("status", status=429, nth=1, method="POST")
+    client = connect(sleep=None)
+    client.create(CUSTOMERS, NEW_CUSTOMER)
+    assert (client.usage.writes, customers_made(sage)) == (2, 1)
+
+
+@pytest.mark.parametrize("action", ["day_end", "post_in_progress"])
+def test_a_lock_that_looks_like_a_duplicate_means_later(connect: Connect, sage: SageHandle, action: Any) -> None:
+    sage.world.faults.add(action)
+    client = connect()
+    with pytest.raises(VendorError) as error:
+        client.create(CUSTOMERS, NEW_CUSTOMER)
+    assert not isinstance(error.value, OutcomeUnknown)
+    assert error.value.verdict is Verdict.RETRY
+    assert (error.value.retry_after or 0) >= 60
+    assert (client.usage.writes, customers_made(sage)) == (1, 0)
+
+
+def test_a_patch_whose_answer_is_lost_is_sent_again(connect: Connect, sage: SageHandle) -> None:
+    client = connect()
+    client.create(CUSTOMERS, NEW_CUSTOMER)
+    sage.world.faults.add("reset_after", method="PATCH", nth=1)
+    client.patch(CUSTOMERS, "ZC000001", {"CustomerName": "Again"})
+    assert client.get(CUSTOMERS, "ZC000001", select=["CustomerName"]) == {"CustomerName": "Again"}
+
+
+def test_a_verb_that_a_set_does_not_take_is_refused(connect: Connect) -> None:
+    with pytest.raises(VendorError) as error:
+        connect().patch("OE/OEOrders", "1", {"OrderDescription": "x"})
+    assert (error.value.code, error.value.verdict) == ("MethodNotAllowed", Verdict.REFUSE)
+
+
+# --- check ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_probe_finds_the_application_without_the_right(connect: Connect) -> None:
+    findings = probe_applications(connect("nooe", "NOOE"))
+    assert {finding.name[:2]: finding.ok for finding in findings} == {
+        "AP": True, "AR": True, "OE": False, "IC": True, "CS": True, "TX": True,
+    }  # fmt: skip
+
+
+def test_metadata_tells_what_this_release_has(connect: Connect) -> None:
+    metadata = connect().metadata("OE")
+    assert metadata.key_of("OE/OEOrders") == ("OrderUniquifier",)
+    assert missing_properties(metadata, "OE/OEOrders", ["OrderReference", "OrderDetails.Item"]).ok
+    assert not missing_properties(metadata, "OE/OEOrders", ["OrderDetails.Nothing"]).ok
