@@ -184,9 +184,13 @@ class Connection(_Model):
 
 
 class Settings(_Model):
-    """The whole file. `retention_days` is how long Dagster's own run records are kept; the ledger's audit is kept."""
+    """The whole file. `retention_days` is how long Dagster's own run records are kept; the ledger's audit is kept.
+
+    `mappings` names a directory, beside the file unless absolute, whose `FLOW.yaml` replaces the shipped mapping.
+    """
 
     connections: Mapping[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,30}$")], Connection]
+    mappings: str = ""
     retention_days: int = Field(90, ge=1)
 
     def connection(self, name: str) -> Connection:

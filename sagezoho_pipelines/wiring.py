@@ -24,7 +24,7 @@ from sagezoho_pipelines.ledger.migrations.run import migrate
 from sagezoho_pipelines.ledger.postgres import database_url, engine_for, ensure_database
 from sagezoho_pipelines.ledger.tokens import PostgresTokenStore
 from sagezoho_pipelines.ledger.vault import Vault
-from sagezoho_pipelines.mappings import default_mapping
+from sagezoho_pipelines.mappings import load_mappings
 from sagezoho_pipelines.sage300.client import Sage300Client
 from sagezoho_pipelines.zoho_crm.client import ZohoCrmClient
 from sagezoho_pipelines.zoho_crm.oauth import TokenSource
@@ -79,7 +79,9 @@ class Installation(AbstractContextManager["Installation"]):
 
     @cached_property
     def mappings(self) -> Mapping[str, FlowMapping]:
-        return {flow: default_mapping(flow) for flow in FLOWS}
+        """Raises ConfigurationError naming file and line for a mapping that cannot be used."""
+        folder = self.settings.mappings
+        return load_mappings(config.config_path(self.env).parent / folder if folder else None, FLOWS)
 
     def sage300(self, connection: str, *, request_source: str = "sagezoho") -> Sage300Client:
         settings = self.settings.connection(connection).sage300

@@ -1,0 +1,123 @@
+"""Every error ends as one clear message on standard error and an exit code that means something.
+
+| code | meaning |
+|---|---|
+| 1 | something a person must mend: the message says what, and how |
+| 2 | wrong usage (click) |
+| 3 | a fault of ours: `--debug` shows where |
+| 130 | interrupted |
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import click
+
+from sagezoho_pipelines.domain.errors import SagezohoError, VendorError
+
+MEND, USAGE, FAULT, INTERRUPTED = 1, 2, 3, 130
+_LONGEST = 400
+
+
+class Failed(SagezohoError):
+    """A command that did its work and found what a person must see to; everything is printed already."""
+
+
+@contextmanager
+def explained(*, debug: bool) -> Iterator[None]:
+    """Turn what goes wrong inside into a message and an exit."""
+    try:
+        yield
+    except Failed:
+        sys.exit(MEND)
+    except (SagezohoError, ExceptionGroup) as error:
+        message = _known(error)
+        if message is None:
+            _fault(error, debug=debug)
+        _say(f"Error: {message}")
+        if debug:
+            _say(_traceback(error))
+        sys.exit(MEND)
+    except KeyboardInterrupt:
+        _say("\nInterrupted. What was under way is picked up by the next run.")
+        sys.exit(INTERRUPTED)
+    except (click.exceptions.Exit, click.Abort, click.ClickException):
+        raise
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # the reader of our output has gone: click ends quietly
+            raise
+        if error.filename is None:
+            _fault(error, debug=debug)
+        _say(f"Error: {error.filename}: {error.strerror}. Check the path and its permissions.")
+        sys.exit(MEND)
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a person must not meet a traceback
+        _fault(error, debug=debug)
+
+
+def set_up_logging(*, debug: bool) -> None:
+    """Libraries stay silent unless asked: what a person must know is printed by the commands."""
+    level = logging.DEBUG if debug else logging.CRITICAL
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s", force=True)
+    for chatty in ("urllib3", "alembic", "asyncio", "markdown_it"):
+        logging.getLogger(chatty).setLevel(max(level, logging.INFO))
+
+
+def sentence(error: BaseException) -> str:
+    """An error that reaches a person, in words: a vendor's own text, what it belongs to, and our advice."""
+    if isinstance(error, VendorError):
+        system = {"sage300": "Sage 300", "zoho_crm": "Zoho CRM"}[str(error.system)]
+        where = f", field {error.field}" if error.field else ""
+        advice = f"\n  {error.advice}" if error.advice else ""
+        return without_secrets(f"{system} answered {error.code}{where}: {error.text}{advice}")
+    return without_secrets(str(error))
+
+
+def without_secrets(text: str) -> str:
+    """Blank out the secrets that came by environment, wherever a foreign message may repeat them."""
+    secrets = {os.environ.get("SAGEZOHO_MASTER_KEY", ""), _password(os.environ.get("SAGEZOHO_POSTGRES_URL", ""))}
+    for secret in secrets:
+        if len(secret) > 3:
+            text = text.replace(secret, "***")
+    return text
+
+
+def _known(error: BaseException) -> str | None:
+    """The message of an error a person can act on; None when there is none in it."""
+    if isinstance(error, ExceptionGroup):
+        found = [_known(one) for one in error.exceptions]
+        return "\n".join(dict.fromkeys(one for one in found if one)) if all(found) else None
+    return sentence(error) if isinstance(error, SagezohoError) else None
+
+
+def _fault(error: BaseException, *, debug: bool) -> None:
+    """Only the first line: what follows it in a foreign message may hold values."""
+    lines = str(error).strip().splitlines()
+    told = without_secrets(lines[0][:_LONGEST]) if lines else "no message"
+    _say(f"Error: this should not happen: {type(error).__name__}: {told}")
+    _say("Run it again as 'sagezoho --debug …' to see where, and report it with that output.")
+    if debug:
+        _say(_traceback(error))
+    sys.exit(FAULT)
+
+
+def _traceback(error: BaseException) -> str:
+    return without_secrets("".join(traceback.format_exception(error)))
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _password(url: str) -> str:
+    try:
+        return urlsplit(url).password or ""
+    except ValueError:
+        return ""

@@ -1,0 +1,70 @@
+"""The `sagezoho` command: its sub-commands by name, each loaded when it is called: the command starts at once."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from sagezoho_pipelines.cli import errors
+
+#: Name -> where its click command is. In the order that `--help` lists them: the way a newcomer walks.
+COMMANDS: dict[str, str] = {
+    "demo": "sagezoho_pipelines.cli.demo:demo",
+    "init": "sagezoho_pipelines.cli.init:init",
+    "credentials": "sagezoho_pipelines.cli.credentials:credentials",
+    "check": "sagezoho_pipelines.cli.check:check",
+    "setup": "sagezoho_pipelines.cli.setup:setup",
+    "sync": "sagezoho_pipelines.cli.sync:sync",
+    "explain": "sagezoho_pipelines.cli.explain:explain",
+    "audit": "sagezoho_pipelines.cli.audit:audit",
+    "dev": "sagezoho_pipelines.cli.dev:dev",
+    "sandbox": "sagezoho_pipelines.cli.sandbox:sandbox",
+}
+
+
+class Sagezoho(click.Group):
+    """Loads a sub-command when it is asked for, and turns every error into one message and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        where = COMMANDS.get(cmd_name)
+        if where is None:
+            return None
+        module, _, name = where.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with errors.explained(debug=bool(ctx.params.get("debug"))):
+            return super().invoke(ctx)
+
+
+@click.group(cls=Sagezoho, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("--debug", is_flag=True, help="Show the log, and the traceback of an unexpected error.")
+@click.version_option(package_name="sagezoho", message="%(prog)s %(version)s")
+def cli(debug: bool) -> None:
+    """Sage 300 and Zoho CRM, kept in step.
+
+    \b
+    First look, no accounts needed:   sagezoho demo
+    With real systems:                sagezoho init, credentials set, check, setup, sync
+
+    \b
+    Environment: SAGEZOHO_CONFIG (sagezoho.yaml), SAGEZOHO_HOME (.sagezoho), SAGEZOHO_POSTGRES_URL,
+    SAGEZOHO_MASTER_KEY, NO_COLOR.
+    Exit code: 0 done; 1 something a person must mend; 2 wrong usage; 3 a fault of ours; 130 interrupted.
+    """
+    errors.set_up_logging(debug=debug)
+
+
+def main() -> None:
+    """The entry point."""
+    cli.main(prog_name="sagezoho")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""Options that several commands share, and opening the installation they work on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from sagezoho_pipelines.config import Settings
+    from sagezoho_pipelines.wiring import Installation
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def as_json(command: Command) -> Command:
+    return click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")(command)
+
+
+def connection(command: Command) -> Command:
+    return click.option("--connection", "-c", metavar="C", help="Only this connection (default: all of them).")(command)
+
+
+@contextmanager
+def installation() -> Iterator[Installation]:
+    """The installation that the environment names, closed at the end."""
+    from sagezoho_pipelines.wiring import Installation
+
+    with Installation() as opened:
+        yield opened
+
+
+def chosen(settings: Settings, name: str | None) -> list[str]:
+    """The connections a command is about. Raises ConfigurationError for an unknown or a missing one."""
+    from sagezoho_pipelines.domain.errors import ConfigurationError
+
+    if name is not None:
+        settings.connection(name)
+        return [name]
+    if not settings.connections:
+        raise ConfigurationError("the configuration has no connection: add one under 'connections'")
+    return sorted(settings.connections)

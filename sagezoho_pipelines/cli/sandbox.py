@@ -1,0 +1,57 @@
+"""`sagezoho sandbox`: both vendors, simulated, on loopback ports."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+SAGE_PORT, ZOHO_PORT = 8300, 8400
+
+
+@click.command()
+@click.option("--sage-port", default=SAGE_PORT, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--zoho-port", default=ZOHO_PORT, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--vendors", default=50, show_default=True, type=click.IntRange(0, 1_000_000), help="In Sage 300.")
+@click.option("--deals", default=20, show_default=True, type=click.IntRange(0, 1_000_000), help="In Zoho CRM.")
+@click.option("--seed", default=1, show_default=True, help="The same seed gives the same data.")
+@click.option("--latency-ms", default=0, show_default=True, type=click.IntRange(0, 600_000), help="Of every call.")
+@click.option("--json", "as_json", is_flag=True, help="First line: addresses and credentials as one JSON object.")
+def sandbox(
+    sage_port: int, zoho_port: int, vendors: int, deals: int, seed: int, latency_ms: int, as_json: bool
+) -> None:
+    """Serve a simulated Sage 300 and a simulated Zoho CRM until SIGTERM or Ctrl-C.
+
+    They are strict: what they accept and refuse follows the vendors' documents. A port of 0 picks a free one.
+    Beside the vendors' own APIs each has a control API under /__sandbox__/ for faults, clock and people's actions.
+    """
+    from sagezoho_pipelines.domain.errors import SagezohoError
+    from sagezoho_pipelines.sandbox.server import Sandbox
+
+    try:
+        served = Sandbox(seed=seed, vendors=vendors, deals=deals, sage_port=sage_port, zoho_port=zoho_port)
+    except OSError as error:
+        raise SagezohoError(
+            f"port {sage_port} or {zoho_port} cannot be used: {error.strerror}. "
+            "Another sandbox may be running; choose others with --sage-port and --zoho-port (0 picks a free one)."
+        ) from None
+    for side in (served.sage300, served.zoho_crm):
+        side.world.faults.latency = latency_ms / 1000
+    if not as_json:
+        click.echo(_hint(served.connections()))
+    served.serve(json_line=as_json)
+
+
+def _hint(told: dict[str, dict[str, str]]) -> str:
+    sage, zoho = told["sage300"], told["zoho_crm"]
+    user = json.dumps({name: sage[name] for name in ("username", "password")})
+    client = json.dumps({name: zoho[name] for name in ("client_id", "client_secret", "refresh_token")})
+    return (
+        "Both vendors, simulated. To use sagezoho against them, in another terminal:\n\n"
+        f"  sagezoho init --sage-url {sage['url']} --company {sage['company']} \\\n"
+        f"    --accounts-url {zoho['accounts_url']} --api-domain {zoho['api_domain']}\n"
+        f"  echo '{user}' | sagezoho credentials set {sage['company'].lower()} sage300 --stdin\n"
+        f"  echo '{client}' | sagezoho credentials set {sage['company'].lower()} zoho_crm --stdin\n"
+        "  sagezoho check; sagezoho setup; sagezoho sync\n\n"
+        "Ctrl-C ends them; what they hold is gone then.\n"
+    )

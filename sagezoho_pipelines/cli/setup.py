@@ -1,0 +1,51 @@
+"""`sagezoho setup`: the custom fields our mappings write, created in Zoho CRM."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+
+import click
+
+from sagezoho_pipelines.cli import options, output
+from sagezoho_pipelines.cli.errors import Failed
+
+
+@click.command()
+@options.connection
+@options.as_json
+def setup(connection: str | None, as_json: bool) -> None:
+    """Create the custom fields it needs in Zoho CRM, where they are missing.
+
+    Safe to run again at any time. Afterwards the field list is read again: names, types and uniqueness are verified.
+    """
+    from sagezoho_pipelines.engine.setup import FieldReport, set_up
+    from sagezoho_pipelines.mappings import custom_fields
+
+    reports: dict[str, list[FieldReport]] = {}
+    with options.installation() as installation:
+        for name in options.chosen(installation.settings, connection):
+            with output.busy(f"Setting up Zoho CRM of {name} …", shown=not as_json):
+                reports[name] = list(set_up(installation.zoho_crm(name), custom_fields()))
+    ok = all(report.ok for found in reports.values() for report in found)
+    if as_json:
+        listed = {name: [dataclasses.asdict(report) for report in found] for name, found in reports.items()}
+        output.emit_json({"ok": ok, "connections": listed})
+    else:
+        for name, found in reports.items():
+            _show(name, found)
+    if not ok:
+        raise Failed("some fields are not what they must be")
+
+
+def _show(name: str, found: list) -> None:  # type: ignore[type-arg]
+    styles = {"created": output.GOOD, "present": "", "skipped": output.WARN, "wrong": output.BAD, "refused": output.BAD}
+    rows = [
+        ((report.state, styles[report.state]), report.module, report.api_name, report.note)
+        for report in found
+        if report.state != "present"
+    ]
+    if rows:
+        output.table(["", "module", "field", "note"], rows, title=f"Connection {name}")
+    counted = Counter(report.state for report in found)
+    output.say(f"{name}: " + ", ".join(f"{count} {state}" for state, count in sorted(counted.items())))

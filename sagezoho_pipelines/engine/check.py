@@ -1,0 +1,212 @@
+"""What `sagezoho check` finds out through the ports: modules, fields, stages, and codes that must exist in Sage.
+
+Each finding says what was seen and, where something is missing, the remedy. Nothing here writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+
+from sagezoho_pipelines.domain.criteria import where
+from sagezoho_pipelines.domain.errors import SagezohoError, VendorError, Verdict
+from sagezoho_pipelines.domain.records import Row
+from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.flows import customers, orders
+from sagezoho_pipelines.engine.setup import examine
+from sagezoho_pipelines.engine.zoho_target import written_fields
+from sagezoho_pipelines.mappings import custom_fields
+
+
+class Status(StrEnum):
+    """`note`: worth knowing, and the flows that can run do run. `missing`: nothing works until it is mended."""
+
+    OK = "ok"
+    NOTE = "note"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    area: str
+    name: str
+    status: Status
+    detail: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Code:
+    """A code in sagezoho.yaml and the Sage set that must know it."""
+
+    key: str
+    value: str
+    entity_set: str
+    columns: tuple[str, ...]
+    extra: tuple[tuple[str, str], ...] = ()
+
+
+def sage_codes(ctx: Context) -> Iterator[Finding]:
+    """Every code that sagezoho.yaml names, asked for in Sage. What this release does not offer is said, not guessed."""
+    for code in _codes(ctx):
+        yield _guarded("Codes", code.key, partial(_code, ctx, code))
+
+
+def zoho_modules(ctx: Context) -> Iterator[Finding]:
+    """The modules each flow needs, and in them the fields that mappings read and write."""
+    offered = {str(row["api_name"]) for row in ctx.zoho.modules() if row.get("api_supported", True)}
+    for module, needed_by in _modules(ctx).items():
+        if module in offered:
+            yield _guarded("Zoho CRM", module, partial(_fields, ctx, module))
+        elif module in ("Invoices", "Quotes", "Products"):
+            yield Finding(
+                "Zoho CRM", module, Status.NOTE,
+                f"this edition offers no {module} module (Professional or higher does): {needed_by} will rest",
+            )  # fmt: skip
+        else:
+            yield Finding(
+                "Zoho CRM", module, Status.MISSING, f"the {module} module cannot be reached",
+                "Switch the module on in Zoho's Setup, and let the user's profile see it.",
+            )  # fmt: skip
+
+
+def zoho_stages(ctx: Context) -> Iterator[Finding]:
+    """Which deals become orders, and which quotes give their lines."""
+
+    def deals() -> Finding:
+        stages = orders.qualifying_stages(ctx)
+        return Finding("Zoho CRM", "stages", Status.OK, f"deals become orders at: {', '.join(stages)}")
+
+    yield _guarded("Zoho CRM", "stages", deals)
+
+
+def _codes(ctx: Context) -> list[_Code]:
+    flows = ctx.settings.flows
+    found = []
+    if flows.customers.enabled:
+        wanted = flows.customers
+        found += [
+            _Code("flows.customers.group", wanted.group, "AR/ARCustomerGroups", ("GroupCode",)),
+            _Code("flows.customers.terms", wanted.terms, "AR/ARTerms", ("TermsCode", "TermsCodeKey")),
+            _Code(
+                "flows.customers.tax_group", wanted.tax_group, "TX/TXTaxGroups", ("TaxGroupKey",),
+                (("TransactionType", "Sales"),),
+            ),
+            _Code("flows.customers.currency", wanted.currency, "CS/CSCurrencyCodes", ("CurrencyCodeKey",)),
+        ]  # fmt: skip
+    if flows.orders.enabled:
+        amount = flows.orders.amount
+        if "amount" in flows.orders.lines and amount.kind == "item":
+            found.append(_Code("flows.orders.amount.code", amount.code, "IC/ICItems", ("UnformattedItemNumber",)))
+        elif "amount" in flows.orders.lines:
+            charge = ("MiscellaneousChargesCode", "MiscellaneousChargeCode", "MiscellaneousChargeKey")
+            found.append(_Code("flows.orders.amount.code", amount.code, "OE/OEMiscellaneousCharges", charge))
+        found.append(_Code("flows.orders.location", flows.orders.location, "IC/ICLocations", ("LocationKey",)))
+    return found
+
+
+def _code(ctx: Context, code: _Code) -> Finding:
+    """Sage's own sources disagree on some key names, so each is tried until one is understood."""
+    value = code.value.replace("-", "") if code.entity_set == "IC/ICItems" else code.value
+    for column in code.columns:
+        try:
+            rows = ctx.sage.find(
+                code.entity_set,
+                where=[where(column, "eq", value), *(where(name, "eq", text) for name, text in code.extra)],
+                select=[column],
+                limit=1,
+            )
+        except VendorError as error:
+            if error.code in ("InvalidParameters", "BadRequest", "ResourceNotFound", "NotFound", "MethodNotAllowed"):
+                continue
+            raise
+        if rows:
+            return Finding("Codes", code.key, Status.OK, f"{code.value} exists in {code.entity_set}")
+        return Finding(
+            "Codes", code.key, Status.MISSING,
+            f"{code.value!r} does not exist in {code.entity_set} of company {ctx.settings.sage300.company}",
+            f"Set {code.key} of connection {ctx.connection} in sagezoho.yaml to a code this company has"
+            f"{_some(ctx, code, column)}.",
+        )  # fmt: skip
+    return Finding(
+        "Codes", code.key, Status.NOTE,
+        f"{code.value} could not be looked up: this Web API does not offer {code.entity_set}",
+        "See in Sage 300 that the code exists; an order that names a wrong one is refused with Sage's own words.",
+    )  # fmt: skip
+
+
+def _some(ctx: Context, code: _Code, column: str) -> str:
+    rows = ctx.sage.find(
+        code.entity_set, where=[where(name, "eq", text) for name, text in code.extra], select=[column], limit=8
+    )
+    values = sorted({str(row.get(column) or "").strip() for row in rows} - {""})
+    return f", e.g. {', '.join(values)}" if values else ""
+
+
+def _modules(ctx: Context) -> dict[str, str]:
+    """Module -> who needs it, in words."""
+    flows = ctx.settings.flows
+    needed: dict[str, str] = {}
+    if flows.vendors.enabled:
+        needed |= {"Accounts": "the vendors flow", "Contacts": "the vendors flow"}
+    if flows.customers.enabled or flows.orders.enabled:
+        needed |= {"Accounts": "the customers flow", "Deals": "the orders flow"}
+    if flows.orders.enabled and "quote" in flows.orders.lines:
+        needed |= {"Quotes": "order lines from quotes"}
+    if flows.invoices.enabled:
+        needed |= {"Products": "the invoices flow", "Invoices": "the invoices flow"}
+    return needed
+
+
+def _wanted_fields(ctx: Context, module: str) -> set[str]:
+    mappings = ctx.mappings
+    by_module: dict[str, Sequence[str]] = {
+        "Accounts": [*written_fields(mappings["vendors"]["accounts"]), *customers.account_fields(ctx)],
+        "Contacts": written_fields(mappings["vendors"]["contacts"]),
+        "Deals": orders.deal_fields(ctx),
+        "Products": written_fields(mappings["invoices"]["products"]),
+        "Invoices": [
+            *written_fields(mappings["invoices"]["invoices"]), *written_fields(mappings["invoices"]["payments"]),
+        ],
+    }  # fmt: skip
+    return set(by_module.get(module, ()))
+
+
+def _fields(ctx: Context, module: str) -> Finding:
+    rows: list[Row] = ctx.zoho.fields(module)
+    known = {str(row["api_name"]) for row in rows}
+    ours = [field for field in custom_fields() if field.module == module]
+    own = {field.api_name for field in ours}
+    wanted = _wanted_fields(ctx, module)
+    absent = sorted((own | wanted) - known)
+    to_create = [name for name in absent if name in own]
+    unknown = [name for name in absent if name not in own]
+    wrong = [report for report in (examine(field, rows) for field in ours) if report.state == "wrong"]
+    if unknown:
+        return Finding(
+            "Zoho CRM", module, Status.MISSING, f"the module has no field {', '.join(unknown)}, which a mapping uses",
+            "Correct the mapping, or let the user's profile see the field.",
+        )  # fmt: skip
+    if to_create:
+        return Finding(
+            "Zoho CRM", module, Status.MISSING, f"custom fields are missing: {', '.join(to_create)}",
+            f"Run 'sagezoho setup --connection {ctx.connection}'.",
+        )  # fmt: skip
+    if wrong:
+        faults = " ".join(f"{report.api_name}: {report.note}" for report in wrong)
+        return Finding("Zoho CRM", module, Status.MISSING, "a custom field is not what it must be", faults)
+    return Finding("Zoho CRM", module, Status.OK, f"{len(wanted | own)} fields found")
+
+
+def _guarded(area: str, name: str, ask: Callable[[], Finding]) -> Finding:
+    """A question that cannot be answered is a finding too, unless it concerns the whole connection."""
+    try:
+        return ask()
+    except VendorError as error:
+        if error.verdict is Verdict.FATAL and error.code in ("Unauthorized", "invalid_code", "INVALID_TOKEN"):
+            raise
+        return Finding(area, name, Status.MISSING, f"{error.code}: {error.text}", error.advice)
+    except SagezohoError as error:
+        return Finding(area, name, Status.MISSING, str(error), "Correct sagezoho.yaml.")
