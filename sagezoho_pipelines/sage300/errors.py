@@ -144,7 +144,8 @@ def to_error(fault: Fault, *, listing: bool = False, retry_after: float | None =
     elif "content-type" in lowered and fault.status == 500:
         rule = Rule(Verdict.FATAL, _PROXY)
     elif listing and (fault.status == 404 or _speaks_of_company(fault)):
-        rule = Rule(Verdict.FATAL, rule.advice if rule.verdict is Verdict.FATAL else _CHECK_URL)
+        fitting = rule.advice if rule.verdict is Verdict.FATAL else ""
+        rule = Rule(Verdict.FATAL, fitting if _CHECK_URL in fitting else f"{_CHECK_URL} {fitting}".strip())
     named = _PROPERTY_IN_TEXT.search(fault.text)
     asked = max((wait for wait in (rule.retry_after, retry_after) if wait is not None), default=None)
     return VendorError(

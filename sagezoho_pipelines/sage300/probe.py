@@ -51,14 +51,15 @@ def _probe(client: Sage300Client, application: Application) -> tuple[Finding, bo
         client.find(application.entity_set, where=(), select=(application.column,), limit=1)
     except VendorError as error:
         hopeless = error.code in ("Unauthorized", "Unreachable", "NotTheWebApi", "SessionError", "Timeout")
-        return Finding(name, False, f"{error.code}: {error.text}", _remedy(error, application)), hopeless
+        return Finding(name, False, f"{error.code}: {error.text}", _remedy(error, application, client)), hopeless
     return Finding(name, True, f"{application.entity_set} can be read"), False
 
 
-def _remedy(error: VendorError, application: Application) -> str:
+def _remedy(error: VendorError, application: Application, client: Sage300Client) -> str:
     if error.code == "Forbidden":
         return (
             f"Give the user's security group the right 'Sage 300 Web API' for {application.name} "
-            f"({application.code}) in this company. ADMIN is refused by default: use a user of its own."
+            f"({application.code}) in company {client.company}, or correct `company` in sagezoho.yaml if that is the "
+            "wrong one. ADMIN is refused by default: use a user of its own."
         )
     return error.advice

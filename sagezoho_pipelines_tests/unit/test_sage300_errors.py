@@ -118,6 +118,11 @@ def test_a_set_that_cannot_be_listed_for_the_company_stops_the_connection(status
     assert "company" in error.advice
 
 
+def test_a_company_that_is_refused_is_to_be_checked_in_the_configuration() -> None:
+    text = "The user does not have access to company 'SAMXXX'."
+    assert "sagezoho.yaml" in error_of(403, spoken("Forbidden", text), listing=True).advice
+
+
 def test_a_refused_filter_that_repeats_our_own_words_is_not_about_the_company() -> None:
     text = "Syntax error at position 3 in 'City eq Company'."
     assert error_of(400, spoken("InvalidParameters", text), listing=True).verdict is Verdict.REFUSE
