@@ -396,3 +396,14 @@ def test_page_tokens_end_at_a_hundred_thousand_rows(zoho: Service) -> None:
     token, _ = zoho.world.page_tokens.issue(zoho.world.org, bound, 501)
     answer = zoho.get("Accounts", fields="Account_Name", page_token=token)
     assert _refusal(answer) == (400, "PAGINATION_LIMIT_EXCEEDED", {"limit": 100_000})
+
+
+def test_a_profile_without_the_right_is_refused(zoho: Service) -> None:
+    deny = zoho.world.actions["set_permission"]
+    deny({"module": "Accounts", "operation": "CREATE", "allowed": False})
+    refused = (403, "NO_PERMISSION", {"permissions": ["Crm_Implied_Create_Accounts"]})
+    assert _refusal(zoho.insert("Accounts", {"Account_Name": "A"})) == refused
+    deny({"module": "Accounts", "operation": "CREATE", "allowed": True})
+    deny({"module": "Accounts", "operation": "READ", "allowed": False})
+    zoho.insert_id("Accounts", Account_Name="A")
+    assert _refusal(zoho.coql("select id from Accounts where id is not null"))[0] == 403

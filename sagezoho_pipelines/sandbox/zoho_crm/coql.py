@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
 from sagezoho_pipelines.sandbox.zoho_crm.catalogue import Field, Module
+from sagezoho_pipelines.sandbox.zoho_crm.coql_conditions import Test, invalid_query, literal, plain_test, text_test
 from sagezoho_pipelines.sandbox.zoho_crm.coql_parse import (
     Column,
     Condition,
     Criteria,
-    Literal,
     Pair,
     Query,
-    Quoted,
     parse,
 )
 from sagezoho_pipelines.sandbox.zoho_crm.errors import ApiError
 from sagezoho_pipelines.sandbox.zoho_crm.organisation import Organisation
 from sagezoho_pipelines.sandbox.zoho_crm.show import show_value
 from sagezoho_pipelines.sandbox.zoho_crm.table import Row
-from sagezoho_pipelines.sandbox.zoho_crm.values import is_date, parse_id, parse_instant, plain
+from sagezoho_pipelines.sandbox.zoho_crm.values import plain
 
-Test = Callable[[Row], bool]
 EQUALITY = frozenset({"=", "!=", "in", "not in", "is null", "is not null"})
 LIKE = frozenset({"like", "not like"})
 RANGE = frozenset({"<", "<=", ">", ">=", "between"})
@@ -41,10 +38,6 @@ USER_FIELDS = {
     )
 }
 CRITERIA_MAX, JOINS_MAX, ORDER_MAX, GROUP_MAX, AGGREGATES_MAX = 25, 2, 10, 4, 5
-
-
-def invalid_query(reason: str, **details: Any) -> ApiError:
-    return ApiError(400, "INVALID_QUERY", "invalid query formed", {"reason": reason, **details})
 
 
 def exceeded(limit: int, clause: str) -> ApiError:
@@ -195,8 +188,8 @@ class _Runner:
         values = [literal(field, given, one.column) for given in one.values]
         value = path.value
         if field.is_text:
-            return _text_test(one.operator, [str(given) for given in values], value)
-        return _plain_test(one.operator, values, value, number=field.data_type == "bigint" and field is not ID_FIELD)
+            return text_test(one.operator, [str(given) for given in values], value)
+        return plain_test(one.operator, values, value, number=field.data_type == "bigint" and field is not ID_FIELD)
 
     def rows(self) -> Iterator[Row]:
         """Candidate rows in the order asked for, narrowed by id, Modified_Time or an equality where possible."""
@@ -315,76 +308,6 @@ class _Runner:
             return None
         more = len(data) > self.query.offset + self.query.limit
         return {"data": window, "info": {"count": len(window), "more_records": more}}
-
-
-def literal(field: Field, given: Literal, column: str) -> Any:
-    """The stored form of a literal for that column; INVALID_QUERY when the types do not meet."""
-    kind = field.data_type
-    fit: Any = None
-    if kind == "boolean":
-        fit = given if isinstance(given, bool) else {"true": True, "false": False}.get(_text(given))
-    elif kind in ("bigint", "lookup", "ownerlookup"):
-        fit = parse_id(_text(given)) if _text(given) != "0" else 0
-    elif field.is_number:
-        fit = given if isinstance(given, Decimal) else None
-    elif kind == "date":
-        fit = given.text if isinstance(given, Quoted) and is_date(given.text) else None
-    elif kind == "datetime":
-        fit = parse_instant(given.text) if isinstance(given, Quoted) else None
-    elif field.is_text:
-        fit = given.text if isinstance(given, Quoted) else None
-    if fit is None:
-        raise invalid_query("invalid data type", column_name=column, expected_data_type=kind)
-    return fit
-
-
-def _text(given: Literal) -> str:
-    return given.text if isinstance(given, Quoted) else str(given)
-
-
-def _text_test(operator: str, values: list[str], value: Callable[[Row], Any]) -> Test:
-    folded = {one.casefold() for one in values}
-    if operator in ("=", "in"):
-        return lambda row: str(value(row) or "").casefold() in folded and value(row) is not None
-    if operator in ("!=", "not in"):
-        return lambda row: str(value(row) or "").casefold() not in folded
-    if operator == "is null":
-        return lambda row: value(row) is None
-    if operator == "is not null":
-        return lambda row: value(row) is not None
-    pattern = re.compile(".*".join(re.escape(part) for part in values[0].split("%")), re.IGNORECASE | re.DOTALL)
-    wanted = operator == "like"
-    return lambda row: value(row) is not None and (pattern.fullmatch(value(row)) is not None) is wanted
-
-
-def _plain_test(operator: str, values: list[Any], value: Callable[[Row], Any], *, number: bool) -> Test:
-    def read(row: Row) -> Any:
-        held = value(row)
-        return int(held) if number and held is not None else held
-
-    if operator == "is null":
-        return lambda row: read(row) is None
-    if operator == "is not null":
-        return lambda row: read(row) is not None
-    if operator in ("=", "in"):
-        return lambda row: read(row) in values
-    if operator in ("!=", "not in"):
-        return lambda row: read(row) not in values
-    first, last = values[0], values[-1]
-
-    def compared(row: Row) -> bool:
-        held = read(row)
-        if held is None:
-            return False
-        if operator == "between":
-            return bool(first <= held <= last)
-        if operator == "<":
-            return bool(held < first)
-        if operator == "<=":
-            return bool(held <= first)
-        return bool(held > first) if operator == ">" else bool(held >= first)
-
-    return compared
 
 
 def _aggregate(column: Column, path: _Path, rows: list[Row]) -> Any:

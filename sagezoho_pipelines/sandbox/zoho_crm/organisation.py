@@ -78,6 +78,8 @@ class Organisation:
         ]
         self.integration_user = self.users[0]
         self.listeners: list[Callable[[Change], None]] = []
+        self.denied: set[tuple[str, str]] = set()
+        """(module, READ|CREATE|UPDATE|DELETE) that the integration user's profile lacks."""
         self.written_at: int | None = None
         """While the organisation's past is being made up: the second it happens in."""
 

@@ -48,6 +48,7 @@ class People:
             "revoke_token": self.revoke_token,
             "grant_code": self.grant_code,
             "set_scopes": self.set_scopes,
+            "set_permission": self.set_permission,
         }
 
     def add_account(self, given: Params) -> Params:
@@ -193,6 +194,15 @@ class People:
         """{scopes} -> {scopes}: narrows what the first refresh token may do, from its next access token on."""
         self.accounts.grants[self.accounts.refresh_token].scopes = tuple(given["scopes"])
         return {"scopes": list(given["scopes"])}
+
+    def set_permission(self, given: Params) -> Params:
+        """{module, operation: READ|CREATE|UPDATE|DELETE, allowed} -> the same: the integration user's profile."""
+        right = (given["module"], given["operation"])
+        if given["allowed"]:
+            self.org.denied.discard(right)
+        else:
+            self.org.denied.add(right)
+        return dict(given)
 
     def _writer(self, module: str, given: Params) -> Writer:
         if module not in self.org.tables:

@@ -8,6 +8,7 @@ from typing import Any
 from sagezoho_pipelines.sandbox.zoho_crm import coql, reads, search
 from sagezoho_pipelines.sandbox.zoho_crm.calls import EMPTY, ROWS_MAX, Answer, Call, batch, record_id, truth
 from sagezoho_pipelines.sandbox.zoho_crm.catalogue import Module
+from sagezoho_pipelines.sandbox.zoho_crm.coql_conditions import invalid_query
 from sagezoho_pipelines.sandbox.zoho_crm.errors import (
     ApiError,
     RowError,
@@ -15,6 +16,7 @@ from sagezoho_pipelines.sandbox.zoho_crm.errors import (
     invalid_method,
     invalid_param,
     invalid_url,
+    no_permission,
     param_missing,
     row_invalid,
 )
@@ -25,6 +27,7 @@ from sagezoho_pipelines.sandbox.zoho_crm.world import ZohoWorld
 from sagezoho_pipelines.sandbox.zoho_crm.writes import Writer
 
 TRIGGERS = frozenset({"workflow", "approval", "blueprint", "pathfinder", "orchestration"})
+PERMISSION = {"READ": "View", "CREATE": "Create", "UPDATE": "Edit", "DELETE": "Delete"}
 OPERATION = {"GET": "READ", "POST": "CREATE", "PUT": "UPDATE", "DELETE": "DELETE"}
 
 
@@ -35,6 +38,7 @@ def records(world: ZohoWorld, call: Call) -> Answer:
     if operation is None:
         raise invalid_method()
     module = world.org.record_module(name)
+    _permitted(world, name, "READ" if call.method == "GET" else operation)
     if not rest:
         call.demand(scope_for_module(name, operation))
         return _MODULE[call.method](world, call, module)
@@ -76,10 +80,17 @@ def run_coql(world: ZohoWorld, call: Call) -> Answer:
         raise invalid_body("$.select_query", "string")
     meta = body.get("include_meta")
     if meta is not None and meta != ["fields"]:
-        raise coql.invalid_query("the value given in include_meta seems to be invalid")
+        raise invalid_query("the value given in include_meta seems to be invalid")
     module = coql.module_of(query)
-    call.demand(scope_for_module(world.org.module(module, in_path=False).parent or module, "READ"))
+    name = world.org.module(module, in_path=False).parent or module
+    call.demand(scope_for_module(name, "READ"))
+    _permitted(world, name, "READ")
     return _found(coql.run(world.org, query))
+
+
+def _permitted(world: ZohoWorld, module: str, operation: str) -> None:
+    if (module, operation) in world.org.denied:
+        raise no_permission(f"Crm_Implied_{PERMISSION[operation]}_{module}")
 
 
 def _only(call: Call, *methods: str) -> None:
