@@ -192,6 +192,8 @@ class AppHost:
 
     def stop(self) -> None:
         self._server.should_exit = True
+        # Idle keep-alive connections and hanging requests are not waited for.
+        self._server.force_exit = True
         self._thread.join(_STOP_SECONDS)
         self._socket.close()
 

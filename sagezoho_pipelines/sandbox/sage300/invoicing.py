@@ -170,6 +170,7 @@ def _invoice(order: Row, lines: list[Row], day: date) -> Row:
         "ShipmentDate": day,
         "DATEBUS": day,
         "InvoiceStatus": "Documentcosted",
+        "Allowpartialshipments": "Yes",
         "InvoiceDetails": lines,
         "NumberOfLinesInInvoice": len(lines),
         "NextDetailNumber": len(lines) + 1,
