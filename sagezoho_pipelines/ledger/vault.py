@@ -1,0 +1,146 @@
+"""The vault: credentials of both systems, sealed in the database, and only there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from sqlalchemy import Engine, text
+
+from sagezoho_pipelines.domain import json
+from sagezoho_pipelines.domain.errors import CredentialsMissing
+from sagezoho_pipelines.domain.records import System
+from sagezoho_pipelines.ledger.envelope import Sealed, rewrap, seal, unseal
+from sagezoho_pipelines.ledger.masterkeys import MasterKeys
+
+#: Earlier versions kept after a new secret is set: what the vendor may still accept while it takes effect.
+KEPT_VERSIONS = 2
+
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 2041))")
+
+_PUT = text("""
+INSERT INTO sagezoho.secrets (connection, system, version, key_id, wrapped_key, ciphertext)
+VALUES (:connection, :system, :version, :key_id, :wrapped_key, :ciphertext)
+""")
+
+_LATEST = text("""
+SELECT version, key_id, wrapped_key, ciphertext FROM sagezoho.secrets
+WHERE connection = :connection AND system = :system ORDER BY version DESC LIMIT 1
+""")
+
+_FORGET = text("DELETE FROM sagezoho.secrets WHERE connection = :connection AND system = :system AND version <= :last")
+
+_LIST = text("SELECT connection, system, version, key_id, created_at FROM sagezoho.secrets ORDER BY 1, 2, 3")
+
+_SECRETS_UNDER_OTHER_KEYS = text("""
+SELECT connection, system, version, key_id, wrapped_key, ciphertext FROM sagezoho.secrets
+WHERE key_id <> :key_id FOR UPDATE
+""")
+
+_REWRAP_SECRET = text("""
+UPDATE sagezoho.secrets SET key_id = :key_id, wrapped_key = :wrapped_key
+WHERE connection = :connection AND system = :system AND version = :version
+""")
+
+# A token lasts an hour and is replaced by any process: simpler forgotten than wrapped anew.
+_FORGET_TOKENS = text("""
+UPDATE sagezoho.tokens SET key_id = NULL, wrapped_key = NULL, ciphertext = NULL, expires_at = NULL
+WHERE key_id <> :key_id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class SecretVersion:
+    """That a secret exists, not what it says."""
+
+    connection: str
+    system: str
+    version: int
+    key_id: str
+    created_at: datetime
+
+
+class Vault:
+    """Reads and writes secrets. Thread-safe; the master key is looked for when it is first needed."""
+
+    def __init__(self, engine: Engine, env: Mapping[str, str] | None = None, *, keys: MasterKeys | None = None) -> None:
+        self._engine = engine
+        self._env = os.environ if env is None else env
+        self._given = keys
+
+    @cached_property
+    def keys(self) -> MasterKeys:
+        return self._given or MasterKeys.from_env(self._env)
+
+    def put(self, connection: str, system: str, secret: Mapping[str, str]) -> int:
+        """Store a new version and return its number. Sage user names are upper-cased, as Sage itself does."""
+        values = dict(secret)
+        if system == System.SAGE300 and "username" in values:
+            values["username"] = values["username"].upper()
+        row = {"connection": connection, "system": str(system)}
+        with self._engine.begin() as database:
+            database.execute(_LOCK, {"name": f"{connection}/{system}"})
+            latest = database.execute(_LATEST, row).one_or_none()
+            version = 1 if latest is None else latest.version + 1
+            sealed = seal(self.keys, json.dumps(values).encode(), place=_place(connection, system, version))
+            database.execute(_PUT, {**row, "version": version, **_columns(sealed)})
+            database.execute(_FORGET, {**row, "last": version - 1 - KEPT_VERSIONS})
+        return version
+
+    def get(self, connection: str, system: str) -> Mapping[str, str]:
+        """The newest version. Raises CredentialsMissing where there is none, VaultError where it does not open."""
+        with self._engine.connect() as database:
+            row = database.execute(_LATEST, {"connection": connection, "system": str(system)}).one_or_none()
+        if row is None:
+            raise CredentialsMissing(
+                f"No credentials for {system} of connection {connection}. "
+                f"Set them with: sagezoho credentials set {connection} {system}"
+            )
+        sealed = Sealed(row.key_id, bytes(row.wrapped_key), bytes(row.ciphertext))
+        secret: Mapping[str, str] = json.loads(unseal(self.keys, sealed, place=_place(connection, system, row.version)))
+        return secret
+
+    def delete(self, connection: str, system: str) -> None:
+        """Forget every version."""
+        with self._engine.begin() as database:
+            database.execute(_FORGET, {"connection": connection, "system": str(system), "last": 2**62})
+
+    def forget_old(self, connection: str, system: str) -> None:
+        """Forget all versions but the newest: the vendor no longer accepts them."""
+        row = {"connection": connection, "system": str(system)}
+        with self._engine.begin() as database:
+            latest = database.execute(_LATEST, row).one_or_none()
+            if latest is not None:
+                database.execute(_FORGET, {**row, "last": latest.version - 1})
+
+    def versions(self) -> list[SecretVersion]:
+        with self._engine.connect() as database:
+            return [SecretVersion(**row) for row in database.execute(_LIST).mappings()]
+
+    def rewrap(self) -> int:
+        """Wrap everything by the current master key; returns how many secrets were under another.
+
+        Rotation without downtime: give all processes the new key beside the old one (`NEW,OLD`), rewrap, then give
+        the new one alone. Needs every key that is still in use.
+        """
+        key_id, _ = self.keys.current
+        with self._engine.begin() as database:
+            rows = database.execute(_SECRETS_UNDER_OTHER_KEYS, {"key_id": key_id}).all()
+            for row in rows:
+                sealed = Sealed(row.key_id, bytes(row.wrapped_key), bytes(row.ciphertext))
+                anew = rewrap(self.keys, sealed, place=_place(row.connection, row.system, row.version))
+                where = {"connection": row.connection, "system": row.system, "version": row.version}
+                database.execute(_REWRAP_SECRET, {**where, "key_id": anew.key_id, "wrapped_key": anew.wrapped_key})
+            database.execute(_FORGET_TOKENS, {"key_id": key_id})
+        return len(rows)
+
+
+def _place(connection: str, system: str, version: int) -> str:
+    return f"{connection}/{system}/{version}"
+
+
+def _columns(sealed: Sealed) -> dict[str, str | bytes]:
+    return {"key_id": sealed.key_id, "wrapped_key": sealed.wrapped_key, "ciphertext": sealed.ciphertext}
