@@ -62,6 +62,7 @@ def create_batch(world: SageWorld, name: str, payload: Row, user: str) -> Row:
     }
     sent = [without_operations(entry) for entry in payload.get("Invoices", [])]
     batch["Invoices"] = [_entry(world, ledger, batch, entry, at, user) for at, entry in enumerate(sent)]
+    _check_distinct(ledger, batch["Invoices"])
     return table.put(_summed(world, batch))
 
 
@@ -78,6 +79,7 @@ def update_batch(world: SageWorld, name: str, batch: Row, payload: Row, user: st
     if "Invoices" in payload:
         merged = merge_details(batch.get("Invoices", []), payload["Invoices"], "EntryNumber")
         changed["Invoices"] = [_entry(world, ledger, changed, entry, at, user) for at, entry in enumerate(merged)]
+        _check_distinct(ledger, changed["Invoices"])
     return table.put(_summed(world, changed))
 
 
@@ -190,6 +192,19 @@ def _number(world: SageWorld, ledger: Ledger, batch: Row, entry: Row) -> None:
             "Enter another document number.",
         )
     entry["DocumentNumber"] = number
+
+
+def _check_distinct(ledger: Ledger, entries: list[Row]) -> None:
+    seen: set[tuple[str, str]] = set()
+    for entry in entries:
+        at = entry[ledger.party], entry["DocumentNumber"]
+        if at in seen:
+            raise SageError(
+                "RecordDuplicate",
+                f"Document number '{at[1]}' for {ledger.title.lower()} {at[0]} already exists. "
+                "Enter another document number.",
+            )
+        seen.add(at)
 
 
 def post_batches(world: SageWorld, name: str, order: Row) -> list[Decimal]:

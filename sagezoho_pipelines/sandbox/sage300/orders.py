@@ -62,11 +62,7 @@ def create_order(world: SageWorld, payload: Row, user: str) -> Row:
     _check_header(world, order)
     uniquifier = world.next_number("order uniquifier", FIRST_UNIQUIFIER, UNIQUIFIER_STEP)
     order["OrderUniquifier"] = Decimal(uniquifier)
-    try:
-        order["OrderDetails"] = [build_line(world, order, sent, at) for at, sent in enumerate(sent_lines)]
-    except SageError as error:
-        # The record under work is discarded, as a View does; its uniquifier is not used again.
-        raise error from None
+    order["OrderDetails"] = [build_line(world, order, sent, at) for at, sent in enumerate(sent_lines)]
     order["OrderNumber"] = _number(world, order)
     order["EnteredBy"] = user
     total(order)
@@ -74,6 +70,8 @@ def create_order(world: SageWorld, payload: Row, user: str) -> Row:
     shipped = {line["LineNumber"]: line.get("QuantityShipped", Decimal(0)) for line in order["OrderDetails"]}
     order["InvoiceWillBeProduced"] = False
     if produce and not order.get("OnHold"):
+        # A closed period must refuse the whole document, not leave an order without its invoice.
+        world.fiscal_period(max(world.session_date, order["OrderDate"]), "Invoice Date")
         world.table("OEOrders").put(order)
         return ship_and_invoice(world, order, shipped)[0]
     return world.table("OEOrders").put(order)
