@@ -1,0 +1,1 @@
+"""All that Dagster sees, and nothing else: thin assets, checks, jobs, schedules, sensors over the engine."""

@@ -34,8 +34,12 @@ class Feed(Protocol):
 
     def pages(self, ctx: Context, window: Window) -> Iterator[CapturedPage]: ...
 
-    def has_news(self, ctx: Context) -> bool:
-        """True when a poll would read a record that is not in the overlap window only."""
+    def news_token(self, ctx: Context) -> str | None:
+        """What there is beyond the watermark, as a short stable text; None when there is nothing.
+
+        One cheap call. A marker that is only a date keeps saying "something" all day: whoever asks again and again
+        compares the answer with the one it acted on last.
+        """
         ...
 
 

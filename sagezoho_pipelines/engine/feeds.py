@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sagezoho_pipelines.domain.criteria import Condition, Criteria, where
+from sagezoho_pipelines.domain.criteria import Criteria, where
 from sagezoho_pipelines.domain.digest import digest
 from sagezoho_pipelines.domain.records import CapturedRecord, EntityRef, Look, Row
 from sagezoho_pipelines.engine.capture import CapturedPage
@@ -15,6 +15,9 @@ from sagezoho_pipelines.engine.windows import Window
 
 #: Zoho shows a write in COQL only after its transaction: a poll starts this long before Zoho's own clock at the last.
 ZOHO_SETTLING = timedelta(seconds=60)
+
+#: How many of the newer rows a sensor's question looks at: what one credit buys.
+_NEWS_ROWS = 200
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,19 @@ class SageDateFeed:
         if newest is not None:
             yield CapturedPage([], watermark={"date": newest.isoformat()})
 
-    def has_news(self, ctx: Context) -> bool:
-        """Asks for one row at or after the watermark's own day: dates cannot tell more than that."""
+    def news_token(self, ctx: Context) -> str | None:
+        """Tells the rows at or after the watermark's own day apart, up to one page of them: a poll finds the rest."""
         mark = self._watermark(ctx)
-        conditions = [] if mark is None else [where(self.marker, "ge", mark)]
-        return ctx.sage.exists(self.entity_set, where=conditions)
+        if mark is None:
+            return "never polled"
+        columns = sorted({*self.digested(ctx), self.key, self.marker})
+        rows = ctx.sage.find(
+            self.entity_set,
+            where=[where(self.marker, "ge", mark)],
+            select=columns,
+            limit=ctx.settings.sage300.page_size,
+        )
+        return _token(rows)
 
     def _where(self, ctx: Context, window: Window) -> Criteria:
         if window.start is not None and window.end is not None:
@@ -115,10 +126,12 @@ class ZohoFeed:
             records = [self._record(ctx, row) for row in kept]
             yield CapturedPage(records, self.looks(ctx, kept, window), mark)
 
-    def has_news(self, ctx: Context) -> bool:
+    def news_token(self, ctx: Context) -> str | None:
         mark = self._watermark(ctx)
-        newer: list[Condition] = [] if mark is None else [where("Modified_Time", "gt", mark)]
-        return bool(ctx.zoho.find(self.module, where=[*newer, *self.conditions(ctx)], fields=["id"], limit=1))
+        if mark is None:
+            return "never polled"
+        newer = [where("Modified_Time", "gt", mark), *self.conditions(ctx)]
+        return _token(ctx.zoho.find(self.module, where=newer, fields=["id", "Modified_Time"], limit=_NEWS_ROWS))
 
     def _bounds(self, ctx: Context, window: Window) -> tuple[datetime, datetime | None]:
         if window.is_range:
@@ -134,6 +147,11 @@ class ZohoFeed:
 
     def _record(self, ctx: Context, row: Row) -> CapturedRecord:
         return CapturedRecord(str(row["id"]), digest(row, self.digested(ctx)), row, str(row.get(self.label) or ""))
+
+
+def _token(rows: Sequence[Row]) -> str | None:
+    """A digest of the rows, whatever their order."""
+    return digest({"rows": sorted(digest(row) for row in rows)})[:16] if rows else None
 
 
 def as_date(value: object) -> date | None:

@@ -1,0 +1,194 @@
+"""The one place outside `defs` that launches runs: a flow's job, in this process, against the Dagster instance."""
+
+from __future__ import annotations
+
+import weakref
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+from sagezoho_pipelines.definitions import build_defs
+from sagezoho_pipelines.domain.errors import ConfigurationError
+from sagezoho_pipelines.domain.records import Cause, Outcome
+from sagezoho_pipelines.wiring import Installation
+
+#: Metadata of the materializations: see `defs/metadata.py`.
+_FIGURES = ("captured", "unchanged", *(str(outcome) for outcome in Outcome))
+_CALLS = {"sage300": "sage300_calls", "zoho_crm": "zoho_crm_calls"}
+
+_RANGE_START, _RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+_LEFT_OVER = (Outcome.REFUSED, Outcome.CONFLICTED, Outcome.RETRYING)
+
+_definitions: weakref.WeakKeyDictionary[Installation, dg.Definitions] = weakref.WeakKeyDictionary()
+_pooled: weakref.WeakSet[dg.DagsterInstance] = weakref.WeakSet()
+
+
+@dataclass(frozen=True, slots=True)
+class AssetReport:
+    """What one asset's materialization says of the run."""
+
+    asset: str
+    figures: Mapping[str, int]
+    calls: Mapping[str, int]
+    credits: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """One run, summed over its assets.
+
+    `error` is the message of what failed and `error_type` its class (one of `domain/errors.py`, or the name of an
+    unexpected exception); both are None when the run succeeded. `credits_left` is Zoho's own figure where it told.
+    """
+
+    flow: str
+    connection: str
+    run_id: str
+    success: bool
+    figures: Mapping[str, int]
+    calls: Mapping[str, int]
+    credits: int
+    credits_left: int | None
+    notes: tuple[str, ...]
+    assets: tuple[AssetReport, ...] = field(default=())
+    error: str | None = None
+    error_type: str | None = None
+
+    @property
+    def left_over(self) -> int:
+        """What did not reach the other side: refused, in conflict, or still to be tried again."""
+        return sum(self.figures[str(outcome)] for outcome in _LEFT_OVER)
+
+
+def run_flow_job(
+    flow: str,
+    connection: str,
+    *,
+    instance: dg.DagsterInstance,
+    installation: Installation,
+    days: tuple[date, date] | None = None,
+    sweep: bool = False,
+    cause: Cause = Cause.POLL,
+    actor: str = "",
+    tags: Mapping[str, str] | None = None,
+) -> RunReport:
+    """Execute the job `connection__flow` (a flow, `all` or `sweep`) and report what it did.
+
+    Without `days` it polls; with them it captures and delivers these days again, both included. The database is
+    opened first, so a server that is down is LedgerUnavailable and no half-made run. Raises ConfigurationError for a
+    connection or a flow that is not configured; what fails in the run itself is in the report.
+    """
+    settings = installation.settings.connection(connection)
+    job = _job(installation, connection, flow)
+    _ = installation.database
+    _pool(instance)
+    today = installation.clock().astimezone(ZoneInfo(settings.timezone)).date()
+    run_tags = {"sagezoho/attended": "true", **({"sagezoho/actor": actor} if actor else {}), **(tags or {})}
+    if days is None:
+        run_tags |= {"sagezoho/window": "sweep" if sweep else "incremental", "sagezoho/cause": str(cause)}
+    else:
+        run_tags |= {_RANGE_START: days[0].isoformat(), _RANGE_END: days[1].isoformat()}
+    result = job.execute_in_process(
+        instance=instance,
+        partition_key=today.isoformat() if days is None else None,
+        tags=run_tags,
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        raise_on_error=False,
+    )
+    return _report(flow, connection, result)
+
+
+def _job(installation: Installation, connection: str, flow: str) -> dg.JobDefinition:
+    """The job, from definitions that are made once for an installation."""
+    definitions = _definitions.get(installation)
+    if definitions is None:
+        definitions = _definitions[installation] = build_defs(installation=installation)
+    name = f"{connection}__{flow}"
+    names = {job.name for job in definitions.resolve_all_job_defs()}
+    if name not in names:
+        raise ConfigurationError(f"{connection}: there is no flow {flow!r}, or the configuration switches it off")
+    return definitions.resolve_job_def(name)
+
+
+def _pool(instance: dg.DagsterInstance) -> None:
+    """Dagster's Postgres storage connects anew for each query unless it is told that its process lives on."""
+    if instance not in _pooled:
+        instance.optimize_for_webserver(statement_timeout=15000, pool_recycle=3600, max_overflow=5)
+        _pooled.add(instance)
+
+
+def _report(flow: str, connection: str, result: dg.ExecuteInProcessResult) -> RunReport:
+    assets = tuple(_assets(result))
+    failed = _failure(result)
+    left = [value for value in (_number(m, "zoho_credits_left") for m in _metadata(result).values()) if value]
+    return RunReport(
+        flow=flow,
+        connection=connection,
+        run_id=result.run_id,
+        success=result.success,
+        figures=_sum(_FIGURES, (asset.figures for asset in assets)),
+        calls=_sum(_CALLS, (asset.calls for asset in assets)),
+        credits=sum(asset.credits for asset in assets),
+        credits_left=left[-1] if left else None,
+        notes=tuple(dict.fromkeys(note for asset in assets for note in asset.notes)),
+        assets=assets,
+        error=failed[1] if failed else None,
+        error_type=failed[0] if failed else None,
+    )
+
+
+def _metadata(result: dg.ExecuteInProcessResult) -> dict[dg.AssetKey, Mapping[str, dg.MetadataValue[Any]]]:
+    """Each asset's metadata. A range has an event for each of its days, and all say the same."""
+    return {
+        event.asset_key: event.materialization.metadata
+        for event in result.get_asset_materialization_events()
+        if event.asset_key is not None
+    }
+
+
+def _assets(result: dg.ExecuteInProcessResult) -> Iterator[AssetReport]:
+    for key, metadata in _metadata(result).items():
+        if "captured" not in metadata:
+            continue  # delivered together with another asset, which has the figures
+        notes = metadata.get("notes")
+        yield AssetReport(
+            asset="/".join(key.path),
+            figures={name: _number(metadata, name) or 0 for name in _FIGURES},
+            calls={system: _number(metadata, name) or 0 for system, name in _CALLS.items()},
+            credits=_number(metadata, "zoho_credits_used") or 0,
+            notes=tuple(str(note) for note in notes.value or ()) if isinstance(notes, dg.JsonMetadataValue) else (),
+        )
+
+
+def _failure(result: dg.ExecuteInProcessResult) -> tuple[str, str] | None:
+    """(class, message) of the first step that failed: our own message as it is, a bug by its name and words."""
+    if result.success:
+        return None
+    for event in result.filter_events(lambda event: event.is_step_failure):
+        told = event.step_failure_data.user_failure_data
+        if told is not None:
+            kind = told.metadata.get("error_type")
+            return (str(kind.value) if kind else "Failure"), told.description or ""
+        error = event.step_failure_data.error
+        if error is not None:
+            root = error.cause or error
+            return root.cls_name or "Exception", root.message.strip()
+    return "RunFailed", f"run {result.run_id} failed before its first step; its log says why"
+
+
+def _number(metadata: Mapping[str, dg.MetadataValue[Any]], name: str) -> int | None:
+    value = metadata.get(name)
+    return value.value if isinstance(value, dg.IntMetadataValue) else None
+
+
+def _sum(names: Iterable[str], parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for part in parts:
+        total.update(part)
+    return {name: total[name] for name in names}

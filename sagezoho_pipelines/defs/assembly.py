@@ -1,0 +1,78 @@
+"""From the configuration to the lists that make up a code location."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import dagster as dg
+from dagster._utils.schedules import is_valid_cron_string
+
+from sagezoho_pipelines import config
+from sagezoho_pipelines.config import Connection, Settings
+from sagezoho_pipelines.defs import checks, retention
+from sagezoho_pipelines.defs.assets import OWNERS, assets_of
+from sagezoho_pipelines.defs.graph import Graph
+from sagezoho_pipelines.defs.jobs import jobs_of
+from sagezoho_pipelines.defs.polling import schedules_of, sensors_of
+from sagezoho_pipelines.domain.errors import ConfigurationError
+from sagezoho_pipelines.wiring import Installation
+
+
+def components_of(installation: Installation) -> dict[str, Any]:
+    """Assets, checks, jobs, schedules and sensors of all connections, by the argument of Definitions they are for."""
+    configured = _settings(installation)
+    if configured is None:
+        return {"assets": [_not_configured(installation)]}
+    found: dict[str, list[Any]] = {"assets": [], "asset_checks": [], "jobs": [], "schedules": [], "sensors": []}
+    for name, settings in sorted(configured.connections.items()):
+        _require_times(name, settings)
+        graph = Graph(name, settings)
+        if not graph.flows:
+            continue
+        assets = assets_of(graph, installation.mappings)
+        jobs = jobs_of(graph, assets)
+        found["assets"] += [*assets, *checks.ledger_assets(graph)]
+        found["asset_checks"] += checks.checks_of(graph)
+        found["jobs"] += jobs.values()
+        found["schedules"] += schedules_of(graph, jobs)
+        found["sensors"] += sensors_of(graph, jobs)
+    found["jobs"].append(retention.retention)
+    found["schedules"].append(retention.retention_schedule)
+    return found
+
+
+def _settings(installation: Installation) -> Settings | None:
+    """The configuration; None where nobody has written one yet. One that SAGEZOHO_CONFIG names has to be there."""
+    try:
+        return installation.settings
+    except ConfigurationError:
+        if installation.env.get("SAGEZOHO_CONFIG") or config.config_path(installation.env).exists():
+            raise
+        return None
+
+
+def _not_configured(installation: Installation) -> dg.AssetSpec:
+    path = config.config_path(installation.env)
+    return dg.AssetSpec(
+        ["sagezoho", "configuration"],
+        description=f"There is no configuration at {path.absolute()} yet. Write one with `sagezoho init`, then reload "
+        "this code location.",
+        owners=OWNERS,
+    )
+
+
+def _require_times(name: str, settings: Connection) -> None:
+    """Cron expressions and the time zone, checked here so that the message names the connection."""
+    try:
+        ZoneInfo(settings.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ConfigurationError(
+            f"connections.{name}.timezone: there is no time zone {settings.timezone!r}; use one like Europe/Berlin"
+        ) from None
+    crons = {f"{poll.capture.feed} of flow {poll.flow}": poll.cadence.cron for poll in Graph(name, settings).polls}
+    for what, cron in {**crons, "sweep_cron": settings.sweep_cron}.items():
+        if not is_valid_cron_string(cron):
+            raise ConfigurationError(
+                f"connections.{name}: {cron!r} ({what}) is not a cron schedule; use one like '*/15 * * * *'"
+            )

@@ -1,0 +1,219 @@
+"""Assets: each capture node reads its feed into the queue, each delivery node empties the queue into its targets."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date
+
+import dagster as dg
+
+from sagezoho_pipelines.defs import metadata, windows
+from sagezoho_pipelines.defs.graph import SAGE, Capture, Delivery, Graph, Target
+from sagezoho_pipelines.defs.problems import told_clearly
+from sagezoho_pipelines.defs.workbench import Workbench, actor_of
+from sagezoho_pipelines.domain.mapping import FlowMapping
+from sagezoho_pipelines.domain.records import System
+from sagezoho_pipelines.engine.capture import capture
+from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.deliver import deliver
+from sagezoho_pipelines.engine.run import FLOWS, unavailable
+from sagezoho_pipelines.engine.tally import Tally
+from sagezoho_pipelines.engine.windows import Window
+
+OWNERS = ["team:integration"]
+
+#: The check on every node that delivers: whether everything it took reached the other side.
+ARRIVED = "everything_arrived"
+
+#: On runs that left something behind.
+DEGRADED_TAG = "sagezoho/degraded"
+
+#: A vendor that is away for a moment; polls come again anyway, this is for the backfill of many days.
+_RETRIES = dg.RetryPolicy(max_retries=2, delay=20, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+
+
+def assets_of(graph: Graph, mappings: Mapping[str, FlowMapping]) -> list[dg.AssetsDefinition]:
+    """All nodes of one connection."""
+    days = windows.daily(graph.settings)
+    return [
+        *(_capture_asset(graph, row, days, mappings[graph.polling_flow(row)]) for row in graph.captures),
+        *(_delivery_asset(graph, row, days, mappings[row.flow]) for row in graph.deliveries),
+    ]
+
+
+def pool_of(connection: str, system: System) -> str:
+    """The concurrency pool of one vendor's API in one connection."""
+    return f"{system}_{connection}"
+
+
+def _capture_asset(
+    graph: Graph, row: Capture, days: dg.PartitionsDefinition[str], mapping: FlowMapping
+) -> dg.AssetsDefinition:
+    flow = graph.polling_flow(row)
+    key = graph.key(row.name)
+
+    @dg.multi_asset(
+        name=key.to_python_identifier(),
+        specs=[
+            dg.AssetSpec(
+                key,
+                deps=graph.keys(row.after),
+                description=row.description,
+                group_name=row.group,
+                owners=OWNERS,
+                kinds={str(row.system)},
+                tags=_tags(graph, flow, "capture"),
+                metadata={"dagster/column_schema": metadata.columns_read(row, mapping)} if row.reads else {},
+            )
+        ],
+        check_specs=[_arrived(key)] if row.route else [],
+        partitions_def=days,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=pool_of(graph.connection, row.system),
+        op_tags=_tags(graph, flow, "capture"),
+        retry_policy=_RETRIES,
+    )
+    def step(
+        context: dg.AssetExecutionContext, sagezoho: dg.ResourceParam[Workbench]
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        def work(ctx: Context) -> Tally:
+            tally = Tally()
+            for window in _windows(context, sagezoho, graph.connection):
+                tally.add(capture(ctx, FLOWS[flow].feeds[row.feed], window))
+            if row.route:
+                tally.add(deliver(ctx, FLOWS[flow].handlers[row.route]))
+            return tally
+
+        with _worked(context, sagezoho, graph.connection, flow, work) as (ctx, tally, before):
+            shown = metadata.of_capture(ctx, tally, before)
+            yield _result(context, key, shown, [_judged(key, tally)] if row.route else [])
+
+    return step
+
+
+def _delivery_asset(
+    graph: Graph, row: Delivery, days: dg.PartitionsDefinition[str], mapping: FlowMapping
+) -> dg.AssetsDefinition:
+    keys = {target.name: graph.key(target.name) for target in row.targets}
+    counted = keys[row.targets[0].name]
+
+    @dg.multi_asset(
+        name=counted.to_python_identifier(),
+        specs=[_target_spec(graph, row, target, mapping) for target in row.targets],
+        check_specs=[_arrived(counted)],
+        partitions_def=days,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=pool_of(graph.connection, row.system),
+        op_tags=_tags(graph, row.flow, "delivery"),
+        retry_policy=_RETRIES,
+    )
+    def step(
+        context: dg.AssetExecutionContext, sagezoho: dg.ResourceParam[Workbench]
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        def work(ctx: Context) -> Tally:
+            return deliver(ctx, FLOWS[row.flow].handlers[row.handler])
+
+        with _worked(context, sagezoho, graph.connection, row.flow, work) as (ctx, tally, before):
+            for target in row.targets:
+                key = keys[target.name]
+                if key == counted:
+                    shown = metadata.of_delivery(ctx, tally, before, mapping)
+                else:
+                    shown = {
+                        "delivered_with": dg.MetadataValue.asset(counted),
+                        "mapping": dg.MetadataValue.text(mapping.fingerprint),
+                        **metadata.audit_pointer(ctx),
+                    }
+                lineage = metadata.lineage_of(graph, target, mapping)
+                shown["dagster/column_lineage"] = dg.MetadataValue.column_lineage(lineage)
+                yield _result(context, key, shown, [_judged(key, tally)] if key == counted else [])
+
+    return step
+
+
+def _target_spec(graph: Graph, row: Delivery, target: Target, mapping: FlowMapping) -> dg.AssetSpec:
+    system = "Sage 300" if target.system is SAGE else "Zoho CRM"
+    return dg.AssetSpec(
+        graph.key(target.name),
+        deps=graph.keys(target.after),
+        description=f"{target.description} Materializing this alone delivers what is queued for {system}; to fetch "
+        "and deliver days again, backfill it together with what it is made from.",
+        group_name=row.group,
+        owners=OWNERS,
+        kinds={str(target.system)},
+        tags=_tags(graph, row.flow, "delivery"),
+        metadata={"dagster/column_schema": metadata.schema_of(target, mapping)},
+    )
+
+
+@contextmanager
+def _worked(
+    context: dg.AssetExecutionContext,
+    workbench: Workbench,
+    connection: str,
+    flow: str,
+    work: Callable[[Context], Tally],
+) -> Iterator[tuple[Context, Tally, metadata.Meter]]:
+    """Do a step's work where the flow can run in this organisation; where it cannot, say so and succeed."""
+    tags = context.run_tags
+    with told_clearly(tags):
+        ctx = workbench.context(connection, run_id=context.run.run_id, actor=actor_of(tags))
+        before = metadata.Meter.read(ctx)
+        reason = unavailable(ctx, flow)
+        if reason is None:
+            tally = work(ctx)
+        else:
+            tally = Tally()
+            tally.note(reason)
+        for note in tally.notes:
+            context.log.warning(note)
+        if tally.left_over:
+            context.instance.add_run_tags(context.run.run_id, {DEGRADED_TAG: "true"})
+        yield ctx, tally, before
+
+
+def _windows(context: dg.AssetExecutionContext, workbench: Workbench, connection: str) -> list[Window]:
+    days = context.partition_key_range
+    first, last = date.fromisoformat(days.start), date.fromisoformat(days.end)
+    return windows.windows_of(context.run_tags, first, last, workbench.today(connection))
+
+
+def _is_range(context: dg.AssetExecutionContext) -> bool:
+    days = context.partition_key_range
+    return bool(days.start != days.end)
+
+
+def _result(
+    context: dg.AssetExecutionContext,
+    key: dg.AssetKey,
+    shown: metadata.Metadata,
+    checks: Sequence[dg.AssetCheckResult],
+) -> dg.MaterializeResult[None]:
+    return dg.MaterializeResult(
+        asset_key=key,
+        metadata=metadata.without_bulk(shown) if _is_range(context) else shown,
+        check_results=list(checks),
+    )
+
+
+def _arrived(key: dg.AssetKey) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        ARRIVED,
+        asset=key,
+        description="Everything this step took from the queue reached the other side: nothing refused, in conflict, "
+        "or left to be tried again.",
+    )
+
+
+def _judged(key: dg.AssetKey, tally: Tally) -> dg.AssetCheckResult:
+    figures = tally.figures()
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=ARRIVED,
+        passed=tally.left_over == 0,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={name: figures[name] for name in ("refused", "conflicted", "retrying")},
+    )
+
+
+def _tags(graph: Graph, flow: str, step: str) -> dict[str, str]:
+    return {"sagezoho/connection": graph.connection, "sagezoho/flow": flow, "sagezoho/step": step}

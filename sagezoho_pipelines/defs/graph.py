@@ -1,0 +1,279 @@
+"""The data flow of one connection as a table: what is captured, what is delivered from it, and what follows what.
+
+Capture nodes read a source into the queue; delivery nodes empty the queue into the other system. Assets, jobs,
+schedules and sensors are all made from these rows, so a new flow is one row here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+import dagster as dg
+
+from sagezoho_pipelines.config import FLOWS as FLOW_NAMES
+from sagezoho_pipelines.config import Cadence, Connection
+from sagezoho_pipelines.domain.records import System
+from sagezoho_pipelines.engine.run import FLOWS
+
+SAGE, ZOHO = System.SAGE300, System.ZOHO_CRM
+
+Name = tuple[System, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Where columns of a target come from: one target of the flow's mapping file, read from `source`.
+
+    `into` and `out_of` name the subform on either side that holds the fields. `context` says which asset a name of
+    the mapping's context stands for.
+    """
+
+    mapping: str
+    source: Name
+    into: str = ""
+    out_of: str = ""
+    context: Mapping[str, Name] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """One feed. `flows` use it, the one that polls it first; `route` is the handler run right after the feed.
+
+    `reads` names the targets of the flow's mapping file whose source fields are this feed's columns.
+    """
+
+    feed: str
+    system: System
+    flows: Sequence[str]
+    group: str
+    description: str
+    after: Sequence[Name] = ()
+    route: str = ""
+    reads: Sequence[str] = ()
+
+    @property
+    def name(self) -> Name:
+        return self.system, self.feed
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One asset that a delivery writes."""
+
+    system: System
+    entity: str
+    description: str
+    after: Sequence[Name]
+    columns: Sequence[Columns]
+
+    @property
+    def name(self) -> Name:
+        return self.system, self.entity
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One handler of a flow and the assets it writes, the one that is counted first. `drains` names its feeds."""
+
+    flow: str
+    handler: str
+    group: str
+    drains: Sequence[str]
+    targets: Sequence[Target]
+
+    @property
+    def system(self) -> System:
+        return self.targets[0].system
+
+
+CAPTURES: Sequence[Capture] = (
+    Capture(
+        "vendors", SAGE, ("vendors",), "vendors",
+        "Vendors of Sage 300 (AP/APVendors) that are new or changed, read into the queue.",
+        reads=("accounts", "contacts"),
+    ),
+    Capture(
+        "ap_batches", SAGE, ("vendors",), "vendors",
+        "Posted A/P invoice batches of Sage 300. Each vendor they name is queued to be looked at again: its balance, "
+        "open invoices and last invoice date have moved.",
+        route="ap_batches",
+    ),
+    Capture(
+        "deals", ZOHO, ("orders", "customers"), "sales",
+        "Deals of Zoho CRM that closed or reached a configured stage, read into the queue. Accounts of theirs that "
+        "are no Sage customers yet are queued too.",
+        reads=("orders",),
+    ),
+    Capture(
+        "deal_accounts", ZOHO, ("customers",), "sales",
+        "Accounts of Zoho CRM that are Sage customers, or become one because a deal of theirs qualifies.",
+        after=((ZOHO, "deals"),), reads=("customers",),
+    ),
+    Capture(
+        "invoices", SAGE, ("invoices",), "invoices",
+        "Order-entry invoices of Sage 300 (OE/OEInvoices) that came from our orders, read into the queue.",
+        after=((SAGE, "orders"),), reads=("invoices",),
+    ),
+    Capture(
+        "ar_batches", SAGE, ("invoices",), "invoices",
+        "Posted A/R invoice batches of Sage 300. Entries of our orders that were billed straight in Accounts "
+        "Receivable are queued as invoices.",
+        after=((SAGE, "orders"),),
+        route="ar_batches",
+    ),
+    Capture(
+        "posted_documents", SAGE, ("invoices",), "invoices",
+        "Posted documents of Accounts Receivable (AR/ARPostedDocuments) whose invoice is in Zoho: what is still open.",
+        reads=("payments",),
+    ),
+)  # fmt: skip
+
+DELIVERIES: Sequence[Delivery] = (
+    Delivery(
+        "vendors", "accounts", "vendors", ("vendors", "ap_batches"),
+        (
+            Target(
+                ZOHO, "accounts", "Zoho CRM accounts of type Vendor, one for each Sage vendor.",
+                ((SAGE, "vendors"), (SAGE, "ap_batches")),
+                (Columns("accounts", (SAGE, "vendors")),),
+            ),
+            Target(
+                ZOHO, "contacts", "Zoho CRM contacts, one for each Sage vendor that names one.",
+                ((SAGE, "vendors"), (ZOHO, "accounts")),
+                (Columns("contacts", (SAGE, "vendors"), context={"account": (ZOHO, "accounts")}),),
+            ),
+        ),
+    ),
+    Delivery(
+        "customers", "customers", "sales", ("deals", "deal_accounts"),
+        (
+            Target(
+                SAGE, "customers", "Sage 300 customers (AR/ARCustomers) made from the accounts of won deals.",
+                ((ZOHO, "deal_accounts"),),
+                (Columns("customers", (ZOHO, "deal_accounts")),),
+            ),
+        ),
+    ),
+    Delivery(
+        "orders", "orders", "sales", ("deals",),
+        (
+            Target(
+                SAGE, "orders", "Sage 300 sales orders (OE/OEOrders), one for each qualifying deal.",
+                ((ZOHO, "deals"), (ZOHO, "deal_accounts"), (SAGE, "customers")),
+                (
+                    Columns("orders", (ZOHO, "deals"), context={"account": (ZOHO, "deal_accounts")}),
+                    Columns("order_lines", (ZOHO, "deals"), into="OrderDetails"),
+                ),
+            ),
+        ),
+    ),
+    Delivery(
+        "invoices", "invoices", "invoices", ("invoices", "ar_batches"),
+        (
+            Target(
+                ZOHO, "invoices", "Zoho CRM invoices of our orders, with their lines and what is still open.",
+                ((SAGE, "invoices"), (SAGE, "ar_batches"), (ZOHO, "products")),
+                (
+                    Columns("invoices", (SAGE, "invoices")),
+                    Columns(
+                        "invoice_lines", (SAGE, "invoices"), into="Invoiced_Items", out_of="InvoiceDetails",
+                        context={"product": (ZOHO, "products")},
+                    ),
+                    Columns("ar_invoices", (SAGE, "ar_batches"), out_of="Invoices"),
+                    Columns(
+                        "ar_invoice_lines", (SAGE, "ar_batches"), into="Invoiced_Items",
+                        out_of="Invoices.InvoiceDetails", context={"product": (ZOHO, "products")},
+                    ),
+                ),
+            ),
+            Target(
+                ZOHO, "products", "Zoho CRM products that invoice lines name, by product code.",
+                ((SAGE, "invoices"), (SAGE, "ar_batches")),
+                (Columns("products", (SAGE, "invoices"), out_of="InvoiceDetails"),),
+            ),
+        ),
+    ),
+    Delivery(
+        "invoices", "posted_documents", "invoices", ("posted_documents",),
+        (
+            Target(
+                ZOHO, "payments", "Open amount and payment status of invoices that Zoho CRM has.",
+                ((SAGE, "posted_documents"), (ZOHO, "invoices")),
+                (Columns("payments", (SAGE, "posted_documents")),),
+            ),
+        ),
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """What keeping one feed up to date takes: the flow whose job runs, and its cadence."""
+
+    capture: Capture
+    flow: str
+    cadence: Cadence
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """The rows that apply to one connection: those of its enabled flows."""
+
+    connection: str
+    settings: Connection
+
+    @property
+    def flows(self) -> list[str]:
+        return [flow for flow in FLOW_NAMES if getattr(self.settings.flows, flow).enabled]
+
+    @property
+    def captures(self) -> list[Capture]:
+        return [capture for capture in CAPTURES if self._enabled(capture)]
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        return [delivery for delivery in DELIVERIES if delivery.flow in self.flows]
+
+    @property
+    def polls(self) -> list[Poll]:
+        found = []
+        for capture in self.captures:
+            flow = self.polling_flow(capture)
+            settings = getattr(self.settings.flows, flow)
+            cadence = getattr(settings, capture.feed, None) or settings.cadence
+            found.append(Poll(capture, flow, cast("Cadence", cadence)))
+        return found
+
+    def polling_flow(self, capture: Capture) -> str:
+        """Of the enabled flows that use a feed, the one whose job polls it."""
+        return self._enabled(capture)[0]
+
+    def key(self, name: Name) -> dg.AssetKey:
+        system, entity = name
+        return dg.AssetKey([self.connection, str(system), entity])
+
+    def keys(self, names: Sequence[Name]) -> list[dg.AssetKey]:
+        """The assets of these names that exist in this connection: a disabled flow has none."""
+        there = {capture.name for capture in self.captures}
+        there |= {target.name for delivery in self.deliveries for target in delivery.targets}
+        return [self.key(name) for name in names if name in there]
+
+    def keys_of_flow(self, flow: str) -> list[dg.AssetKey]:
+        names = [capture.name for capture in CAPTURES if capture.feed in FLOWS[flow].feeds]
+        targets = [target.name for row in DELIVERIES if row.flow == flow for target in row.targets]
+        return self.keys([*names, *targets])
+
+    def keys_of_poll(self, poll: Poll) -> list[dg.AssetKey]:
+        """The feed and the deliveries that empty it."""
+        targets = [
+            target.name
+            for row in self.deliveries
+            if row.flow == poll.flow and poll.capture.feed in row.drains
+            for target in row.targets
+        ]
+        return self.keys([poll.capture.name, *targets])
+
+    def _enabled(self, capture: Capture) -> list[str]:
+        return [flow for flow in capture.flows if flow in self.flows]

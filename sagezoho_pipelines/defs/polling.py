@@ -1,0 +1,123 @@
+"""When to poll: schedules by the configured cadence, and sensors that first ask the source whether anything is new."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+from sagezoho_pipelines.defs.graph import Graph, Poll
+from sagezoho_pipelines.defs.problems import may_pass
+from sagezoho_pipelines.defs.windows import WINDOW_TAG
+from sagezoho_pipelines.defs.workbench import Workbench
+from sagezoho_pipelines.domain.errors import SagezohoError
+from sagezoho_pipelines.engine.run import FLOWS
+
+#: Which feed a run polls; a run of the same feed that is still under way makes the next one pointless.
+FEED_TAG = "sagezoho/feed"
+
+#: A run older than this that still counts as started belongs to a process that was killed.
+_STILL_RUNNING = timedelta(hours=2)
+
+_UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+
+
+def schedules_of(graph: Graph, jobs: Mapping[str, Any]) -> list[dg.ScheduleDefinition]:
+    """One schedule for each feed, and the nightly sweep."""
+    return [*(_schedule(graph, poll, jobs[poll.flow]) for poll in graph.polls), _sweep(graph, jobs["sweep"])]
+
+
+def sensors_of(graph: Graph, jobs: Mapping[str, Any]) -> list[dg.SensorDefinition]:
+    """One sensor for each feed."""
+    return [_sensor(graph, poll, jobs[poll.flow]) for poll in graph.polls]
+
+
+def _schedule(graph: Graph, poll: Poll, job: Any) -> dg.ScheduleDefinition:
+    feed = poll.capture.feed
+
+    @dg.schedule(
+        name=f"{graph.connection}__{feed}",
+        job=job,
+        cron_schedule=poll.cadence.cron,
+        execution_timezone=graph.settings.timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"Polls {poll.capture.system} {feed} of {graph.connection} and delivers what is new.",
+    )
+    def tick(
+        context: dg.ScheduleEvaluationContext, sagezoho: dg.ResourceParam[Workbench]
+    ) -> dg.RunRequest | dg.SkipReason:
+        if _under_way(context.instance, job.name, feed, sagezoho.installation.clock()):
+            return dg.SkipReason(f"the last poll of {feed} is still under way")
+        return _request(graph, poll, sagezoho, run_key=None)
+
+    return tick
+
+
+def _sweep(graph: Graph, job: Any) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name=f"{graph.connection}__sweep",
+        job=job,
+        cron_schedule=graph.settings.sweep_cron,
+        execution_timezone=graph.settings.timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"Reads every record of {graph.connection} again and marks what is gone.",
+    )
+    def tick(_context: dg.ScheduleEvaluationContext, sagezoho: dg.ResourceParam[Workbench]) -> dg.RunRequest:
+        return dg.RunRequest(partition_key=sagezoho.today(graph.connection).isoformat(), tags={WINDOW_TAG: "sweep"})
+
+    return tick
+
+
+def _sensor(graph: Graph, poll: Poll, job: Any) -> dg.SensorDefinition:
+    capture = poll.capture
+
+    @dg.sensor(
+        name=f"{graph.connection}__{capture.feed}_news",
+        job=job,
+        minimum_interval_seconds=poll.cadence.sensor_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Asks {capture.system} whether {capture.feed} of {graph.connection} has anything new.",
+    )
+    def ask(
+        context: dg.SensorEvaluationContext, sagezoho: dg.ResourceParam[Workbench]
+    ) -> dg.SensorResult | dg.SkipReason:
+        now = sagezoho.installation.clock()
+        if _under_way(context.instance, job.name, capture.feed, now):
+            return dg.SkipReason(f"a poll of {capture.feed} is under way")
+        try:
+            ctx = sagezoho.asking(graph.connection, actor=context.sensor_name)
+            token = FLOWS[poll.flow].feeds[capture.feed].news_token(ctx)
+        except SagezohoError as error:
+            if not may_pass(error):
+                raise
+            return dg.SkipReason(f"could not ask: {error}")
+        if token is None:
+            return dg.SkipReason(f"nothing new in {capture.feed}")
+        if token == context.cursor:
+            return dg.SkipReason(f"nothing new in {capture.feed} since its last poll")
+        # The moment is part of the key: a run key is remembered for ever, and what is news may come back.
+        request = _request(graph, poll, sagezoho, run_key=f"{capture.feed} {token} {now.isoformat()}")
+        return dg.SensorResult(run_requests=[request], cursor=token)
+
+    return ask
+
+
+def _request(graph: Graph, poll: Poll, workbench: Workbench, *, run_key: str | None) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=run_key,
+        partition_key=workbench.today(graph.connection).isoformat(),
+        asset_selection=graph.keys_of_poll(poll),
+        tags={FEED_TAG: poll.capture.feed, WINDOW_TAG: "incremental"},
+    )
+
+
+def _under_way(instance: dg.DagsterInstance, job: str, feed: str, now: datetime) -> bool:
+    started_after = now.astimezone(ZoneInfo("UTC")) - _STILL_RUNNING
+    filters = dg.RunsFilter(job_name=job, tags={FEED_TAG: feed}, statuses=_UNDER_WAY, created_after=started_after)
+    return bool(instance.get_run_records(filters, limit=1))

@@ -1,0 +1,96 @@
+"""The resource that all steps share: the installation, opened at first use, and one context for each run."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from sagezoho_pipelines.config import Connection, Settings
+from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.wiring import Installation
+
+#: A sensor's question must end well before Dagster's 60 s do, connection refused and slow answers included.
+ASKING_CONNECT_SECONDS = 5.0
+ASKING_READ_SECONDS = 15.0
+
+_KEPT_CONTEXTS = 8
+
+
+class Workbench:
+    """What steps, sensors and checks work with in this process.
+
+    Making one touches neither the database nor a vendor, so a code location loads while both are down.
+    """
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+        self._contexts: OrderedDict[tuple[str, str], Context] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def context(self, connection: str, *, run_id: str, actor: str) -> Context:
+        """The run's context: clients and learnt facts are shared by its steps, the stop signal is each step's own.
+
+        One step's fatal error must not make the next one deliver nothing and call that success.
+        """
+        with self._lock:
+            known = self._contexts.pop((run_id, connection), None)
+            if known is None:
+                known = self.installation.context(connection, run_id=run_id, actor=actor)
+            self._contexts[run_id, connection] = known
+            while len(self._contexts) > _KEPT_CONTEXTS:
+                self._contexts.popitem(last=False)
+        return replace(known, stop=threading.Event())
+
+    def asking(self, connection: str, *, actor: str) -> Context:
+        """A context for a quick question: one attempt, short time-outs."""
+        return self._impatient.context(connection, run_id="", actor=actor)
+
+    def today(self, connection: str) -> date:
+        """The day it is in the connection's time zone: its newest partition."""
+        zone = ZoneInfo(self.installation.settings.connection(connection).timezone)
+        return self.installation.clock().astimezone(zone).date()
+
+    @cached_property
+    def _impatient(self) -> Installation:
+        settings = self.installation.settings
+        hurried = Settings(
+            connections={name: _hurried(connection) for name, connection in settings.connections.items()},
+            retention_days=settings.retention_days,
+        )
+        return Installation(self.installation.env, settings=hurried, clock=self.installation.clock)
+
+
+def actor_of(tags: Mapping[str, str]) -> str:
+    """Who asked for a run, as the audit names it."""
+    for tag in ("sagezoho/actor", "dagster/schedule_name", "dagster/sensor_name", "user"):
+        if tags.get(tag):
+            return tags[tag]
+    return "backfill" if "dagster/backfill" in tags else "dagster"
+
+
+def _hurried(connection: Connection) -> Connection:
+    sage, zoho = connection.sage300, connection.zoho_crm
+    limits = {"max_attempts": 1}
+    return connection.model_copy(
+        update={
+            "sage300": sage.model_copy(
+                update={
+                    **limits,
+                    "connect_timeout": min(sage.connect_timeout, ASKING_CONNECT_SECONDS),
+                    "read_timeout": min(sage.read_timeout, ASKING_READ_SECONDS),
+                }
+            ),
+            "zoho_crm": zoho.model_copy(
+                update={
+                    **limits,
+                    "connect_timeout": min(zoho.connect_timeout, ASKING_CONNECT_SECONDS),
+                    "read_timeout": min(zoho.read_timeout, ASKING_READ_SECONDS),
+                }
+            ),
+        }
+    )
