@@ -1,0 +1,91 @@
+"""Dagster on the ledger's database, through the `dagster.yaml` of this repository."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from dagster import DagsterInstance, job, op
+from sqlalchemy import URL, create_engine, text
+
+from sagezoho_pipelines.ledger.migrations import migrate
+from sagezoho_pipelines.ledger.postgres import engine_for
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def installation(empty_postgres_url: URL, monkeypatch: pytest.MonkeyPatch) -> URL:
+    monkeypatch.setenv("SAGEZOHO_POSTGRES_URL", empty_postgres_url.render_as_string(hide_password=False))
+    return empty_postgres_url
+
+
+@op
+def nothing() -> None:
+    pass
+
+
+@job
+def idle() -> None:
+    nothing()
+
+
+def test_runs_are_kept_beside_the_ledger(installation: URL) -> None:
+    with DagsterInstance.from_config(str(ROOT)) as instance:
+        assert not instance.telemetry_enabled
+        run = idle.execute_in_process(instance=instance)
+        assert [stored.run_id for stored in instance.get_runs()] == [run.run_id]
+        assert len(instance.all_logs(run.run_id)) > 5
+        instance.optimize_for_webserver(statement_timeout=5000, pool_recycle=3600, max_overflow=5)
+        assert instance.get_run_by_id(run.run_id) is not None
+        driver = instance.run_storage._engine.url.drivername  # type: ignore[attr-defined]
+        assert driver == "postgresql+psycopg2"
+        assert instance.schedule_storage is not None
+        assert instance.schedule_storage.all_instigator_state() == []
+    engine = engine_for(installation)
+    migrate(engine)
+    with engine.connect() as connection:
+        schemas = connection.execute(
+            text(
+                "SELECT DISTINCT schemaname FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+            )
+        )
+        assert sorted(schemas.scalars()) == ["dagster", "sagezoho"]
+    engine.dispose()
+
+
+@pytest.mark.usefixtures("installation")
+def test_an_instance_can_be_opened_again_from_its_reference() -> None:
+    with (
+        DagsterInstance.from_config(str(ROOT)) as instance,
+        DagsterInstance.from_ref(instance.get_ref()) as again,
+    ):
+        run = idle.execute_in_process(instance=instance)
+        assert again.get_run_by_id(run.run_id) is not None
+
+
+def test_several_processes_may_start_at_once_on_an_empty_server(installation: URL) -> None:
+    script = (
+        "import os; from dagster import DagsterInstance;"
+        "from sagezoho_pipelines.ledger.postgres import database_url, engine_for;"
+        "from sagezoho_pipelines.ledger.migrations import migrate;"
+        f"migrate(engine_for(database_url())); instance = DagsterInstance.from_config({str(ROOT)!r});"
+        "print(len(instance.get_runs()))"
+    )
+    server = create_engine(installation.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:  # even the database is missing
+        connection.execute(text(f"DROP DATABASE {installation.database}"))
+    script = script.replace(
+        "migrate(",
+        "from sagezoho_pipelines.ledger.postgres import ensure_database; ensure_database(database_url()); migrate(",
+        1,
+    )
+    started = [
+        subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    ended = [(process.communicate(timeout=90), process.returncode) for process in started]
+    assert [(output.strip(), code) for (output, _), code in ended] == [("0", 0)] * 4, ended
+    server.dispose()
