@@ -41,12 +41,17 @@ _USABLE = timedelta(seconds=30)
 
 
 class LockedToken(Protocol):
-    """The stored token while its lock is held."""
+    """The stored token while its lock is held; `blocked_until` is the end of a throttle that any process has met."""
 
     @property
     def token(self) -> AccessToken | None: ...
 
+    @property
+    def blocked_until(self) -> datetime | None: ...
+
     def save(self, token: AccessToken) -> None: ...
+
+    def block(self, until: datetime) -> None: ...
 
 
 class TokenStore(Protocol):
@@ -61,28 +66,29 @@ class MemoryTokenStore:
     """A store for one process."""
 
     def __init__(self) -> None:
-        self._tokens: dict[str, AccessToken] = {}
+        self._kept: dict[str, _Held] = {}
         self._lock = threading.Lock()
 
     def read(self, connection: str) -> AccessToken | None:
-        return self._tokens.get(connection)
+        held = self._kept.get(connection)
+        return held.token if held is not None else None
 
     @contextmanager
     def locked(self, connection: str) -> Iterator[LockedToken]:
         with self._lock:
-            yield _Held(self._tokens, connection)
+            yield self._kept.setdefault(connection, _Held())
 
 
 class _Held:
-    def __init__(self, tokens: dict[str, AccessToken], connection: str) -> None:
-        self._tokens, self._connection = tokens, connection
-
-    @property
-    def token(self) -> AccessToken | None:
-        return self._tokens.get(self._connection)
+    def __init__(self) -> None:
+        self.token: AccessToken | None = None
+        self.blocked_until: datetime | None = None
 
     def save(self, token: AccessToken) -> None:
-        self._tokens[self._connection] = token
+        self.token, self.blocked_until = token, None
+
+    def block(self, until: datetime) -> None:
+        self.blocked_until = until
 
 
 class TokenSource:
@@ -151,7 +157,7 @@ class TokenSource:
 
     def _refresh(self, locked: LockedToken, rejected: AccessToken | None) -> AccessToken:
         try:
-            token = self._fetch()
+            token = self._fetch_unless_blocked(locked)
         except VendorError as error:
             old = locked.token
             if error.verdict is not Verdict.RETRY or old is None or old.expires_at - self._clock() < _USABLE:
@@ -163,6 +169,17 @@ class TokenSource:
             return old  # refreshed early: the old token still has minutes to live, and the next call tries again
         locked.save(token)
         return token
+
+    def _fetch_unless_blocked(self, locked: LockedToken) -> AccessToken:
+        left = (locked.blocked_until - self._clock()).total_seconds() if locked.blocked_until else 0.0
+        if left > 0:
+            raise oauth_errors.throttled(host_of(self.accounts_url), wait=left)
+        try:
+            return self._fetch()
+        except VendorError as error:
+            if error.code == oauth_errors.THROTTLED and error.retry_after:
+                locked.block(self._clock() + timedelta(seconds=error.retry_after))
+            raise
 
     def _fetch(self) -> AccessToken:
         secrets = self._credentials()

@@ -44,10 +44,7 @@ def refused(body: Mapping[str, Any], *, status: int, host: str, wait: float) -> 
     """`wait` is the back-off in seconds should this be the throttle."""
     code = str(body.get("error"))
     if is_throttle(body):
-        return _error(
-            THROTTLED, f"{host} gives no more tokens for a while.", Verdict.RETRY, status=status, retry_after=wait,
-            advice="Ten tokens in ten minutes are allowed: no other program should use the same refresh token.",
-        )  # fmt: skip
+        return throttled(host, wait=wait, status=status)
     if code in _TRANSIENT:
         return trouble(host, status)
     hosts = ", ".join(centre.accounts for centre in DATA_CENTRES)
@@ -55,6 +52,13 @@ def refused(body: Mapping[str, Any], *, status: int, host: str, wait: float) -> 
     return _error(
         code, f"{host} refused the refresh token.", Verdict.FATAL, status=status,
         advice=advice.replace("{host}", host).replace("{hosts}", hosts),
+    )  # fmt: skip
+
+
+def throttled(host: str, *, wait: float, status: int | None = None) -> VendorError:
+    return _error(
+        THROTTLED, f"{host} gives no more tokens for a while.", Verdict.RETRY, status=status, retry_after=wait,
+        advice="Ten tokens in ten minutes are allowed: no other program should use the same refresh token.",
     )  # fmt: skip
 
 

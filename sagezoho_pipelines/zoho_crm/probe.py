@@ -1,4 +1,4 @@
-"""What `sagezoho check` asks of a Zoho organisation without writing: token, edition, modules, fields, scopes, credits."""
+"""What `sagezoho check` asks of a Zoho organisation: token, edition, modules, fields, scopes, credits."""
 
 from __future__ import annotations
 

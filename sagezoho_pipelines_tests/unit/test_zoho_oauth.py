@@ -92,6 +92,18 @@ def test_the_throttle_is_a_retry_a_minute_off_and_zoho_is_left_alone_meanwhile()
     assert source.token().value == "one"
 
 
+def test_a_throttle_met_by_one_process_holds_back_the_others() -> None:
+    store = MemoryTokenStore()
+    first, _ = token_source([THROTTLE], store=store)
+    second, script = token_source([], store=store)
+    for source in (first, second):
+        with pytest.raises(VendorError) as caught:
+            source.token()
+        assert caught.value.code == "TOKEN_THROTTLED"
+        assert caught.value.retry_after == 60
+    assert script.sent == []
+
+
 def test_an_early_refresh_that_fails_leaves_the_old_token_in_use() -> None:
     clock = Clock()
     source, script = token_source([token_answer("one"), THROTTLE], clock=clock)
