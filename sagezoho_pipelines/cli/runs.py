@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,6 +24,9 @@ _FIGURES = ("captured", "unchanged", *(str(outcome) for outcome in Outcome))
 _CALLS = {"sage300": "sage300_calls", "zoho_crm": "zoho_crm_calls"}
 
 _RANGE_START, _RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+#: Which process executes a run, so that another one can tell whether it still does.
+_HOST, _PROCESS = "sagezoho/host", "sagezoho/process"
+
 _LEFT_OVER = (Outcome.REFUSED, Outcome.CONFLICTED, Outcome.RETRYING)
 
 _definitions: weakref.WeakKeyDictionary[Installation, dg.Definitions] = weakref.WeakKeyDictionary()
@@ -88,10 +93,16 @@ def run_flow_job(
     job = _job(installation, connection, flow)
     _ = installation.database
     _pool(instance)
+    _bury_dead(instance)
     today = installation.clock().astimezone(ZoneInfo(settings.timezone)).date()
-    run_tags = {"sagezoho/attended": "true", **({"sagezoho/actor": actor} if actor else {}), **(tags or {})}
+    run_tags = {"sagezoho/attended": "true", _HOST: socket.gethostname(), _PROCESS: str(os.getpid()), **(tags or {})}
+    if actor:
+        run_tags["sagezoho/actor"] = actor
     if days is None:
-        run_tags |= {"sagezoho/window": "sweep" if sweep else "incremental", "sagezoho/cause": str(cause)}
+        run_tags |= {
+            "sagezoho/window": "sweep" if sweep or flow == "sweep" else "incremental",
+            "sagezoho/cause": str(cause),
+        }
     else:
         run_tags |= {_RANGE_START: days[0].isoformat(), _RANGE_END: days[1].isoformat()}
     result = job.execute_in_process(
@@ -121,6 +132,30 @@ def _pool(instance: dg.DagsterInstance) -> None:
     if instance not in _pooled:
         instance.optimize_for_webserver(statement_timeout=15000, pool_recycle=3600, max_overflow=5)
         _pooled.add(instance)
+
+
+def _bury_dead(instance: dg.DagsterInstance) -> None:
+    """End the runs of killed processes: they would hold their vendor's pool, and every later run would wait for them.
+
+    Dagster's daemon does the same only after hours, and only where one runs.
+    """
+    if os.name == "nt":  # there os.kill would end the process it asks about
+        return
+    here = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags={_HOST: socket.gethostname()})
+    for run in instance.get_runs(here):
+        if not _alive(int(run.tags.get(_PROCESS, "0"))):
+            instance.report_run_failed(run, "the process that executed this run ended without finishing it")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it exists and is another user's
+    return True
 
 
 def _report(flow: str, connection: str, result: dg.ExecuteInProcessResult) -> RunReport:

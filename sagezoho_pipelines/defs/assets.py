@@ -94,7 +94,7 @@ def _delivery_asset(
     graph: Graph, row: Delivery, days: dg.PartitionsDefinition[str], mapping: FlowMapping
 ) -> dg.AssetsDefinition:
     keys = {target.name: graph.key(target.name) for target in row.targets}
-    counted = keys[row.targets[0].name]
+    counted = keys[row.counts]
 
     @dg.multi_asset(
         name=counted.to_python_identifier(),
@@ -102,7 +102,7 @@ def _delivery_asset(
         check_specs=[_arrived(counted)],
         partitions_def=days,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        pool=pool_of(graph.connection, row.system),
+        pool=pool_of(graph.connection, row.counts[0]),
         op_tags=_tags(graph, row.flow, "delivery"),
         retry_policy=_RETRIES,
     )

@@ -75,17 +75,17 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One handler of a flow and the assets it writes, the one that is counted first. `drains` names its feeds."""
+    """One handler of a flow and the assets it writes, each after those it needs.
+
+    `drains` names the feeds whose changes it delivers, `counts` the target whose records its figures count.
+    """
 
     flow: str
     handler: str
     group: str
     drains: Sequence[str]
     targets: Sequence[Target]
-
-    @property
-    def system(self) -> System:
-        return self.targets[0].system
+    counts: Name
 
 
 CAPTURES: Sequence[Capture] = (
@@ -145,6 +145,7 @@ DELIVERIES: Sequence[Delivery] = (
                 (Columns("contacts", (SAGE, "vendors"), context={"account": (ZOHO, "accounts")}),),
             ),
         ),
+        counts=(ZOHO, "accounts"),
     ),
     Delivery(
         "customers", "customers", "sales", ("deals", "deal_accounts"),
@@ -155,6 +156,7 @@ DELIVERIES: Sequence[Delivery] = (
                 (Columns("customers", (ZOHO, "deal_accounts")),),
             ),
         ),
+        counts=(SAGE, "customers"),
     ),
     Delivery(
         "orders", "orders", "sales", ("deals",),
@@ -168,10 +170,16 @@ DELIVERIES: Sequence[Delivery] = (
                 ),
             ),
         ),
+        counts=(SAGE, "orders"),
     ),
     Delivery(
         "invoices", "invoices", "invoices", ("invoices", "ar_batches"),
         (
+            Target(
+                ZOHO, "products", "Zoho CRM products that invoice lines name, by product code.",
+                ((SAGE, "invoices"), (SAGE, "ar_batches")),
+                (Columns("products", (SAGE, "invoices"), out_of="InvoiceDetails"),),
+            ),
             Target(
                 ZOHO, "invoices", "Zoho CRM invoices of our orders, with their lines and what is still open.",
                 ((SAGE, "invoices"), (SAGE, "ar_batches"), (ZOHO, "products")),
@@ -188,12 +196,8 @@ DELIVERIES: Sequence[Delivery] = (
                     ),
                 ),
             ),
-            Target(
-                ZOHO, "products", "Zoho CRM products that invoice lines name, by product code.",
-                ((SAGE, "invoices"), (SAGE, "ar_batches")),
-                (Columns("products", (SAGE, "invoices"), out_of="InvoiceDetails"),),
-            ),
         ),
+        counts=(ZOHO, "invoices"),
     ),
     Delivery(
         "invoices", "posted_documents", "invoices", ("posted_documents",),
@@ -204,6 +208,7 @@ DELIVERIES: Sequence[Delivery] = (
                 (Columns("payments", (SAGE, "posted_documents")),),
             ),
         ),
+        counts=(ZOHO, "payments"),
     ),
 )  # fmt: skip
 
