@@ -31,9 +31,10 @@ def components_of(installation: Installation) -> dict[str, Any]:
         if not graph.flows:
             continue
         assets = assets_of(graph, installation.mappings)
-        jobs = jobs_of(graph, assets)
+        hourly, nightly = checks.checks_of(graph)
+        jobs = jobs_of(graph, assets, hourly=hourly, nightly=nightly)
         found["assets"] += [*assets, *checks.ledger_assets(graph)]
-        found["asset_checks"] += checks.checks_of(graph)
+        found["asset_checks"] += [*hourly, *nightly]
         found["jobs"] += jobs.values()
         found["schedules"] += schedules_of(graph, jobs)
         found["sensors"] += sensors_of(graph, jobs)

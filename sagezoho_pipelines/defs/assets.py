@@ -35,7 +35,7 @@ def assets_of(graph: Graph, mappings: Mapping[str, FlowMapping]) -> list[dg.Asse
     """All nodes of one connection."""
     days = windows.daily(graph.settings)
     return [
-        *(_capture_asset(graph, row, days, mappings[graph.polling_flow(row)]) for row in graph.captures),
+        *(_capture_asset(graph, row, days, mappings[row.flows[0]]) for row in graph.captures),
         *(_delivery_asset(graph, row, days, mappings[row.flow]) for row in graph.deliveries),
     ]
 

@@ -1,15 +1,177 @@
-"""Asset checks that look at the whole ledger."""
+"""Asset checks that look further than one run: the queue, the inbox, Zoho's credits, the audit chain, both sides."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 import dagster as dg
 
-from sagezoho_pipelines.defs.graph import Graph
+from sagezoho_pipelines.defs.assets import OWNERS, pool_of
+from sagezoho_pipelines.defs.graph import SAGE, ZOHO, Graph
+from sagezoho_pipelines.defs.problems import told_clearly
+from sagezoho_pipelines.defs.workbench import Workbench
+from sagezoho_pipelines.domain.records import System
+from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.flows import vendors
+from sagezoho_pipelines.ledger import reports
+
+#: Longer than all attempts at one change take together with the default back-off.
+STUCK_AFTER = timedelta(hours=6)
+#: Fewer credits than this and the day's polling is at risk.
+FEW_CREDITS = 1000
+
+_LISTED = 20
 
 
-def ledger_assets(_graph: Graph) -> list[dg.AssetSpec]:
-    return []
+def ledger_assets(graph: Graph) -> list[dg.AssetSpec]:
+    """The audit, which every delivery adds to: what the chain's check stands on."""
+    delivered = [target.name for row in graph.deliveries for target in row.targets]
+    return [
+        dg.AssetSpec(
+            _audit_key(graph),
+            deps=graph.keys(delivered),
+            description="One immutable line for each movement, bound to the one before it by a hash. Read it with "
+            f"`sagezoho audit export --connection {graph.connection}`.",
+            group_name="ledger",
+            owners=OWNERS,
+            kinds={"postgres"},
+        )
+    ]
 
 
-def checks_of(_graph: Graph) -> Sequence[dg.AssetChecksDefinition]:
-    return []
+def checks_of(graph: Graph) -> tuple[list[dg.AssetChecksDefinition], list[dg.AssetChecksDefinition]]:
+    """The checks for every hour, and those for every night since they read much."""
+    hourly = [_queue_check(graph)]
+    if any(capture.system is ZOHO for capture in graph.captures) or "vendors" in graph.flows:
+        hourly.append(_credits_check(graph))
+    nightly = [_chain_check(graph)]
+    if "vendors" in graph.flows:
+        nightly.append(_vendors_check(graph))
+    return hourly, nightly
+
+
+def _queue_check(graph: Graph) -> dg.AssetChecksDefinition:
+    """For each feed that something drains: changes open for too long, and changes in the inbox."""
+    drained = {feed for row in graph.deliveries for feed in row.drains}
+    watched = [capture.name for capture in graph.captures if capture.feed in drained]
+    stuck = "Changes captured more than six hours ago are no longer open."
+    inbox = "No change waits in the inbox for a person: `sagezoho inbox` lists them."
+
+    @dg.multi_asset_check(
+        name=f"{graph.connection}__queue",
+        specs=[
+            dg.AssetCheckSpec(name, asset=graph.key(source), description=description)
+            for source in watched
+            for name, description in (("nothing_stuck", stuck), ("inbox_empty", inbox))
+        ],
+    )
+    def queue(
+        context: dg.AssetCheckExecutionContext, sagezoho: dg.ResourceParam[Workbench]
+    ) -> Iterator[dg.AssetCheckResult]:
+        with told_clearly(context.run.tags):
+            installation = sagezoho.installation
+            before = installation.clock() - STUCK_AFTER
+            database = installation.database
+            late = reports.stuck(database, captured_before=before, connection=graph.connection)
+            waiting = reports.inbox(database, connection=graph.connection)
+        for source in watched:
+            for name, lines in (("nothing_stuck", late), ("inbox_empty", waiting)):
+                mine = [line for line in lines if (line.system, line.entity) == (str(source[0]), source[1])]
+                yield dg.AssetCheckResult(
+                    asset_key=graph.key(source),
+                    check_name=name,
+                    passed=not mine,
+                    severity=dg.AssetCheckSeverity.WARN,
+                    metadata=_listed(mine),
+                )
+
+    return queue
+
+
+def _credits_check(graph: Graph) -> dg.AssetChecksDefinition:
+    asset = next(iter(graph.keys([(ZOHO, "deals"), (ZOHO, "deal_accounts"), (ZOHO, "accounts")])))
+
+    @dg.asset_check(
+        asset=asset,
+        name="credits_left",
+        description="Zoho's API credits of the day last: every entity that is polled needs some.",
+        pool=pool_of(graph.connection, System.ZOHO_CRM),
+    )
+    def credits_left(
+        context: dg.AssetCheckExecutionContext, sagezoho: dg.ResourceParam[Workbench]
+    ) -> dg.AssetCheckResult:
+        with told_clearly(context.run.tags):
+            ctx = sagezoho.asking(graph.connection, actor="check")
+            ctx.zoho.org()
+        left = ctx.zoho.usage.credits_remaining
+        told: dict[str, int | str] = {"left": "more than half of the allowance" if left is None else left}
+        return dg.AssetCheckResult(
+            passed=left is None or left >= FEW_CREDITS, severity=dg.AssetCheckSeverity.WARN, metadata=told
+        )
+
+    return credits_left
+
+
+def _chain_check(graph: Graph) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=_audit_key(graph),
+        name="audit_chain_intact",
+        description="No line of the audit was changed, removed or added since it was written.",
+    )
+    def audit_chain_intact(
+        context: dg.AssetCheckExecutionContext, sagezoho: dg.ResourceParam[Workbench]
+    ) -> dg.AssetCheckResult:
+        with told_clearly(context.run.tags):
+            broken = reports.verify_chain(sagezoho.installation.database, graph.connection)
+        told = {} if broken is None else {"first_broken_line": broken}
+        return dg.AssetCheckResult(passed=broken is None, severity=dg.AssetCheckSeverity.ERROR, metadata=told)
+
+    return audit_chain_intact
+
+
+def _vendors_check(graph: Graph) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=graph.key((ZOHO, "accounts")),
+        name="both_sides_equal",
+        description="Every vendor of Sage 300 is linked to an account of Zoho CRM.",
+        pool=pool_of(graph.connection, SAGE),
+    )
+    def both_sides_equal(
+        context: dg.AssetCheckExecutionContext, sagezoho: dg.ResourceParam[Workbench]
+    ) -> dg.AssetCheckResult:
+        with told_clearly(context.run.tags):
+            ctx = sagezoho.context(graph.connection, run_id=context.run.run_id, actor="check")
+            counted, unlinked = _unlinked(ctx)
+        metadata: dict[str, int | str] = {"vendors": counted, "without_account": len(unlinked)}
+        if unlinked:
+            metadata["first"] = ", ".join(unlinked[:_LISTED])
+        return dg.AssetCheckResult(passed=not unlinked, severity=dg.AssetCheckSeverity.WARN, metadata=metadata)
+
+    return both_sides_equal
+
+
+def _unlinked(ctx: Context) -> tuple[int, list[str]]:
+    """How many vendors Sage has, and those without an account."""
+    counted, unlinked = 0, []
+    for rows in ctx.sage.pages(vendors.ENTITY_SET, select=["VendorNumber"]):
+        keys = [str(row["VendorNumber"]) for row in rows]
+        linked = ctx.ledger.links_by_sage(ctx.connection, "vendors", "Accounts", keys)
+        counted += len(keys)
+        unlinked += [key for key in keys if key not in linked]
+    return counted, unlinked
+
+
+def _listed(lines: Sequence[reports.ChangeLine]) -> dict[str, int | str]:
+    """How many, which first, and what the vendors said about them."""
+    if not lines:
+        return {"changes": 0}
+    codes = Counter(str((line.error or {}).get("code", "none")) for line in lines)
+    return {
+        "changes": len(lines),
+        "first": ", ".join(line.key for line in lines[:_LISTED]),
+        "errors": ", ".join(f"{code}: {count}" for code, count in codes.most_common(_LISTED)),
+    }
+
+
+def _audit_key(graph: Graph) -> dg.AssetKey:
+    return dg.AssetKey([graph.connection, "ledger", "audit"])

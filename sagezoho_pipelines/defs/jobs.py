@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from sagezoho_pipelines.defs import windows
 from sagezoho_pipelines.defs.assets import ARRIVED
 from sagezoho_pipelines.defs.graph import Graph
 
-Job = dg.JobDefinition  # what a job is once its assets are known
+Job = UnresolvedAssetJobDefinition
 
 
 def job_name(connection: str, what: str) -> str:
@@ -18,8 +19,14 @@ def job_name(connection: str, what: str) -> str:
     return f"{connection}__{what}"
 
 
-def jobs_of(graph: Graph, assets: Sequence[dg.AssetsDefinition]) -> dict[str, object]:
-    """The connection's jobs by what they run."""
+def jobs_of(
+    graph: Graph,
+    assets: Sequence[dg.AssetsDefinition],
+    *,
+    hourly: Sequence[dg.AssetChecksDefinition],
+    nightly: Sequence[dg.AssetChecksDefinition],
+) -> dict[str, Job]:
+    """The connection's jobs by what they run. The nightly checks come with the sweep."""
     arrived = [key for asset in assets for key in asset.check_keys if key.name == ARRIVED]
     everything = [key for asset in assets for key in asset.keys]
 
@@ -28,7 +35,7 @@ def jobs_of(graph: Graph, assets: Sequence[dg.AssetsDefinition]) -> dict[str, ob
         own = [check for check in arrived if check.asset_key in keys]
         return dg.AssetSelection.assets(*keys).without_checks() | dg.AssetSelection.checks(*own)
 
-    def job(what: str, selection: dg.AssetSelection, description: str, **tags: str) -> object:
+    def job(what: str, selection: dg.AssetSelection, description: str, **tags: str) -> Job:
         return dg.define_asset_job(
             job_name(graph.connection, what),
             selection=selection,
@@ -49,8 +56,13 @@ def jobs_of(graph: Graph, assets: Sequence[dg.AssetsDefinition]) -> dict[str, ob
     made["all"] = job("all", selected(everything), f"All flows of {graph.connection}.")
     made["sweep"] = job(
         "sweep",
-        selected(everything),
+        selected(everything) | _of(nightly),
         f"Reads every record of {graph.connection} again: finds deletions and edits whose date was set back.",
         **{windows.WINDOW_TAG: "sweep"},
     )
+    made["checks"] = job("checks", _of(hourly), f"Looks at queue, inbox and credits of {graph.connection}.")
     return made
+
+
+def _of(checks: Sequence[dg.AssetChecksDefinition]) -> dg.AssetSelection:
+    return dg.AssetSelection.checks(*(key for check in checks for key in check.check_keys))

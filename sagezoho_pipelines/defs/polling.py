@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 
 from sagezoho_pipelines.defs.graph import Graph, Poll
+from sagezoho_pipelines.defs.jobs import Job
 from sagezoho_pipelines.defs.problems import may_pass
 from sagezoho_pipelines.defs.windows import WINDOW_TAG
 from sagezoho_pipelines.defs.workbench import Workbench
@@ -28,17 +28,21 @@ _UNDER_WAY = [
 ]
 
 
-def schedules_of(graph: Graph, jobs: Mapping[str, Any]) -> list[dg.ScheduleDefinition]:
-    """One schedule for each feed, and the nightly sweep."""
-    return [*(_schedule(graph, poll, jobs[poll.flow]) for poll in graph.polls), _sweep(graph, jobs["sweep"])]
+def schedules_of(graph: Graph, jobs: Mapping[str, Job]) -> list[dg.ScheduleDefinition]:
+    """One schedule for each feed, the nightly sweep, and the hourly checks."""
+    return [
+        *(_schedule(graph, poll, jobs[poll.flow]) for poll in graph.polls),
+        _sweep(graph, jobs["sweep"]),
+        _checks(graph, jobs["checks"]),
+    ]
 
 
-def sensors_of(graph: Graph, jobs: Mapping[str, Any]) -> list[dg.SensorDefinition]:
+def sensors_of(graph: Graph, jobs: Mapping[str, Job]) -> list[dg.SensorDefinition]:
     """One sensor for each feed."""
     return [_sensor(graph, poll, jobs[poll.flow]) for poll in graph.polls]
 
 
-def _schedule(graph: Graph, poll: Poll, job: Any) -> dg.ScheduleDefinition:
+def _schedule(graph: Graph, poll: Poll, job: Job) -> dg.ScheduleDefinition:
     feed = poll.capture.feed
 
     @dg.schedule(
@@ -59,7 +63,7 @@ def _schedule(graph: Graph, poll: Poll, job: Any) -> dg.ScheduleDefinition:
     return tick
 
 
-def _sweep(graph: Graph, job: Any) -> dg.ScheduleDefinition:
+def _sweep(graph: Graph, job: Job) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=f"{graph.connection}__sweep",
         job=job,
@@ -74,7 +78,18 @@ def _sweep(graph: Graph, job: Any) -> dg.ScheduleDefinition:
     return tick
 
 
-def _sensor(graph: Graph, poll: Poll, job: Any) -> dg.SensorDefinition:
+def _checks(graph: Graph, job: Job) -> dg.ScheduleDefinition:
+    return dg.ScheduleDefinition(
+        name=f"{graph.connection}__checks",
+        job=job,
+        cron_schedule="40 * * * *",
+        execution_timezone=graph.settings.timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"Looks at queue, inbox and credits of {graph.connection}.",
+    )
+
+
+def _sensor(graph: Graph, poll: Poll, job: Job) -> dg.SensorDefinition:
     capture = poll.capture
 
     @dg.sensor(

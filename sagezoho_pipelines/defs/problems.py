@@ -32,7 +32,13 @@ def failure(error: SagezohoError, *, attended: bool) -> dg.Failure:
 @contextmanager
 def told_clearly(tags: Mapping[str, str]) -> Iterator[None]:
     """Our errors leave a step as its one message, without the stack that led there; all others are bugs and keep it."""
+    attended = tags.get(ATTENDED_TAG) == "true"
     try:
         yield
     except SagezohoError as error:
-        raise failure(error, attended=tags.get(ATTENDED_TAG) == "true") from None
+        raise failure(error, attended=attended) from None
+    except Exception as error:
+        if not attended:
+            raise
+        # Nobody should wait for the retries of a bug.
+        raise dg.Failure(str(error), metadata={ERROR_TYPE: type(error).__name__}, allow_retries=False) from error

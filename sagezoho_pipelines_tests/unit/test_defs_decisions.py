@@ -1,0 +1,100 @@
+"""What a run captures, by its partition and tags; and what an error becomes."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import dagster as dg
+import pytest
+
+from sagezoho_pipelines.defs.problems import ATTENDED_TAG, told_clearly
+from sagezoho_pipelines.defs.windows import windows_of
+from sagezoho_pipelines.defs.workbench import actor_of
+from sagezoho_pipelines.domain.errors import ConfigurationError, CredentialsMissing, VendorError, Verdict
+from sagezoho_pipelines.domain.records import Cause, System
+from sagezoho_pipelines.engine.windows import Window
+
+TODAY = date(2026, 11, 23)
+YESTERDAY = date(2026, 11, 22)
+
+
+def test_todays_partition_is_the_incremental_poll() -> None:
+    assert windows_of({}, TODAY, TODAY, TODAY) == [Window.incremental()]
+
+
+def test_past_days_are_captured_and_delivered_again() -> None:
+    first, last = date(2026, 10, 1), date(2026, 10, 31)
+    assert windows_of({}, first, last, TODAY) == [Window.days(first, last)]
+
+
+def test_a_range_that_reaches_today_does_its_days_and_then_polls() -> None:
+    first = date(2026, 11, 1)
+    assert windows_of({}, first, TODAY, TODAY) == [Window.days(first, TODAY), Window.incremental()]
+
+
+def test_a_poll_that_waited_past_midnight_stays_a_poll() -> None:
+    tags = {"sagezoho/window": "incremental"}
+    assert windows_of(tags, YESTERDAY, YESTERDAY, TODAY) == [Window.incremental()]
+
+
+def test_the_sweep_tag_reads_everything_whatever_the_day() -> None:
+    assert windows_of({"sagezoho/window": "sweep"}, YESTERDAY, YESTERDAY, TODAY) == [Window.sweep()]
+
+
+def test_the_cause_of_a_poll_is_told_by_its_tag() -> None:
+    tags = {"sagezoho/cause": "notification"}
+    assert windows_of(tags, TODAY, TODAY, TODAY) == [Window.incremental(Cause.NOTIFICATION)]
+
+
+@pytest.mark.parametrize("tags", [{"sagezoho/window": "everything"}, {"sagezoho/cause": "boredom"}])
+def test_a_tag_that_means_nothing_is_refused_by_name(tags: dict[str, str]) -> None:
+    [(name, value)] = tags.items()
+    with pytest.raises(ConfigurationError, match=f"{name}.*{value}"):
+        windows_of(tags, TODAY, TODAY, TODAY)
+
+
+def vendor_error(verdict: Verdict) -> VendorError:
+    return VendorError(system=System.SAGE300, code="Busy", text="the server is busy.", verdict=verdict)
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        (vendor_error(Verdict.RETRY), True),
+        (vendor_error(Verdict.FATAL), False),
+        (CredentialsMissing("saminc: there are no credentials for Sage 300"), False),
+        (ConfigurationError("sagezoho.yaml:3: unknown key"), False),
+    ],
+)
+def test_an_error_of_ours_leaves_a_step_as_its_one_message(error: Exception, again: bool) -> None:
+    with pytest.raises(dg.Failure) as caught, told_clearly({}):
+        raise error
+    assert caught.value.description == str(error)
+    assert caught.value.allow_retries is again
+    assert caught.value.__suppress_context__
+    assert caught.value.metadata["error_type"] == dg.MetadataValue.text(type(error).__name__)
+
+
+def test_nobody_who_waits_is_kept_waiting_by_retries() -> None:
+    with pytest.raises(dg.Failure) as caught, told_clearly({ATTENDED_TAG: "true"}):
+        raise vendor_error(Verdict.RETRY)
+    assert not caught.value.allow_retries
+
+
+def test_a_bug_keeps_its_stack() -> None:
+    with pytest.raises(ZeroDivisionError), told_clearly({}):
+        _ = 1 / 0
+
+
+@pytest.mark.parametrize(
+    ("tags", "actor"),
+    [
+        ({"sagezoho/actor": "anna"}, "anna"),
+        ({"dagster/schedule_name": "saminc__vendors"}, "saminc__vendors"),
+        ({"dagster/sensor_name": "saminc__vendors_news"}, "saminc__vendors_news"),
+        ({"dagster/backfill": "abcdef"}, "backfill"),
+        ({}, "dagster"),
+    ],
+)
+def test_the_audit_names_who_asked(tags: dict[str, str], actor: str) -> None:
+    assert actor_of(tags) == actor

@@ -1,0 +1,107 @@
+"""Loading the code location: no side effects, and one clear message when the configuration is broken."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from sagezoho_pipelines.definitions import build_defs
+from sagezoho_pipelines.domain.errors import ConfigurationError
+from sagezoho_pipelines.wiring import Installation
+
+#: Nothing listens on port 1: whoever knocks is refused at once.
+NOWHERE = "127.0.0.1:1"
+
+CONFIG = f"""
+connections:
+  saminc:
+    sage300: {{url: "http://{NOWHERE}/Sage300WebApi", company: SAMINC}}
+    zoho_crm: {{accounts_url: "http://{NOWHERE}", api_domains: ["http://{NOWHERE}"]}}
+"""
+
+
+def installation(directory: Path, text: str | None) -> Installation:
+    path = directory / "sagezoho.yaml"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    home = directory / "home"
+    return Installation(
+        {
+            "SAGEZOHO_CONFIG": str(path),
+            "SAGEZOHO_HOME": str(home),
+            "SAGEZOHO_POSTGRES_URL": f"postgresql://nobody@{NOWHERE}/nothing",
+        }
+    )
+
+
+def test_it_loads_while_database_and_vendors_are_down(tmp_path: Path) -> None:
+    definitions = build_defs(installation=installation(tmp_path, CONFIG))
+    dg.Definitions.validate_loadable(definitions)
+    assert definitions.get_repository_def().has_job("saminc__vendors")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["sagezoho.yaml"]
+
+
+def test_before_there_is_a_configuration_it_says_how_to_write_one(tmp_path: Path) -> None:
+    loaded = run_python(
+        "from sagezoho_pipelines.definitions import defs; d = defs(); "
+        "print([spec.description for spec in d.resolve_all_asset_specs()])",
+        tmp_path,
+    )
+    assert "sagezoho init" in loaded.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_configuration_that_is_named_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"sagezoho\.yaml: cannot be read .*sagezoho init"):
+        build_defs(installation=installation(tmp_path, None))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("    colour: red", r"sagezoho\.yaml:6.*colour.*unknown key"),
+        ("    timezone: Mars/Olympus", r"connections\.saminc\.timezone: there is no time zone 'Mars/Olympus'"),
+        ('    sweep_cron: "61 * * * *"', r"connections\.saminc: '61 \* \* \* \*' \(sweep_cron\) is not a cron"),
+        (
+            '    flows: {orders: {cadence: {cron: "a b c d e"}}}',
+            r"connections\.saminc: 'a b c d e' \(deals of flow orders\) is not a cron",
+        ),
+    ],
+)
+def test_a_broken_configuration_is_one_clear_message(tmp_path: Path, line: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        build_defs(installation=installation(tmp_path, CONFIG + line + "\n"))
+
+
+def test_dagster_itself_can_load_it(tmp_path: Path) -> None:
+    (tmp_path / "sagezoho.yaml").write_text(CONFIG, encoding="utf-8")
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
+    done = run_python(
+        "from dagster._cli import main; main()",
+        tmp_path,
+        "definitions", "validate", "-m", "sagezoho_pipelines.definitions",
+        DAGSTER_HOME=str(tmp_path / "home"),
+    )  # fmt: skip
+    assert "Validation successful" in done.stdout + done.stderr
+
+
+def run_python(code: str, directory: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Another process, as a newcomer starts it: in that directory, with none of our variables set."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("SAGEZOHO_", "DAGSTER_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=directory,
+        env={**inherited, "DAGSTER_DISABLE_TELEMETRY": "1", **env},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done
