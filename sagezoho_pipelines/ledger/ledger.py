@@ -23,8 +23,6 @@ from sagezoho_pipelines.domain.records import (
 )
 from sagezoho_pipelines.domain.settlement import CaptureResult, Intent, IntentRequest, Settlement
 from sagezoho_pipelines.ledger import audit, capture, intents, links, queue, watermarks
-from sagezoho_pipelines.ledger.migrations import migrate
-from sagezoho_pipelines.ledger.postgres import database_url, engine_for, ensure_database
 
 Result = TypeVar("Result")
 
@@ -32,15 +30,6 @@ Result = TypeVar("Result")
 ATTEMPTS = 5
 
 DEADLOCK, SERIALIZATION, UNIQUE = "40P01", "40001", "23505"
-
-
-def open_ledger(env: Mapping[str, str] | None = None, *, application_name: str = "sagezoho") -> PostgresLedger:
-    """The ledger of this installation: database found, created and migrated as needed."""
-    url = database_url(env)
-    ensure_database(url)
-    engine = engine_for(url, application_name=application_name)
-    migrate(engine)
-    return PostgresLedger(engine)
 
 
 class PostgresLedger:

@@ -8,14 +8,17 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
 
-from sagezoho_pipelines.domain.errors import VaultError
+from sagezoho_pipelines.domain.errors import LedgerUnavailable, VaultError
 from sagezoho_pipelines.domain.tokens import AccessToken
 from sagezoho_pipelines.ledger.envelope import Sealed, seal, unseal
 from sagezoho_pipelines.ledger.vault import Vault
 
 #: How long to wait for another process's refresh: longer than its HTTP call may take, retries included.
 LOCK_TIMEOUT_SECONDS = 120
+
+LOCK_NOT_AVAILABLE = "55P03"
 
 _COLUMNS = "key_id, wrapped_key, ciphertext, api_domain, expires_at, blocked_until"
 
@@ -58,7 +61,15 @@ class PostgresTokenStore:
             database.execute(_MAKE, {"connection": connection})
             database.commit()
             database.execute(_LOCK_TIMEOUT)
-            row = database.execute(_LOCK, {"connection": connection}).one()
+            try:
+                row = database.execute(_LOCK, {"connection": connection}).one()
+            except OperationalError as error:
+                if getattr(error.orig, "pgcode", None) != LOCK_NOT_AVAILABLE:
+                    raise
+                raise LedgerUnavailable(
+                    f"{connection}: another process has held the access token's lock for {LOCK_TIMEOUT_SECONDS} s. "
+                    "It may hang in a refresh: end it, and try again."
+                ) from None
             held = LockedToken(self, database, connection, self._token(connection, row), row.blocked_until)
             try:
                 yield held

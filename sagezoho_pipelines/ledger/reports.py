@@ -1,0 +1,177 @@
+"""What the command, the checks and the Dagster pages read: inbox, links, audit, counts. Nothing here writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine, text
+
+from sagezoho_pipelines.domain.records import AuditEntry, FieldChange, Link
+from sagezoho_pipelines.ledger import audit, links
+
+_AUDIT = """
+SELECT connection, seq, at, actor, flow, direction, source_system, source_entity, source_id, target_system,
+       target_entity, target_id, operation, outcome, fields, answer, cause, run_id, change_id, hash
+FROM sagezoho.audit
+WHERE (CAST(:connection AS text) IS NULL OR connection = :connection)
+  AND (CAST(:record AS text) IS NULL OR source_id = :record OR target_id = :record)
+  AND (CAST(:run_id AS text) IS NULL OR run_id = :run_id)
+  AND (CAST(:since AS timestamptz) IS NULL OR at >= :since)
+"""
+
+_INBOX = text("""
+SELECT id, connection, system, entity, key, name, state, cause, attempts, error, captured_at, settled_at, run_id
+FROM sagezoho.changes
+WHERE state IN ('refused', 'conflicted') AND (CAST(:connection AS text) IS NULL OR connection = :connection)
+  AND (CAST(:entity AS text) IS NULL OR entity = :entity)
+ORDER BY id LIMIT :limit
+""")
+
+_COUNTS = text("""
+SELECT connection, system, entity, state, count(*) AS changes FROM sagezoho.changes
+WHERE CAST(:connection AS text) IS NULL OR connection = :connection
+GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+""")
+
+# Open for longer than any retry should take: waiting, held by a worker, or held by one that is gone.
+_STUCK = text("""
+SELECT id, connection, system, entity, key, name, state, cause, attempts, error, captured_at, settled_at, run_id
+FROM sagezoho.changes
+WHERE state IN ('queued', 'claimed') AND captured_at < :before
+  AND (CAST(:connection AS text) IS NULL OR connection = :connection)
+ORDER BY id LIMIT :limit
+""")
+
+_LINKS = text("""
+SELECT connection, sage_entity, sage_id, zoho_entity, zoho_id, sage_name, zoho_name, authority, made_by,
+       source_digest, written, target_time, details
+FROM sagezoho.links
+WHERE (CAST(:connection AS text) IS NULL OR connection = :connection)
+  AND (CAST(:sage_entity AS text) IS NULL OR sage_entity = :sage_entity)
+  AND (CAST(:zoho_entity AS text) IS NULL OR zoho_entity = :zoho_entity)
+ORDER BY connection, sage_entity, zoho_entity, sage_id
+""")
+
+_TOTALS = text("""
+SELECT flow, outcome, count(*) AS movements FROM sagezoho.audit WHERE run_id = :run_id GROUP BY 1, 2 ORDER BY 1, 2
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """An audit entry at its place in the chain."""
+
+    seq: int
+    hash: str
+    entry: AuditEntry
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeLine:
+    """One change as listed in the inbox or among the stuck ones. `error` is the vendor's answer."""
+
+    id: int
+    connection: str
+    system: str
+    entity: str
+    key: str
+    name: str
+    state: str
+    cause: str
+    attempts: int
+    error: Mapping[str, Any] | None
+    captured_at: datetime
+    settled_at: datetime | None
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateCount:
+    connection: str
+    system: str
+    entity: str
+    state: str
+    changes: int
+
+
+def audit_entries(
+    engine: Engine,
+    *,
+    connection: str | None = None,
+    record_id: str | None = None,
+    since: datetime | None = None,
+    run_id: str | None = None,
+    limit: int | None = None,
+) -> Iterator[AuditLine]:
+    """Stream the audit in order, whatever its size; `record_id` is a source's or a target's."""
+    query = text(f"{_AUDIT} ORDER BY connection, seq {'LIMIT :limit' if limit is not None else ''}")
+    values: dict[str, Any] = {"connection": connection, "record": record_id, "since": since, "run_id": run_id}
+    if limit is not None:
+        values["limit"] = limit
+    with engine.connect() as database:
+        for row in database.execute(query, values, execution_options={"yield_per": 500}):
+            yield _audit_line(row)
+
+
+def run_entries(engine: Engine, run_id: str, *, limit: int = 100) -> list[AuditLine]:
+    """The first movements of one run, e.g. for its sample table."""
+    return list(audit_entries(engine, run_id=run_id, limit=limit))
+
+
+def run_totals(engine: Engine, run_id: str) -> dict[tuple[str, str], int]:
+    """How many movements a run made, by (flow, outcome)."""
+    with engine.connect() as database:
+        return {(row.flow, row.outcome): row.movements for row in database.execute(_TOTALS, {"run_id": run_id})}
+
+
+def verify_chain(engine: Engine, connection: str) -> int | None:
+    """The number of the first audit line that was altered, removed or added; None when the chain is whole."""
+    with engine.connect() as database:
+        return audit.first_broken(database, connection)
+
+
+def audited_connections(engine: Engine) -> list[str]:
+    with engine.connect() as database:
+        return audit.chains(database)
+
+
+def inbox(
+    engine: Engine, *, connection: str | None = None, entity: str | None = None, limit: int = 1000
+) -> list[ChangeLine]:
+    """Changes that a person must look at, oldest first."""
+    values = {"connection": connection, "entity": entity, "limit": limit}
+    with engine.connect() as database:
+        return [ChangeLine(**row) for row in database.execute(_INBOX, values).mappings()]
+
+
+def counts_by_state(engine: Engine, *, connection: str | None = None) -> list[StateCount]:
+    with engine.connect() as database:
+        return [StateCount(**row) for row in database.execute(_COUNTS, {"connection": connection}).mappings()]
+
+
+def stuck(
+    engine: Engine, *, captured_before: datetime, connection: str | None = None, limit: int = 1000
+) -> list[ChangeLine]:
+    """Changes still open that were captured before then, oldest first."""
+    values = {"before": captured_before, "connection": connection, "limit": limit}
+    with engine.connect() as database:
+        return [ChangeLine(**row) for row in database.execute(_STUCK, values).mappings()]
+
+
+def all_links(
+    engine: Engine, *, connection: str | None = None, sage_entity: str | None = None, zoho_entity: str | None = None
+) -> Iterator[Link]:
+    """Stream the mapping table."""
+    values = {"connection": connection, "sage_entity": sage_entity, "zoho_entity": zoho_entity}
+    with engine.connect() as database:
+        for row in database.execute(_LINKS, values, execution_options={"yield_per": 500}):
+            yield links.link_of(row)
+
+
+def _audit_line(row: Any) -> AuditLine:
+    known = {name: getattr(row, name) for name in AuditEntry.__slots__ if name != "fields"}
+    fields = tuple(FieldChange(**field) for field in row.fields)
+    return AuditLine(row.seq, row.hash, AuditEntry(**known, fields=fields))
