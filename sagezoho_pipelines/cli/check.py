@@ -19,16 +19,6 @@ if TYPE_CHECKING:
 #: A person waits for the answer: one more attempt after a failure, and no long silence.
 _PATIENCE = {"max_attempts": 2, "connect_timeout": 5.0, "read_timeout": 30.0}
 
-#: What the refresh token is asked for, and why; the text that a person pastes into Zoho's console.
-SCOPES = (
-    "ZohoCRM.modules.ALL",
-    "ZohoCRM.settings.ALL",
-    "ZohoCRM.users.READ",
-    "ZohoCRM.org.READ",
-    "ZohoCRM.coql.READ",
-    "ZohoCRM.notifications.ALL",
-)
-
 
 @click.command()
 @options.connection
@@ -68,11 +58,13 @@ def show(report: dict[str, list[Finding]]) -> None:
     for name, findings in report.items():
         rows = [(marks[finding.status], finding.area, finding.name, finding.detail) for finding in findings]
         output.table(["", "area", "what", "found"], rows, title=f"Connection {name}" if name else "Installation")
-    remedies = [finding for findings in report.values() for finding in findings if finding.remedy]
+    remedies: dict[str, list[str]] = {}
+    for finding in (finding for findings in report.values() for finding in findings if finding.remedy):
+        remedies.setdefault(finding.remedy, []).append(finding.name)
     if remedies:
         output.say("What to do", output.STRONG)
-        for finding in remedies:
-            output.say(f"  {finding.area}, {finding.name}: {finding.remedy}")
+    for remedy, names in remedies.items():
+        output.say(f"  {', '.join(names)}: {remedy}")
     missing = sum(finding.status == "missing" for findings in report.values() for finding in findings)
     output.say(
         f"{missing} of the things a sync needs are missing." if missing else "All that a sync needs is there.",
@@ -112,7 +104,8 @@ def _postgres(installation: Installation) -> str:
 
 
 def _master_key(installation: Installation) -> str:
-    return "from SAGEZOHO_MASTER_KEY" if installation.env.get("SAGEZOHO_MASTER_KEY") else "from the key file"
+    key_id, _ = installation.vault.keys.current
+    return f"{key_id} from {installation.vault.keys.source}"
 
 
 def _connection(installation: Installation, connection: str) -> Iterator[Finding]:
@@ -173,11 +166,11 @@ def _properties(ctx: Context) -> list[tuple[str, str, list[str]]]:
 
 def _zoho_crm(ctx: Context) -> Iterator[Finding]:
     from sagezoho_pipelines.engine.check import Finding, Status, zoho_modules, zoho_stages
+    from sagezoho_pipelines.zoho_crm.probe import edition
 
     org, user = ctx.zoho.org(), ctx.zoho.current_user()
-    edition = (org.get("license_details") or {}).get("paid_type") or "unknown"
     name = org.get("company_name") or org.get("id")
-    yield Finding("Zoho CRM", "organisation", Status.OK, f"{name}, {edition} edition, {org.get('iso_code', '')}")
+    yield Finding("Zoho CRM", "organisation", Status.OK, f"{name}, {edition(org)} edition, {org.get('iso_code', '')}")
     who = f"{user.get('full_name')} ({(user.get('profile') or {}).get('name')}), {user.get('time_zone')}"
     yield Finding("Zoho CRM", "user", Status.OK, who)
     yield _scopes(ctx)
@@ -192,11 +185,12 @@ def _scopes(ctx: Context) -> Finding:
     """By what the token server told of the token at hand; it does not tell when another process fetched it."""
     from sagezoho_pipelines.engine.check import Finding, Status
     from sagezoho_pipelines.zoho_crm.client import ZohoCrmClient
+    from sagezoho_pipelines.zoho_crm.probe import SCOPES, covers
 
     told = ctx.zoho.token_source.scopes if isinstance(ctx.zoho, ZohoCrmClient) else frozenset()
     if not told:
         return Finding("Zoho CRM", "scopes", Status.OK, "the calls made here were allowed")
-    absent = [scope for scope in SCOPES if not _granted(scope, told)]
+    absent = [scope for scope in SCOPES if not any(covers(one, scope) for one in told)]
     if not absent:
         return Finding("Zoho CRM", "scopes", Status.OK, f"{len(told)} granted")
     return Finding(
@@ -204,15 +198,6 @@ def _scopes(ctx: Context) -> Finding:
         "Generate a new one in the Zoho API console with these scopes, then run "
         f"'sagezoho credentials set {ctx.connection} zoho_crm': {','.join(SCOPES)}",
     )  # fmt: skip
-
-
-def _granted(scope: str, told: frozenset[str]) -> bool:
-    """A scope holds when it, or its group's ALL, or for ALL both reading and writing parts are granted."""
-    group, _, _ = scope.rpartition(".")
-    known = {one.casefold() for one in told}
-    if scope.casefold() in known or f"{group}.ALL".casefold() in known:
-        return True
-    return scope.endswith(".ALL") and any(one.startswith(f"{group}.".casefold()) for one in known)
 
 
 def _impatient(installation: Installation) -> Installation:

@@ -65,7 +65,10 @@ def explained(*, debug: bool) -> Iterator[None]:
 def set_up_logging(*, debug: bool) -> None:
     """Libraries stay silent unless asked: what a person must know is printed by the commands."""
     level = logging.DEBUG if debug else logging.CRITICAL
-    logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s", force=True)
+    if not logging.getLogger().handlers:  # a program that embeds the command keeps its own
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setLevel(level)  # Dagster lowers the levels of loggers it puts into a run's own log
+        logging.basicConfig(level=level, handlers=[handler], format="%(asctime)s %(name)s %(message)s")
     for chatty in ("urllib3", "alembic", "asyncio", "markdown_it"):
         logging.getLogger(chatty).setLevel(max(level, logging.INFO))
 
@@ -82,7 +85,8 @@ def sentence(error: BaseException) -> str:
 
 def without_secrets(text: str) -> str:
     """Blank out the secrets that came by environment, wherever a foreign message may repeat them."""
-    secrets = {os.environ.get("SAGEZOHO_MASTER_KEY", ""), _password(os.environ.get("SAGEZOHO_POSTGRES_URL", ""))}
+    keys = os.environ.get("SAGEZOHO_MASTER_KEY", "").replace(",", " ").split()
+    secrets = {*keys, _password(os.environ.get("SAGEZOHO_POSTGRES_URL", ""))}
     for secret in secrets:
         if len(secret) > 3:
             text = text.replace(secret, "***")

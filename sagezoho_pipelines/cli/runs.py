@@ -87,10 +87,13 @@ def run_flow_job(
 
     Without `days` it polls; with them it captures and delivers these days again, both included. The database is
     opened first, so a server that is down is LedgerUnavailable and no half-made run. Raises ConfigurationError for a
-    connection or a flow that is not configured; what fails in the run itself is in the report.
+    connection or a flow that is not configured and for days that are none; what fails in the run itself is in the
+    report.
     """
     settings = installation.settings.connection(connection)
     job = _job(installation, connection, flow)
+    if days is not None:
+        _require_days(job, *days)
     _ = installation.database
     _pool(instance)
     _bury_dead(instance)
@@ -125,6 +128,17 @@ def _job(installation: Installation, connection: str, flow: str) -> dg.JobDefini
     if name not in names:
         raise ConfigurationError(f"{connection}: there is no flow {flow!r}, or the configuration switches it off")
     return definitions.resolve_job_def(name)
+
+
+def _require_days(job: dg.JobDefinition, first: date, last: date) -> None:
+    partitions = job.partitions_def
+    assert partitions is not None
+    if first > last:
+        raise ConfigurationError(f"the days from {first} to {last} are none: give the earlier one first")
+    for day in (first, last):
+        if not partitions.has_partition_key(day.isoformat()):
+            earliest, latest = partitions.get_first_partition_key(), partitions.get_last_partition_key()
+            raise ConfigurationError(f"{day} cannot be backfilled: give days from {earliest} to {latest}")
 
 
 def _pool(instance: dg.DagsterInstance) -> None:

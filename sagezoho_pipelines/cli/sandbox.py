@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import sys
+import threading
 
 import click
 
@@ -17,8 +21,16 @@ SAGE_PORT, ZOHO_PORT = 8300, 8400
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same data.")
 @click.option("--latency-ms", default=0, show_default=True, type=click.IntRange(0, 600_000), help="Of every call.")
 @click.option("--json", "as_json", is_flag=True, help="First line: addresses and credentials as one JSON object.")
+@click.option("--while-stdin-is-open", is_flag=True, hidden=True, help="End with the process that started this.")
 def sandbox(
-    sage_port: int, zoho_port: int, vendors: int, deals: int, seed: int, latency_ms: int, as_json: bool
+    sage_port: int,
+    zoho_port: int,
+    vendors: int,
+    deals: int,
+    seed: int,
+    latency_ms: int,
+    as_json: bool,
+    while_stdin_is_open: bool,
 ) -> None:
     """Serve a simulated Sage 300 and a simulated Zoho CRM until SIGTERM or Ctrl-C.
 
@@ -37,6 +49,8 @@ def sandbox(
         ) from None
     for side in (served.sage300, served.zoho_crm):
         side.world.faults.latency = latency_ms / 1000
+    if while_stdin_is_open:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
     if not as_json:
         click.echo(_hint(served.connections()))
     served.serve(json_line=as_json)
@@ -55,3 +69,9 @@ def _hint(told: dict[str, dict[str, str]]) -> str:
         "  sagezoho check; sagezoho setup; sagezoho sync\n\n"
         "Ctrl-C ends them; what they hold is gone then.\n"
     )
+
+
+def _end_with_stdin() -> None:
+    while sys.stdin.buffer.read(4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)

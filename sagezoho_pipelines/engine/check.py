@@ -180,7 +180,7 @@ def _fields(ctx: Context, module: str) -> Finding:
     ours = [field for field in custom_fields() if field.module == module]
     own = {field.api_name for field in ours}
     wanted = _wanted_fields(ctx, module)
-    absent = sorted((own | wanted) - known)
+    absent = sorted((own | wanted) - known - {"id"})  # every record has an id, and no field list names it
     to_create = [name for name in absent if name in own]
     unknown = [name for name in absent if name not in own]
     wrong = [report for report in (examine(field, rows) for field in ours) if report.state == "wrong"]
@@ -191,13 +191,17 @@ def _fields(ctx: Context, module: str) -> Finding:
         )  # fmt: skip
     if to_create:
         return Finding(
-            "Zoho CRM", module, Status.MISSING, f"custom fields are missing: {', '.join(to_create)}",
+            "Zoho CRM", module, Status.MISSING, f"{len(to_create)} custom field(s) are missing: {_few(to_create)}",
             f"Run 'sagezoho setup --connection {ctx.connection}'.",
         )  # fmt: skip
     if wrong:
         faults = " ".join(f"{report.api_name}: {report.note}" for report in wrong)
         return Finding("Zoho CRM", module, Status.MISSING, "a custom field is not what it must be", faults)
-    return Finding("Zoho CRM", module, Status.OK, f"{len(wanted | own)} fields found")
+    return Finding("Zoho CRM", module, Status.OK, f"{len(wanted | own)} fields found" if wanted else "open to the API")
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
 
 
 def _guarded(area: str, name: str, ask: Callable[[], Finding]) -> Finding:

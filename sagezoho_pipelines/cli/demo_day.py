@@ -1,0 +1,109 @@
+"""What people do at the screens of both vendors on the demo's day, through the sandbox's control API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from sagezoho_pipelines.domain import json
+from sagezoho_pipelines.domain.errors import SagezohoError
+
+_SECONDS = 30
+_ADDRESS = ("Billing_Street", "Billing_City", "Billing_State", "Billing_Code", "Billing_Country")
+
+
+@dataclass(frozen=True, slots=True)
+class Morning:
+    """What was done in the morning: ids as the vendors answered them, and a sentence for each deed."""
+
+    new_vendor: str
+    renamed_vendor: str
+    deal_id: str
+    told: Sequence[str]
+
+
+class People:
+    """The clerks of one sandbox. Raises SagezohoError when the sandbox does not do as asked."""
+
+    def __init__(self, connections: Mapping[str, Mapping[str, str]]) -> None:
+        self._sage = _origin(connections["sage300"]["url"])
+        self._zoho = _origin(connections["zoho_crm"]["accounts_url"])
+
+    def morning(self) -> Morning:
+        """A vendor is added and another renamed in Sage; a deal is closed in Zoho."""
+        vendor = self._act(
+            self._sage, "add_vendor",
+            fields={
+                "VendorNumber": "HARBOR", "VendorName": "Harbor Paper & Print", "ContactName": "Ana Ruiz",
+                "ContactsEmail": "ana.ruiz@harborpaper.example", "AddressLine1": "14 Dock Street",
+                "City": "Oakland", "StateProvince": "CA", "ZipPostalCode": "94607", "Country": "USA",
+            },
+        )["VendorNumber"]  # fmt: skip
+        renamed = next(row for row in self._rows(self._sage, "APVendors") if row["VendorNumber"].strip() != vendor)
+        number, old = renamed["VendorNumber"].strip(), renamed["VendorName"].strip()
+        new = f"{old} International"
+        self._act(self._sage, "edit_vendor", vendor=number, fields={"VendorName": new})
+        deal = self._open_deal()
+        self._act(self._zoho, "close_deal", deal_id=str(deal["id"]))
+        return Morning(
+            vendor, number, str(deal["id"]),
+            (
+                f"Sage 300: vendor {vendor} 'Harbor Paper & Print' was added",
+                f"Sage 300: vendor {number} '{old}' is now called '{new}'",
+                f"Zoho CRM: deal {deal['id']} '{deal['Deal_Name']}' over {deal['Amount']} was won",
+            ),
+        )  # fmt: skip
+
+    def ship_and_invoice(self, order: str) -> tuple[str, str]:
+        """The order is shipped and invoiced in Sage: the invoice's number, and what was done."""
+        invoiced = self._act(self._sage, "ship_and_invoice_order", order=order)
+        number, total = str(invoiced["InvoiceNumber"]).strip(), invoiced["InvoiceTotalWithTax"]
+        return number, f"Sage 300: order {order} was shipped and invoiced: invoice {number} over {total}"
+
+    def receive_payment(self, invoice: str) -> str:
+        """The invoice is paid in Sage."""
+        paid = self._act(self._sage, "receive_payment", document=invoice)
+        return f"Sage 300: invoice {invoice} was paid; {paid['CustomerCurrencyAmountDue']} is still due"
+
+    def _open_deal(self) -> Mapping[str, Any]:
+        """An open deal over an amount, of an account that has an address; made where the seed has none."""
+        accounts = {str(row["id"]): row for row in self._rows(self._zoho, "Accounts")}
+        whole = {key for key, row in accounts.items() if all(row.get(name) for name in _ADDRESS)}
+        quoted = {str((row.get("Deal_Name") or {}).get("id")) for row in self._rows(self._zoho, "Quotes")}
+        for deal in self._rows(self._zoho, "Deals"):
+            account = str((deal.get("Account_Name") or {}).get("id"))
+            is_open = "Closed" not in str(deal["Stage"])
+            simple = str(deal["id"]) not in quoted and not deal.get("Deal_Items")
+            if is_open and simple and deal.get("Amount") and account in whole:
+                return deal
+        if not whole:
+            raise SagezohoError("The sandbox's Zoho has no account with an address; run the demo with more deals.")
+        name, amount = "Reception refit", "12500.00"
+        made = self._act(self._zoho, "add_deal", name=name, account_id=min(whole), amount=amount)
+        return {"id": made["id"], "Deal_Name": name, "Amount": amount}
+
+    def _rows(self, origin: str, collection: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self._ask("GET", f"{origin}/__sandbox__/state/{collection}", None)
+        return rows
+
+    def _act(self, origin: str, action: str, **given: Any) -> dict[str, Any]:
+        done: dict[str, Any] = self._ask("POST", f"{origin}/__sandbox__/act/{action}", given)
+        return done
+
+    def _ask(self, method: str, url: str, body: Any) -> Any:
+        try:
+            answer = requests.request(method, url, json=body, timeout=_SECONDS)
+        except requests.RequestException as error:
+            raise SagezohoError(f"The sandbox does not answer ({type(error).__name__}).") from None
+        if answer.status_code >= 300:
+            raise SagezohoError(f"The sandbox refused {url.rpartition('/')[2]}: {answer.text[:300]}")
+        return json.loads(answer.content)
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

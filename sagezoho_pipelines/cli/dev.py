@@ -1,0 +1,69 @@
+"""`sagezoho dev`: the Dagster UI, its daemon and the code location, on this machine only."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import click
+
+from sagezoho_pipelines.cli.errors import Failed
+
+HOST = "127.0.0.1"
+
+
+@click.command()
+@click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="Of the web page.")
+def dev(port: int) -> None:
+    """Open the Dagster UI on your configuration, or on the demo's data where there is none.
+
+    The page has no password, so it is served on this machine only. Ctrl-C ends everything that was started.
+    """
+    from sagezoho_pipelines import config
+    from sagezoho_pipelines.cli import dagster_home, processes
+    from sagezoho_pipelines.cli.output import say
+
+    env = dict(os.environ)
+    with ExitStack() as stack:
+        stack.enter_context(processes.interruptible())
+        if config.config_path(env).exists() or env.get("SAGEZOHO_CONFIG"):
+            config.load(config.config_path(env))
+            say(f"Configuration: {config.config_path(env)}")
+        else:
+            env |= stack.enter_context(_demo_data(env))
+        home = dagster_home.ensure(env)
+        say(f"Dagster UI: http://{HOST}:{port}   (ready in about ten seconds; Ctrl-C ends it)")
+        command = [
+            sys.executable, "-m", "dagster", "dev", "-h", HOST, "-p", str(port),
+            "-w", str(home / dagster_home.WORKSPACE),
+        ]  # fmt: skip
+        process = stack.enter_context(processes.child(command, env=env))
+        code = process.wait()
+    if code:
+        raise Failed("dagster dev ended by itself")
+
+
+@contextmanager
+def _demo_data(env: dict[str, str]) -> Iterator[dict[str, str]]:
+    """The environment of the demo's installation, while nobody else uses it, and its sandbox where it can be served."""
+    from sagezoho_pipelines.cli import demo_home, processes
+    from sagezoho_pipelines.cli.output import say
+    from sagezoho_pipelines.domain.errors import ConfigurationError
+    from sagezoho_pipelines.ledger import embedded
+
+    home = demo_home.place(env)
+    if not demo_home.config_file(home).exists():
+        raise ConfigurationError(
+            "There is no sagezoho.yaml here and no demo data. Run 'sagezoho demo' for a look, or 'sagezoho init' to "
+            "write a configuration."
+        )
+    with processes.sole_user(home, "work"):
+        say(f"No sagezoho.yaml here: showing the demo's data in {home}")
+        try:
+            with demo_home.served_again(home):
+                yield demo_home.environment(home)
+        finally:
+            embedded.stop(Path(home))

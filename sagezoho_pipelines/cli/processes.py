@@ -1,0 +1,124 @@
+"""Child processes that never outlive the command: each in a session of its own, ended as a whole group."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from sagezoho_pipelines.domain import json
+from sagezoho_pipelines.domain.errors import SagezohoError
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 15.0
+
+
+@contextmanager
+def child(command: Sequence[str], *, env: Mapping[str, str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command in its own session: a Ctrl-C in the terminal reaches only us, and we end the whole group."""
+    process = subprocess.Popen(command, env=dict(env), start_new_session=True, **options)
+    try:
+        yield process
+    finally:
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """SIGTERM to the group, time to finish, then SIGKILL to whatever is left of it."""
+    _signal(process, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_STOP_SECONDS)
+    _signal(process, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_STOP_SECONDS)
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
+
+
+@contextmanager
+def served_sandbox(log: Path, *arguments: str) -> Iterator[dict[str, dict[str, str]]]:
+    """A sandbox in a child process: yields its addresses and credentials.
+
+    It holds the reading end of a pipe from us, and ends when that closes: also when we are killed outright.
+    """
+    command = [
+        sys.executable, "-m", "sagezoho_pipelines.cli.main", "sandbox", "--json", "--while-stdin-is-open", *arguments,
+    ]  # fmt: skip
+    with (
+        log.open("wb") as errors,
+        child(command, env=os.environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors) as process,
+    ):
+        if process.stdout is None:
+            raise AssertionError("stdout is a pipe")
+        line = _first_line(process.stdout)
+        if not line:
+            raise SagezohoError(f"The sandbox did not start. What it said is in {log}.")
+        told: dict[str, dict[str, str]] = json.loads(line)
+        yield told
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGTERM is handled like Ctrl-C inside the block: what was started is ended, then the command ends."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def interrupt(*_: object) -> None:
+        for number in before:  # a second one must not cut the cleaning up short
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in before:  # SIGINT too: a shell's background jobs are started with it ignored
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def sole_user(home: Path, what: str) -> Iterator[None]:
+    """Only one command at a time works on `home`. Raises SagezohoError when another one does."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: the data is not guarded there
+        yield
+        return
+    with (home / ".in-use").open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SagezohoError(
+                f"Another 'sagezoho demo' or 'sagezoho dev' works on {home}. End it first, or {what} elsewhere by "
+                "setting SAGEZOHO_HOME."
+            ) from None
+        yield
+
+
+def _first_line(stream: IO[bytes]) -> bytes:
+    """Its first line, or nothing if none comes in time."""
+    found: list[bytes] = []
+    reader = threading.Thread(target=lambda: found.append(stream.readline()), daemon=True)
+    reader.start()
+    reader.join(_START_SECONDS)
+    return found[0] if found else b""
+
+
+def _signal(process: subprocess.Popen[bytes], number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, number)
+        elif process.poll() is None:
+            process.terminate()

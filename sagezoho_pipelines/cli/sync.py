@@ -1,0 +1,205 @@
+"""`sagezoho sync`: run flows now, in this process, as Dagster runs that the UI shows."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sagezoho_pipelines.cli import options, output
+from sagezoho_pipelines.cli.errors import Failed
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+    from sagezoho_pipelines.cli.runs import RunReport
+    from sagezoho_pipelines.wiring import Installation
+
+FIGURES = ("captured", "unchanged", "created", "updated", "noop", "refused", "conflicted", "retrying")
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command()
+@click.argument("flows", nargs=-1, metavar="[FLOW]...")
+@options.connection
+@click.option("--sweep", is_flag=True, help="Read every record again: finds deletions and back-dated edits.")
+@click.option("--from", "start", type=_DAY, metavar="DATE", help="Re-read and re-deliver what changed since this day …")
+@click.option("--to", "end", type=_DAY, metavar="DATE", help="… up to this one (default: today).")
+@options.as_json
+def sync(
+    flows: tuple[str, ...],
+    connection: str | None,
+    sweep: bool,
+    start: datetime | None,
+    end: datetime | None,
+    as_json: bool,
+) -> None:
+    """Run flows now: vendors, customers, orders, invoices (default: all of them, in this order).
+
+    Exit code 0 only if everything that was read has reached the other side.
+    """
+    days = _days(start, end)
+    if sweep and days is not None:
+        raise click.UsageError("--sweep reads everything: it takes no --from and --to")
+    with options.installation() as installation:
+        wanted = _flows(flows)
+        connections = options.chosen(installation.settings, connection)
+        _ = installation.mappings
+        _ = installation.database
+        with dagster_instance() as instance:
+            reports = []
+            for name in connections:
+                for flow in wanted or _enabled(installation, name):
+                    with output.busy(f"{name}: {flow} …", shown=not as_json):
+                        report = run(flow, name, instance, installation, days=days, sweep=sweep)
+                    reports.append(report)
+                    if report.error:
+                        output.warn(f"Error: {name}, {flow}: {report.error}")
+        refused = left_behind(installation, reports)
+    if as_json:
+        output.emit_json(_as_json(reports, refused))
+    else:
+        show(reports)
+        show_left_behind(refused)
+    if not all(clean(report) for report in reports):
+        raise Failed("not everything reached the other side")
+
+
+def run(
+    flow: str,
+    connection: str,
+    instance: DagsterInstance,
+    installation: Installation,
+    *,
+    days: tuple[date, date] | None = None,
+    sweep: bool = False,
+) -> RunReport:
+    from sagezoho_pipelines.cli.runs import run_flow_job
+
+    return run_flow_job(
+        flow, connection, instance=instance, installation=installation, days=days, sweep=sweep, actor=actor()
+    )
+
+
+def actor() -> str:
+    """Who asked, as the audit names it."""
+    try:
+        return f"{os.environ.get('SUDO_USER') or getpass.getuser()}, sagezoho sync"
+    except (OSError, KeyError):  # an account without a name, as in some containers
+        return "sagezoho sync"
+
+
+def clean(report: RunReport) -> bool:
+    return report.success and report.left_over == 0
+
+
+@contextmanager
+def dagster_instance() -> Iterator[DagsterInstance]:
+    """The instance that the UI looks at too. Raises SagezohoError when its storage cannot be reached."""
+    from sagezoho_pipelines.cli import dagster_home
+
+    dagster_home.ensure(os.environ)
+    from dagster import DagsterInstance
+
+    with DagsterInstance.get() as instance:
+        yield instance
+
+
+def show(reports: Sequence[RunReport]) -> None:
+    """A row for each run."""
+    several = len({report.connection for report in reports}) > 1
+    rows = []
+    for report in reports:
+        styles = {"refused": output.BAD, "conflicted": output.BAD, "retrying": output.WARN, "created": output.GOOD}
+        figures = [(report.figures[name], styles.get(name, "") if report.figures[name] else "") for name in FIGURES]
+        name = f"{report.connection} {report.flow}" if several else report.flow
+        state = ("failed", output.BAD) if not report.success else ("", "")
+        rows.append((name, *figures, sum(report.calls.values()), report.credits, state, report.run_id))
+    columns = ["flow", *FIGURES, "calls", "credits", "", "run"]
+    output.table(columns, rows, numbers=[*FIGURES, "calls", "credits"])
+    for note in dict.fromkeys(note for report in reports for note in report.notes):
+        output.say(f"Note: {note}", output.WARN)
+
+
+def left_behind(installation: Installation, reports: Sequence[RunReport]) -> list[dict[str, Any]]:
+    """The records that did not reach the other side in these runs, with the vendor's words."""
+    from sagezoho_pipelines.cli.records import unsettled
+
+    runs = {report.run_id for report in reports if report.left_over}
+    return unsettled(installation.database, runs, now=installation.clock()) if runs else []
+
+
+def show_left_behind(refused: Sequence[Mapping[str, Any]]) -> None:
+    if not refused:
+        return
+    from sagezoho_pipelines.cli.records import record
+
+    rows = [
+        (
+            (one["state"], output.BAD),
+            record(one["system"], one["entity"], one["record"]),
+            one["name"],
+            _words(one["error"]),
+        )
+        for one in refused
+    ]
+    output.table(["", "record", "name", "what the other side said"], rows, title="Did not reach the other side")
+    output.say(f"All about one of them: sagezoho explain {refused[0]['record']}")
+
+
+def _words(error: Mapping[str, Any]) -> str:
+    told = " ".join(str(error[name]) for name in ("code", "field") if error.get(name))
+    return f"{told}: {error.get('text', '')} {error.get('advice', '')}".strip()
+
+
+def _as_json(reports: Sequence[RunReport], refused: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """`flows` by name; by `connection/flow` where there are several connections."""
+    several = len({report.connection for report in reports}) > 1
+    flows = {
+        f"{report.connection}/{report.flow}" if several else report.flow: {
+            **{name: report.figures[name] for name in FIGURES},
+            "skipped": report.figures.get("skipped", 0),
+            "connection": report.connection,
+            "calls": dict(report.calls),
+            "credits": report.credits,
+            "credits_left": report.credits_left,
+            "notes": list(report.notes),
+            "run_id": report.run_id,
+            "success": report.success,
+            "error": report.error,
+        }
+        for report in reports
+    }
+    return {"ok": all(clean(report) for report in reports), "flows": flows, "left_behind": list(refused)}
+
+
+def _flows(given: tuple[str, ...]) -> list[str]:
+    from sagezoho_pipelines.config import FLOWS
+
+    unknown = sorted(set(given) - set(FLOWS))
+    if unknown:
+        raise click.UsageError(f"there is no flow {unknown[0]!r}; there are {', '.join(FLOWS)}")
+    return [flow for flow in FLOWS if flow in given]
+
+
+def _enabled(installation: Installation, connection: str) -> list[str]:
+    from sagezoho_pipelines.config import FLOWS
+
+    flows = installation.settings.connection(connection).flows
+    return [flow for flow in FLOWS if getattr(flows, flow).enabled]
+
+
+def _days(start: datetime | None, end: datetime | None) -> tuple[date, date] | None:
+    if start is None and end is None:
+        return None
+    if start is None:
+        raise click.UsageError("--to needs --from")
+    last = end.date() if end else date.today()  # noqa: DTZ011 - the day it is for the person who types
+    if last < start.date():
+        raise click.UsageError("--to is before --from")
+    return start.date(), last
