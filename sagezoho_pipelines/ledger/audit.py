@@ -7,11 +7,11 @@ anywhere in a connection's chain breaks it from there on.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import simplejson
 from sqlalchemy import Connection, text
 
 from sagezoho_pipelines.domain.records import AuditEntry, FieldChange
@@ -126,5 +126,5 @@ def _hash(before: str, name: str, line: Mapping[str, Any]) -> str:
         "answer": line["answer"],
         "change_id": line["change_id"],
     }
-    canonical = simplejson.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(before.encode() + canonical.encode()).hexdigest()
