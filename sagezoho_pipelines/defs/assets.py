@@ -1,6 +1,6 @@
 """Assets: each capture node reads its feed into the queue, each delivery node empties the queue into its targets."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 
@@ -85,7 +85,7 @@ def _capture_asset(
 
         with _worked(context, sagezoho, graph.connection, flow, work) as (ctx, tally, before):
             shown = metadata.of_capture(ctx, tally, before)
-            yield _result(context, key, shown, [_judged(key, tally)] if row.route else [])
+            yield _result(context, key, shown, _judged(key, tally) if row.route else None)
 
     return step
 
@@ -102,6 +102,7 @@ def _delivery_asset(
         check_specs=[_arrived(counted)],
         partitions_def=days,
         backfill_policy=dg.BackfillPolicy.single_run(),
+        can_subset=True,
         pool=pool_of(graph.connection, row.counts[0]),
         op_tags=_tags(graph, row.flow, "delivery"),
         retry_policy=_RETRIES,
@@ -125,7 +126,10 @@ def _delivery_asset(
                     }
                 lineage = metadata.lineage_of(graph, target, mapping)
                 shown["dagster/column_lineage"] = dg.MetadataValue.column_lineage(lineage)
-                yield _result(context, key, shown, [_judged(key, tally)] if key == counted else [])
+                if key in context.selected_asset_keys:
+                    yield _result(context, key, shown, _judged(key, tally) if key == counted else None)
+                else:
+                    _record(context, key, shown)
 
     return step
 
@@ -154,7 +158,7 @@ def _worked(
     work: Callable[[Context], Tally],
 ) -> Iterator[tuple[Context, Tally, metadata.Meter]]:
     """Do a step's work where the flow can run in this organisation; where it cannot, say so and succeed."""
-    tags = context.run_tags
+    tags = context.run.tags
     with told_clearly(tags):
         ctx = workbench.context(connection, run_id=context.run.run_id, actor=actor_of(tags))
         before = metadata.Meter.read(ctx)
@@ -174,7 +178,7 @@ def _worked(
 def _windows(context: dg.AssetExecutionContext, workbench: Workbench, connection: str) -> list[Window]:
     days = context.partition_key_range
     first, last = date.fromisoformat(days.start), date.fromisoformat(days.end)
-    return windows.windows_of(context.run_tags, first, last, workbench.today(connection))
+    return windows.windows_of(context.run.tags, first, last, workbench.today(connection))
 
 
 def _is_range(context: dg.AssetExecutionContext) -> bool:
@@ -186,13 +190,20 @@ def _result(
     context: dg.AssetExecutionContext,
     key: dg.AssetKey,
     shown: metadata.Metadata,
-    checks: Sequence[dg.AssetCheckResult],
+    check: dg.AssetCheckResult | None,
 ) -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(
         asset_key=key,
         metadata=metadata.without_bulk(shown) if _is_range(context) else shown,
-        check_results=list(checks),
+        check_results=[check] if check and dg.AssetCheckKey(key, ARRIVED) in context.selected_asset_check_keys else [],
     )
+
+
+def _record(context: dg.AssetExecutionContext, key: dg.AssetKey, shown: metadata.Metadata) -> None:
+    """An asset that nobody selected was written all the same, since one delivery writes both."""
+    kept = metadata.without_bulk(shown) if _is_range(context) else shown
+    for day in context.partition_keys:
+        context.log_event(dg.AssetMaterialization(asset_key=key, metadata=kept, partition=day))
 
 
 def _arrived(key: dg.AssetKey) -> dg.AssetCheckSpec:

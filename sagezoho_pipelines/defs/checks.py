@@ -64,6 +64,7 @@ def _queue_check(graph: Graph) -> dg.AssetChecksDefinition:
             for source in watched
             for name, description in (("nothing_stuck", stuck), ("inbox_empty", inbox))
         ],
+        can_subset=True,
     )
     def queue(
         context: dg.AssetCheckExecutionContext, sagezoho: dg.ResourceParam[Workbench]
@@ -76,6 +77,8 @@ def _queue_check(graph: Graph) -> dg.AssetChecksDefinition:
             waiting = reports.inbox(database, connection=graph.connection)
         for source in watched:
             for name, lines in (("nothing_stuck", late), ("inbox_empty", waiting)):
+                if dg.AssetCheckKey(graph.key(source), name) not in context.selected_asset_check_keys:
+                    continue
                 mine = [line for line in lines if (line.system, line.entity) == (str(source[0]), source[1])]
                 yield dg.AssetCheckResult(
                     asset_key=graph.key(source),
