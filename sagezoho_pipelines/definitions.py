@@ -7,8 +7,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from sagezoho_pipelines.defs.assembly import components_of
-from sagezoho_pipelines.defs.workbench import Workbench
+from sagezoho_pipelines.defs.assembly import components_of, workbench_of
 from sagezoho_pipelines.wiring import Installation
 
 
@@ -24,7 +23,7 @@ def build_defs(
         warnings.simplefilter("ignore", dg.BetaWarning)  # backfill policies are beta, and what we build on
         return dg.Definitions(
             **components_of(installation),
-            resources={"sagezoho": Workbench(installation), **(resources or {})},
+            resources={"sagezoho": workbench_of(installation), **(resources or {})},
             executor=dg.in_process_executor,
         )
 

@@ -30,7 +30,6 @@ _HOST, _PROCESS = "sagezoho/host", "sagezoho/process"
 _LEFT_OVER = (Outcome.REFUSED, Outcome.CONFLICTED, Outcome.RETRYING)
 
 _definitions: weakref.WeakKeyDictionary[Installation, dg.Definitions] = weakref.WeakKeyDictionary()
-_pooled: weakref.WeakSet[dg.DagsterInstance] = weakref.WeakSet()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,6 @@ def run_flow_job(
     if days is not None:
         _require_days(job, *days)
     _ = installation.database
-    _pool(instance)
     _bury_dead(instance)
     today = installation.clock().astimezone(ZoneInfo(settings.timezone)).date()
     run_tags = {"sagezoho/attended": "true", _HOST: socket.gethostname(), _PROCESS: str(os.getpid()), **(tags or {})}
@@ -139,13 +137,6 @@ def _require_days(job: dg.JobDefinition, first: date, last: date) -> None:
         if not partitions.has_partition_key(day.isoformat()):
             earliest, latest = partitions.get_first_partition_key(), partitions.get_last_partition_key()
             raise ConfigurationError(f"{day} cannot be backfilled: give days from {earliest} to {latest}")
-
-
-def _pool(instance: dg.DagsterInstance) -> None:
-    """Dagster's Postgres storage connects anew for each query unless it is told that its process lives on."""
-    if instance not in _pooled:
-        instance.optimize_for_webserver(statement_timeout=15000, pool_recycle=3600, max_overflow=5)
-        _pooled.add(instance)
 
 
 def _bury_dead(instance: dg.DagsterInstance) -> None:

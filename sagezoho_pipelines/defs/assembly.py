@@ -10,11 +10,12 @@ from dagster._utils.schedules import is_valid_cron_string
 
 from sagezoho_pipelines import config
 from sagezoho_pipelines.config import Connection, Settings
-from sagezoho_pipelines.defs import checks, retention
+from sagezoho_pipelines.defs import checks, pools, retention
 from sagezoho_pipelines.defs.assets import OWNERS, assets_of
 from sagezoho_pipelines.defs.graph import Graph
 from sagezoho_pipelines.defs.jobs import jobs_of
 from sagezoho_pipelines.defs.polling import schedules_of, sensors_of
+from sagezoho_pipelines.defs.workbench import Workbench
 from sagezoho_pipelines.domain.errors import ConfigurationError
 from sagezoho_pipelines.wiring import Installation
 
@@ -41,6 +42,18 @@ def components_of(installation: Installation) -> dict[str, Any]:
     found["jobs"].append(retention.retention)
     found["schedules"].append(retention.retention_schedule)
     return found
+
+
+def workbench_of(installation: Installation) -> dg.ResourceDefinition:
+    """The resource `sagezoho`: one workbench for this process, handed to every run once its pools exist."""
+    workbench = Workbench(installation)
+
+    def opened(context: dg.InitResourceContext) -> Workbench:
+        if context.instance is not None and _settings(installation) is not None:
+            pools.declare(context.instance, pools.pools_of(list(installation.settings.connections)))
+        return workbench
+
+    return dg.ResourceDefinition(opened, description="The installation: settings, ledger, vault and vendor clients.")
 
 
 def _settings(installation: Installation) -> Settings | None:

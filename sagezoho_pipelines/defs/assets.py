@@ -8,10 +8,10 @@ import dagster as dg
 
 from sagezoho_pipelines.defs import metadata, windows
 from sagezoho_pipelines.defs.graph import SAGE, Capture, Delivery, Graph, Target
+from sagezoho_pipelines.defs.pools import pool_of
 from sagezoho_pipelines.defs.problems import told_clearly
 from sagezoho_pipelines.defs.workbench import Workbench, actor_of
 from sagezoho_pipelines.domain.mapping import FlowMapping
-from sagezoho_pipelines.domain.records import System
 from sagezoho_pipelines.engine.capture import capture
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.deliver import deliver
@@ -38,11 +38,6 @@ def assets_of(graph: Graph, mappings: Mapping[str, FlowMapping]) -> list[dg.Asse
         *(_capture_asset(graph, row, days, mappings[row.flows[0]]) for row in graph.captures),
         *(_delivery_asset(graph, row, days, mappings[row.flow]) for row in graph.deliveries),
     ]
-
-
-def pool_of(connection: str, system: System) -> str:
-    """The concurrency pool of one vendor's API in one connection."""
-    return f"{system}_{connection}"
 
 
 def _capture_asset(

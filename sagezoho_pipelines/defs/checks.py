@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import dagster as dg
 
-from sagezoho_pipelines.defs.assets import OWNERS, pool_of
+from sagezoho_pipelines.defs.assets import OWNERS
 from sagezoho_pipelines.defs.graph import SAGE, ZOHO, Graph
+from sagezoho_pipelines.defs.pools import pool_of
 from sagezoho_pipelines.defs.problems import told_clearly
 from sagezoho_pipelines.defs.workbench import Workbench
-from sagezoho_pipelines.domain.records import System
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.flows import vendors
 from sagezoho_pipelines.ledger import reports
@@ -98,7 +98,7 @@ def _credits_check(graph: Graph) -> dg.AssetChecksDefinition:
         asset=asset,
         name="credits_left",
         description="Zoho's API credits of the day last: every entity that is polled needs some.",
-        pool=pool_of(graph.connection, System.ZOHO_CRM),
+        pool=pool_of(graph.connection, ZOHO),
     )
     def credits_left(
         context: dg.AssetCheckExecutionContext, sagezoho: dg.ResourceParam[Workbench]
