@@ -116,9 +116,7 @@ class _Day:
             with output.busy(f"{flow} …"):
                 reports.append(sync.run(flow, demo_home.CONNECTION, self._instance, self._installation))
         sync.show(reports)
-        for report in reports:
-            if report.error:
-                output.say(f"{report.flow}: {report.error}", output.BAD)
+        sync.show_errors(reports)
         refused = sync.left_behind(self._installation, reports)
         if refused:
             output.say("Refused with a reason, nothing lost: a person completes the record, and it goes on by itself.")

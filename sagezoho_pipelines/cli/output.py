@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,7 +26,7 @@ def console(stream: IO[str] | None = None) -> Console:
     from rich.console import Console
 
     file = stream or sys.stdout
-    width = None if file.isatty() or os.environ.get("COLUMNS") else _FILE_WIDTH
+    width = None if file.isatty() else _FILE_WIDTH
     return Console(file=file, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
 
 

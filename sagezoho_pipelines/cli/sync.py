@@ -58,9 +58,8 @@ def sync(
                     with output.busy(f"{name}: {flow} …", shown=not as_json):
                         report = run(flow, name, instance, installation, days=days, sweep=sweep)
                     reports.append(report)
-                    if report.error:
-                        output.warn(f"Error: {name}, {flow}: {report.error}")
         refused = left_behind(installation, reports)
+    show_errors(reports)
     if as_json:
         output.emit_json(_as_json(reports, refused))
     else:
@@ -126,6 +125,19 @@ def show(reports: Sequence[RunReport]) -> None:
         output.say(f"Note: {note}", output.WARN)
 
 
+def show_errors(reports: Sequence[RunReport]) -> None:
+    """What failed, on standard error; what stopped several flows is said once."""
+    stopped: dict[str, list[str]] = {}
+    for report in reports:
+        if report.error:
+            told = report.error.removeprefix(f"{report.connection}: ")
+            stopped.setdefault(f"{report.connection}: {told}", []).append(report.flow)
+    for told, flows in stopped.items():
+        output.warn(
+            f"Error: {told}\n  This stopped: {', '.join(flows)}. Nothing is lost: run it again when it is mended."
+        )
+
+
 def left_behind(installation: Installation, reports: Sequence[RunReport]) -> list[dict[str, Any]]:
     """The records that did not reach the other side in these runs, with the vendor's words."""
     from sagezoho_pipelines.cli.records import unsettled
@@ -154,7 +166,8 @@ def show_left_behind(refused: Sequence[Mapping[str, Any]]) -> None:
 
 def _words(error: Mapping[str, Any]) -> str:
     told = " ".join(str(error[name]) for name in ("code", "field") if error.get(name))
-    return f"{told}: {error.get('text', '')} {error.get('advice', '')}".strip()
+    advice = f" – {error['advice']}" if error.get("advice") else ""
+    return f"{told}: {error.get('text', '')}{advice}"
 
 
 def _as_json(reports: Sequence[RunReport], refused: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -181,7 +181,8 @@ def _fields(ctx: Context, module: str) -> Finding:
     own = {field.api_name for field in ours}
     wanted = _wanted_fields(ctx, module)
     absent = sorted((own | wanted) - known - {"id"})  # every record has an id, and no field list names it
-    to_create = [name for name in absent if name in own]
+    optional = {field.api_name for field in ours if field.optional}
+    to_create = [name for name in absent if name in own - optional]
     unknown = [name for name in absent if name not in own]
     wrong = [report for report in (examine(field, rows) for field in ours) if report.state == "wrong"]
     if unknown:
@@ -197,6 +198,11 @@ def _fields(ctx: Context, module: str) -> Finding:
     if wrong:
         faults = " ".join(f"{report.api_name}: {report.note}" for report in wrong)
         return Finding("Zoho CRM", module, Status.MISSING, "a custom field is not what it must be", faults)
+    if absent:
+        return Finding(
+            "Zoho CRM", module, Status.NOTE, f"the sync does without {len(absent)} optional field(s): {_few(absent)}",
+            f"Where Zoho's edition has room for them, run 'sagezoho setup --connection {ctx.connection}'.",
+        )  # fmt: skip
     return Finding("Zoho CRM", module, Status.OK, f"{len(wanted | own)} fields found" if wanted else "open to the API")
 
 

@@ -1,0 +1,179 @@
+"""Commands that start processes: they end what they started, whatever ends them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from sagezoho_pipelines.ledger import embedded
+
+COMMAND = (sys.executable, "-m", "sagezoho_pipelines.cli.main")
+
+
+def environment(tmp_path: Path) -> dict[str, str]:
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("SAGEZOHO_", "DAGSTER_"))}
+    return {**ours, "SAGEZOHO_HOME": str(tmp_path / "home")}
+
+
+def processes_in(place: Path) -> list[str]:
+    """Living processes that work in a directory or name it; where there is no /proc, none can be seen."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            where = str((process / "cwd").readlink())
+        except OSError:
+            continue
+        if str(place) in line or where.startswith(str(place)):
+            found.append(f"{process.name}: {line} in {where}")
+    return found
+
+
+def gone(place: Path, seconds: float = 10) -> bool:
+    end = time.monotonic() + seconds
+    while processes_in(place):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+@contextmanager
+def started(*arguments: str, cwd: Path) -> Iterator[subprocess.Popen[str]]:
+    """The command in a session of its own, so that nothing of it outlives the test."""
+    process = subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=cwd,
+        env=environment(cwd),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(30)
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def wait_for_line(process: subprocess.Popen[str], text: str) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if text in line:
+            return
+    raise AssertionError(f"{text!r} was never said")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_sandbox_tells_its_addresses_first_and_ends_on_a_signal(tmp_path: Path, number: signal.Signals) -> None:
+    with started(
+        "sandbox", "--json", "--sage-port", "0", "--zoho-port", "0", "--vendors", "3", cwd=tmp_path
+    ) as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        sage, zoho = told["sage300"], told["zoho_crm"]
+        answer = requests.get(
+            f"{sage['url']}/v1.0/-/{sage['company']}/AP/APVendors?$select=VendorNumber",
+            auth=(sage["username"], sage["password"]),
+            headers={"Content-Type": "application/json"},
+            timeout=10,
+        )
+        process.send_signal(number)
+
+        assert process.wait(15) == 0
+    assert len(answer.json()["value"]) == 3
+    assert set(sage) == {"url", "company", "username", "password"}
+    assert set(zoho) == {"accounts_url", "api_domain", "client_id", "client_secret", "refresh_token"}
+
+
+def test_a_taken_port_is_named_with_the_remedy(tmp_path: Path) -> None:
+    with started("sandbox", "--json", "--sage-port", "0", "--zoho-port", "0", cwd=tmp_path) as first:
+        assert first.stdout is not None
+        port = json.loads(first.stdout.readline())["zoho_crm"]["accounts_url"].rpartition(":")[2]
+        second = subprocess.run(
+            [*COMMAND, "sandbox", "--zoho-port", port, "--sage-port", "0"],
+            capture_output=True, text=True, timeout=30, check=False, env=environment(tmp_path),
+        )  # fmt: skip
+
+    assert second.returncode == 1
+    assert port in second.stderr
+    assert "--zoho-port" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_the_demo_plays_a_day_and_leaves_no_process_behind(tmp_path: Path) -> None:
+    (tmp_path / "sagezoho.yaml").write_text("the user's own\n")
+
+    done = subprocess.run(
+        [*COMMAND, "demo", "--vendors", "12", "--deals", "8"],
+        capture_output=True, text=True, timeout=110, check=False, cwd=tmp_path, env=environment(tmp_path),
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    for words in ("All that a sync needs is there", "What moved that day", "sagezoho explain ORD", "make dev"):
+        assert words in done.stdout
+    for moved in (
+        "Zoho CRM account",
+        "Sage 300 customer Z",
+        "Sage 300 order ORD",
+        "Zoho CRM invoice",
+        "Sage_Open_Amount",
+    ):
+        assert moved in done.stdout
+    assert (tmp_path / "sagezoho.yaml").read_text() == "the user's own\n"
+    assert gone(tmp_path), processes_in(tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demo_leaves_no_process_behind(tmp_path: Path, number: signal.Signals) -> None:
+    with started("demo", "--vendors", "5", "--deals", "4", cwd=tmp_path) as process:
+        wait_for_line(process, "sagezoho check")
+        alive = " ".join(processes_in(tmp_path))
+        process.send_signal(number)
+
+        assert process.wait(30) == 130
+    assert "sandbox --json" in alive
+    assert "postgres" in alive
+    assert gone(tmp_path), processes_in(tmp_path)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="processes are looked for in /proc")
+def test_a_killed_demo_takes_its_sandbox_with_it(tmp_path: Path) -> None:
+    with started("demo", "--vendors", "5", "--deals", "4", cwd=tmp_path) as process:
+        wait_for_line(process, "Two simulated vendors are up")
+        process.kill()
+        process.wait(10)
+        end = time.monotonic() + 10
+        while any("sandbox --json" in line for line in processes_in(tmp_path)) and time.monotonic() < end:
+            time.sleep(0.1)
+
+        assert not [line for line in processes_in(tmp_path) if "sandbox --json" in line]
+    embedded.stop(tmp_path / "home" / "demo")
+
+
+def test_two_demos_in_one_home_do_not_harm_each_other(tmp_path: Path) -> None:
+    with started("demo", "--vendors", "5", "--deals", "4", cwd=tmp_path) as process:
+        wait_for_line(process, "sagezoho setup")
+        second = subprocess.run(
+            [*COMMAND, "demo"], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path,
+            env=environment(tmp_path),
+        )  # fmt: skip
+
+        assert second.returncode == 1
+        assert "Another 'sagezoho demo'" in second.stderr
+        assert process.wait(100) == 0
