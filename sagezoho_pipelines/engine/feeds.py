@@ -61,16 +61,9 @@ class SageDateFeed:
     def news_token(self, ctx: Context) -> str | None:
         """Tells the rows at or after the watermark's own day apart, up to one page of them: a poll finds the rest."""
         mark = self._watermark(ctx)
-        if mark is None:
-            return "never polled"
+        since = [] if mark is None else [where(self.marker, "ge", mark)]
         columns = sorted({*self.digested(ctx), self.key, self.marker})
-        rows = ctx.sage.find(
-            self.entity_set,
-            where=[where(self.marker, "ge", mark)],
-            select=columns,
-            limit=ctx.settings.sage300.page_size,
-        )
-        return _token(rows)
+        return _token(ctx.sage.find(self.entity_set, where=since, select=columns, limit=ctx.settings.sage300.page_size))
 
     def _where(self, ctx: Context, window: Window) -> Criteria:
         if window.start is not None and window.end is not None:
@@ -127,9 +120,7 @@ class ZohoFeed:
             yield CapturedPage(records, self.looks(ctx, kept, window), mark)
 
     def news_token(self, ctx: Context) -> str | None:
-        mark = self._watermark(ctx)
-        if mark is None:
-            return "never polled"
+        mark = self._watermark(ctx) or self.first(ctx)
         newer = [where("Modified_Time", "gt", mark), *self.conditions(ctx)]
         return _token(ctx.zoho.find(self.module, where=newer, fields=["id", "Modified_Time"], limit=_NEWS_ROWS))
 
