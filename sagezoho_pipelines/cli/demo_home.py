@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from sagezoho_pipelines import config
 from sagezoho_pipelines.ledger import embedded
@@ -69,9 +70,15 @@ def applied(home: Path) -> Iterator[None]:
 
 
 @contextmanager
-def served_again(home: Path) -> Iterator[None]:  # noqa: ARG001
-    """The demo's two vendors as it left them, where the sandbox can."""
-    yield
+def served_again(home: Path) -> Iterator[Mapping[str, Mapping[str, str]]]:
+    """The demo's two vendors as it left them, under the addresses it gave them. Raises SagezohoError if taken."""
+    from sagezoho_pipelines.cli import processes
+
+    settings = config.load(config_file(home)).connections[CONNECTION]
+    sage, zoho = urlsplit(settings.sage300.url), urlsplit(settings.zoho_crm.accounts_url)
+    ports = ("--sage-port", str(sage.port), "--zoho-port", str(zoho.port))
+    with processes.served_sandbox(home / "sandbox.log", "--state", str(home / _STATE), *ports) as told:
+        yield told
 
 
 @contextmanager
@@ -80,7 +87,8 @@ def served(home: Path, *arguments: str) -> Iterator[Mapping[str, Mapping[str, st
     from sagezoho_pipelines.cli import processes
 
     ports = ("--sage-port", "0", "--zoho-port", "0")
-    with processes.served_sandbox(home / "sandbox.log", *ports, *arguments) as told:
+    state = ("--state", str(home / _STATE))
+    with processes.served_sandbox(home / "sandbox.log", *state, *ports, *arguments) as told:
         yield told
 
 

@@ -22,6 +22,19 @@ def dev(port: int) -> None:
 
     The page has no password, so it is served on this machine only. Ctrl-C ends everything that was started.
     """
+    from sagezoho_pipelines.cli.output import say
+
+    try:
+        code = _serve(port)
+    except KeyboardInterrupt:
+        say("Stopped.")
+        return
+    if code:
+        raise Failed("dagster dev ended by itself")
+
+
+def _serve(port: int) -> int:
+    """Until it ends, or until we are told to."""
     from sagezoho_pipelines import config
     from sagezoho_pipelines.cli import dagster_home, processes
     from sagezoho_pipelines.cli.output import say
@@ -41,9 +54,7 @@ def dev(port: int) -> None:
             "-w", str(home / dagster_home.WORKSPACE),
         ]  # fmt: skip
         process = stack.enter_context(processes.child(command, env=env))
-        code = process.wait()
-    if code:
-        raise Failed("dagster dev ended by itself")
+        return process.wait()
 
 
 @contextmanager
@@ -63,7 +74,8 @@ def _demo_data(env: dict[str, str]) -> Iterator[dict[str, str]]:
     with processes.sole_user(home, "work"):
         say(f"No sagezoho.yaml here: showing the demo's data in {home}")
         try:
-            with demo_home.served_again(home):
+            with demo_home.served_again(home) as told:
+                say(f"Simulated Sage 300: {told['sage300']['url']}   Zoho CRM: {told['zoho_crm']['accounts_url']}")
                 yield demo_home.environment(home)
         finally:
             embedded.stop(Path(home))

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 
 import click
 
@@ -16,10 +17,16 @@ SAGE_PORT, ZOHO_PORT = 8300, 8400
 @click.command()
 @click.option("--sage-port", default=SAGE_PORT, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--zoho-port", default=ZOHO_PORT, show_default=True, type=click.IntRange(0, 65535))
-@click.option("--vendors", default=50, show_default=True, type=click.IntRange(0, 1_000_000), help="In Sage 300.")
+@click.option("--vendors", default=50, show_default=True, type=click.IntRange(1, 1_000_000), help="In Sage 300.")
 @click.option("--deals", default=20, show_default=True, type=click.IntRange(0, 1_000_000), help="In Zoho CRM.")
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same data.")
 @click.option("--latency-ms", default=0, show_default=True, type=click.IntRange(0, 600_000), help="Of every call.")
+@click.option(
+    "--state",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Go on with what this file holds, if it exists, and write it at the end.",
+)
 @click.option("--json", "as_json", is_flag=True, help="First line: addresses and credentials as one JSON object.")
 @click.option("--while-stdin-is-open", is_flag=True, hidden=True, help="End with the process that started this.")
 def sandbox(
@@ -29,6 +36,7 @@ def sandbox(
     deals: int,
     seed: int,
     latency_ms: int,
+    state: Path | None,
     as_json: bool,
     while_stdin_is_open: bool,
 ) -> None:
@@ -38,22 +46,32 @@ def sandbox(
     Beside the vendors' own APIs each has a control API under /__sandbox__/ for faults, clock and people's actions.
     """
     from sagezoho_pipelines.domain.errors import SagezohoError
+    from sagezoho_pipelines.sandbox import saving
     from sagezoho_pipelines.sandbox.server import Sandbox
 
     try:
+        kept = saving.load(state) if state is not None and state.exists() else None
+        if kept is not None:
+            seed, vendors, deals = kept["seed"], 1, 0
         served = Sandbox(seed=seed, vendors=vendors, deals=deals, sage_port=sage_port, zoho_port=zoho_port)
+    except saving.NotASavedSandbox as error:
+        raise SagezohoError(f"{error}. Remove it to begin anew.") from None
     except OSError as error:
         raise SagezohoError(
             f"port {sage_port} or {zoho_port} cannot be used: {error.strerror}. "
             "Another sandbox may be running; choose others with --sage-port and --zoho-port (0 picks a free one)."
         ) from None
-    for side in (served.sage300, served.zoho_crm):
-        side.world.faults.latency = latency_ms / 1000
+    sage, zoho = served.sage300.world, served.zoho_crm.world
+    if kept is not None:
+        saving.restore(kept, sage=sage, zoho=zoho)
+    sage.faults.latency = zoho.faults.latency = latency_ms / 1000
     if while_stdin_is_open:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     if not as_json:
         click.echo(_hint(served.connections()))
     served.serve(json_line=as_json)
+    if state is not None:
+        saving.save(state, seed=seed, sage=sage, zoho=zoho)
 
 
 def _hint(told: dict[str, dict[str, str]]) -> str:
@@ -67,7 +85,7 @@ def _hint(told: dict[str, dict[str, str]]) -> str:
         f"  echo '{user}' | sagezoho credentials set {sage['company'].lower()} sage300 --stdin\n"
         f"  echo '{client}' | sagezoho credentials set {sage['company'].lower()} zoho_crm --stdin\n"
         "  sagezoho check; sagezoho setup; sagezoho sync\n\n"
-        "Ctrl-C ends them; what they hold is gone then.\n"
+        "Ctrl-C ends them; what they hold is gone then, unless --state FILE keeps it.\n"
     )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -177,3 +179,51 @@ def test_two_demos_in_one_home_do_not_harm_each_other(tmp_path: Path) -> None:
         assert second.returncode == 1
         assert "Another 'sagezoho demo'" in second.stderr
         assert process.wait(100) == 0
+
+
+def test_dev_shows_the_demos_runs_with_its_vendors_served_again_and_ends_on_one_signal(tmp_path: Path) -> None:
+    with started("demo", "--vendors", "5", "--deals", "4", cwd=tmp_path) as demo:
+        assert demo.wait(100) == 0
+    port = free_port()
+    query = "{runsOrError {... on Runs {results {jobName status}}} version}"
+
+    with started("dev", "--port", str(port), cwd=tmp_path) as process:
+        answer = asked(f"http://127.0.0.1:{port}/graphql", query)
+        vendors = [line for line in processes_in(tmp_path) if "sandbox --json" in line]
+        process.send_signal(signal.SIGTERM)
+        told = process.stdout.read() if process.stdout else ""
+
+        assert process.wait(40) == 0, told
+    assert "demo__invoices" in {run["jobName"] for run in answer["data"]["runsOrError"]["results"]}
+    assert vendors
+    assert "Stopped." in told
+    assert gone(tmp_path), processes_in(tmp_path)
+
+
+def test_dev_without_anything_to_show_says_what_to_do(tmp_path: Path) -> None:
+    with started("dev", cwd=tmp_path) as process:
+        assert process.stdout is not None
+        told = process.stdout.read()
+
+        assert process.wait(20) == 1
+    assert "sagezoho demo" in told
+    assert "sagezoho init" in told
+
+
+def asked(url: str, query: str) -> Any:
+    """The answer to a GraphQL query, once the server is up."""
+    end = time.monotonic() + 60
+    while True:
+        try:
+            return requests.post(url, json={"query": query}, timeout=20).json()
+        except requests.ConnectionError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.3)
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
