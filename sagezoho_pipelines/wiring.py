@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 import random
 import socket
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from sqlalchemy import Engine
 
 from sagezoho_pipelines import config
 from sagezoho_pipelines.config import FLOWS, Settings
+from sagezoho_pipelines.domain.errors import SagezohoError
 from sagezoho_pipelines.domain.mapping import FlowMapping
+from sagezoho_pipelines.domain.records import Change
+from sagezoho_pipelines.domain.settlement import CaptureResult
 from sagezoho_pipelines.domain.usage import Usage
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.ledger.ledger import PostgresLedger
@@ -35,6 +39,30 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class Interrupted(SagezohoError):
+    """Somebody asked this process to end: nothing new is begun, what is under way is finished and settled."""
+
+
+class InterruptibleLedger(PostgresLedger):
+    """Refuses to capture and to claim once `interrupted` is set: every step ends soon and leaves nothing held."""
+
+    def __init__(self, engine: Engine, interrupted: threading.Event) -> None:
+        super().__init__(engine)
+        self._interrupted = interrupted
+
+    def capture(self, *args: Any, **options: Any) -> CaptureResult:
+        self._go_on()
+        return super().capture(*args, **options)
+
+    def claim(self, *args: Any, **options: Any) -> list[Change]:
+        self._go_on()
+        return super().claim(*args, **options)
+
+    def _go_on(self) -> None:
+        if self._interrupted.is_set():
+            raise Interrupted("Interrupted: the next run goes on from here.")
+
+
 class Installation(AbstractContextManager["Installation"]):
     """One installation: its settings and its database. Opened once a process; thread-safe.
 
@@ -50,6 +78,7 @@ class Installation(AbstractContextManager["Installation"]):
     ) -> None:
         self.env: Mapping[str, str] = os.environ if env is None else env
         self.clock = clock
+        self.interrupted = threading.Event()
         self._given = settings
 
     @cached_property
@@ -71,7 +100,7 @@ class Installation(AbstractContextManager["Installation"]):
 
     @cached_property
     def ledger(self) -> PostgresLedger:
-        return PostgresLedger(self.database)
+        return InterruptibleLedger(self.database, self.interrupted)
 
     @cached_property
     def vault(self) -> Vault:

@@ -67,15 +67,18 @@ def served_sandbox(log: Path, *arguments: str) -> Iterator[dict[str, dict[str, s
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """SIGTERM is handled like Ctrl-C inside the block: what was started is ended, then the command ends."""
+def interruptible(*, repeatedly: bool = False) -> Iterator[None]:
+    """SIGTERM is handled like Ctrl-C inside the block: what was started is ended, then the command ends.
+
+    A second signal does nothing, so that it cannot cut the cleaning up short, unless `repeatedly`.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def interrupt(*_: object) -> None:
-        for number in before:  # a second one must not cut the cleaning up short
+        for number in () if repeatedly else before:
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sagezoho_pipelines.cli import options, output
-from sagezoho_pipelines.cli.errors import Failed
+from sagezoho_pipelines.cli.errors import INTERRUPTED, Failed
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -46,7 +48,9 @@ def sync(
     days = _days(start, end)
     if sweep and days is not None:
         raise click.UsageError("--sweep reads everything: it takes no --from and --to")
-    with options.installation() as installation:
+    from sagezoho_pipelines.cli.processes import interruptible
+
+    with interruptible(repeatedly=True), options.installation() as installation:
         wanted = _flows(flows)
         connections = options.chosen(installation.settings, connection)
         _ = installation.mappings
@@ -78,11 +82,38 @@ def run(
     days: tuple[date, date] | None = None,
     sweep: bool = False,
 ) -> RunReport:
+    """One run. When it is interrupted, what is under way is settled first; then KeyboardInterrupt is raised."""
     from sagezoho_pipelines.cli.runs import run_flow_job
 
-    return run_flow_job(
-        flow, connection, instance=instance, installation=installation, days=days, sweep=sweep, actor=actor()
-    )
+    def work() -> RunReport:
+        return run_flow_job(
+            flow, connection, instance=instance, installation=installation, days=days, sweep=sweep, actor=actor()
+        )
+
+    return _attended(work, installation.interrupted)
+
+
+def _attended(work: Callable[[], RunReport], interrupted: threading.Event) -> RunReport:
+    """Work in another thread: in the main one Dagster holds signals back, and Ctrl-C would do nothing."""
+    with ThreadPoolExecutor(1, thread_name_prefix="sync") as pool:
+        future = pool.submit(work)
+        try:
+            _wait(future)
+        except KeyboardInterrupt:
+            interrupted.set()
+            output.warn("Stopping: what is under way is finished first. Once more ends it at once.")
+            try:
+                _wait(future)
+            except KeyboardInterrupt:
+                os._exit(INTERRUPTED)  # as safe as a crash: what was sent is read back by the next run
+            raise
+        return future.result()
+
+
+def _wait(future: Future[RunReport]) -> None:
+    """In short turns, so that signals get in on every platform."""
+    while not wait([future], timeout=0.5).done:
+        pass
 
 
 def actor() -> str:

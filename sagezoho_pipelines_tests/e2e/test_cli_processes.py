@@ -16,8 +16,11 @@ from typing import Any
 
 import pytest
 import requests
+from sqlalchemy import URL, create_engine, text
 
 from sagezoho_pipelines.ledger import embedded
+from sagezoho_pipelines.sandbox.server import Sandbox
+from sagezoho_pipelines_tests.e2e.conftest import Workplace
 
 COMMAND = (sys.executable, "-m", "sagezoho_pipelines.cli.main")
 
@@ -227,3 +230,32 @@ def free_port() -> int:
         taken.bind(("127.0.0.1", 0))
         port: int = taken.getsockname()[1]
         return port
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_sync_settles_what_is_under_way_and_the_next_one_does_the_rest(
+    ready: Workplace, sandbox: Sandbox, postgres_url: URL, number: signal.Signals
+) -> None:
+    zoho = sandbox.zoho_crm.world
+    before = zoho.counters.total
+    zoho.faults.latency = 1.0
+    process = subprocess.Popen(
+        [*COMMAND, "sync"], env={**os.environ, **ready.env}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+    while zoho.counters.total < before + 2:
+        time.sleep(0.05)
+    process.send_signal(number)
+    told = process.communicate(timeout=60)[0]
+    zoho.faults.latency = 0.0
+    engine = create_engine(postgres_url)
+    with engine.connect() as connection:
+        held = connection.execute(text("SELECT count(*) FROM sagezoho.changes WHERE state = 'claimed'")).scalar_one()
+    engine.dispose()
+
+    assert process.returncode == 130, told
+    assert "Interrupted" in told
+    assert held == 0
+    assert ready("sync", "vendors").exit_code == 0
+    vendors = [row for row in zoho.state("Accounts") if row.get("Sage_Vendor_Key")]
+    assert len(vendors) == len({row["Sage_Vendor_Key"] for row in vendors}) == 8
