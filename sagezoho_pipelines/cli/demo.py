@@ -25,8 +25,8 @@ _SHOWN_ENTITIES = {"ap_batches", "ar_batches"}
 
 @click.command()
 @click.option("--vendors", default=50, show_default=True, type=click.IntRange(1, 100_000), help="In Sage 300.")
-@click.option("--deals", default=20, show_default=True, type=click.IntRange(1, 100_000), help="In Zoho CRM.")
-@click.option("--seed", default=1, show_default=True, help="The same seed gives the same data.")
+@click.option("--deals", default=40, show_default=True, type=click.IntRange(1, 100_000), help="In Zoho CRM.")
+@click.option("--seed", default=3, show_default=True, help="The same seed gives the same data.")
 def demo(vendors: int, deals: int, seed: int) -> None:
     """Run all four flows against both simulated vendors, and play a day.
 
@@ -81,7 +81,8 @@ def _play(home: Path, told: Mapping[str, Mapping[str, str]]) -> bool:
             day = _Day(installation, instance)
             day.sync("sagezoho sync", "first sync: all four flows, into an empty target")
             morning = people.morning()
-            _deeds("The day begins", morning.told)
+            completed = [people.complete(one["record"]) for one in day.refused if one["error"]["code"] == "NO_LINES"]
+            _deeds("The day begins", [*morning.told, *completed])
             first = day.sync("sagezoho sync", "what the morning brought")
             order = _order_of(installation, morning.deal_id)
             if order is None:
@@ -105,21 +106,25 @@ class _Day:
         self._installation = installation
         self._instance = instance
         self.ok = True
+        self.refused: list[dict[str, Any]] = []
+        """What the last sync refused."""
 
     def sync(self, title: str, what: str) -> list[RunReport]:
-        from sagezoho_pipelines.cli import demo_home, sync
+        from sagezoho_pipelines.cli import demo_home, progress, sync
         from sagezoho_pipelines.config import FLOWS
 
         _heading(title, what)
         reports = []
         for flow in FLOWS:
-            with output.busy(f"{flow} …"):
-                reports.append(sync.run(flow, demo_home.CONNECTION, self._instance, self._installation))
+            with progress.of_run(self._installation, demo_home.CONNECTION, flow) as tick:
+                reports.append(sync.run(flow, demo_home.CONNECTION, self._instance, self._installation, tick=tick))
         sync.show(reports)
         sync.show_errors(reports)
-        refused = sync.left_behind(self._installation, reports)
+        self.refused = refused = sync.left_behind(self._installation, reports)
         if refused:
-            output.say("Refused with a reason, nothing lost: a person completes the record, and it goes on by itself.")
+            output.say(
+                "Refused with a reason, nothing lost: a person completes the record, and the next sync takes it."
+            )
             sync.show_left_behind(refused)
         self.ok = self.ok and all(report.success for report in reports) and all(map(_expected, refused))
         return reports
@@ -166,7 +171,14 @@ def _moved(installation: Installation, reports: Sequence[RunReport]) -> None:
                     ", ".join(one.target for one in entry.fields) if entry.operation == "update" else "",
                 )
             )
-    output.table(["flow", "from", "to", "", "fields changed"], rows, title="What moved that day")
+    output.say()
+    if output.is_narrow():
+        output.say("What moved that day", output.STRONG)
+        for _, source, target, (outcome, style), fields in rows:
+            output.say(f"  {outcome}  {source}", style)
+            output.say(f"        →  {target}{f'  ({fields})' if fields else ''}")
+    else:
+        output.table(["flow", "from", "to", "", "fields changed"], rows, title="What moved that day")
 
 
 def _explain(installation: Installation, deal: str, order: str, invoice: str) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 #: Where standard output is no terminal: wide enough that no id is broken over two lines.
 _FILE_WIDTH = 180
+_ROOM_FOR_IDS = 120
 #: A record's name must not move the cursor or colour the terminal of whoever reads it.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -28,6 +29,11 @@ def console(stream: IO[str] | None = None) -> Console:
     file = stream or sys.stdout
     width = None if file.isatty() else _FILE_WIDTH
     return Console(file=file, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+
+def is_narrow() -> bool:
+    """Whether a table with record ids of both sides would break them."""
+    return console().width < _ROOM_FOR_IDS
 
 
 def plain(value: Any) -> str:

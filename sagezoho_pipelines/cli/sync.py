@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sagezoho_pipelines.cli import options, output
+from sagezoho_pipelines.cli import options, output, progress
 from sagezoho_pipelines.cli.errors import INTERRUPTED, Failed
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sagezoho_pipelines.wiring import Installation
 
 FIGURES = ("captured", "unchanged", "created", "updated", "noop", "refused", "conflicted", "retrying")
+_MOST_SHOWN = 25
 _DAY = click.DateTime(["%Y-%m-%d"])
 
 
@@ -59,8 +60,8 @@ def sync(
             reports = []
             for name in connections:
                 for flow in wanted or _enabled(installation, name):
-                    with output.busy(f"{name}: {flow} …", shown=not as_json):
-                        report = run(flow, name, instance, installation, days=days, sweep=sweep)
+                    with progress.of_run(installation, name, flow, shown=not as_json) as tick:
+                        report = run(flow, name, instance, installation, days=days, sweep=sweep, tick=tick)
                     reports.append(report)
         refused = left_behind(installation, reports)
     show_errors(reports)
@@ -69,6 +70,8 @@ def sync(
     else:
         show(reports)
         show_left_behind(refused)
+        runs = ", ".join(f"{report.flow} {report.run_id}" for report in reports)
+        output.say(f"What a run moved: sagezoho audit export --run …   ({runs})", output.DIM)
     if not all(clean(report) for report in reports):
         raise Failed("not everything reached the other side")
 
@@ -81,6 +84,7 @@ def run(
     *,
     days: tuple[date, date] | None = None,
     sweep: bool = False,
+    tick: Callable[[], None] = lambda: None,
 ) -> RunReport:
     """One run. When it is interrupted, what is under way is settled first; then KeyboardInterrupt is raised."""
     from sagezoho_pipelines.cli.runs import run_flow_job
@@ -90,30 +94,30 @@ def run(
             flow, connection, instance=instance, installation=installation, days=days, sweep=sweep, actor=actor()
         )
 
-    return _attended(work, installation.interrupted)
+    return _attended(work, installation.interrupted, tick)
 
 
-def _attended(work: Callable[[], RunReport], interrupted: threading.Event) -> RunReport:
+def _attended(work: Callable[[], RunReport], interrupted: threading.Event, tick: Callable[[], None]) -> RunReport:
     """Work in another thread: in the main one Dagster holds signals back, and Ctrl-C would do nothing."""
     with ThreadPoolExecutor(1, thread_name_prefix="sync") as pool:
         future = pool.submit(work)
         try:
-            _wait(future)
+            _wait(future, tick)
         except KeyboardInterrupt:
             interrupted.set()
             output.warn("Stopping: what is under way is finished first. Once more ends it at once.")
             try:
-                _wait(future)
+                _wait(future, tick)
             except KeyboardInterrupt:
                 os._exit(INTERRUPTED)  # as safe as a crash: what was sent is read back by the next run
             raise
         return future.result()
 
 
-def _wait(future: Future[RunReport]) -> None:
+def _wait(future: Future[RunReport], tick: Callable[[], None]) -> None:
     """In short turns, so that signals get in on every platform."""
-    while not wait([future], timeout=0.5).done:
-        pass
+    while not wait([future], timeout=0.2).done:
+        tick()
 
 
 def actor() -> str:
@@ -141,19 +145,25 @@ def dagster_instance() -> Iterator[DagsterInstance]:
 
 
 def show(reports: Sequence[RunReport]) -> None:
-    """A row for each run."""
-    several = len({report.connection for report in reports}) > 1
-    rows = []
-    for report in reports:
-        styles = {"refused": output.BAD, "conflicted": output.BAD, "retrying": output.WARN, "created": output.GOOD}
-        figures = [(report.figures[name], styles.get(name, "") if report.figures[name] else "") for name in FIGURES]
-        name = f"{report.connection} {report.flow}" if several else report.flow
-        state = ("failed", output.BAD) if not report.success else ("", "")
-        rows.append((name, *figures, sum(report.calls.values()), report.credits, state, report.run_id))
-    columns = ["flow", *FIGURES, "calls", "credits", "", "run"]
-    output.table(columns, rows, numbers=[*FIGURES, "calls", "credits"])
+    """A column for each flow, so that it fits a narrow terminal; a table for each connection."""
+    for connection in dict.fromkeys(report.connection for report in reports):
+        mine = [report for report in reports if report.connection == connection]
+        flows = [report.flow for report in mine]
+        rows: list[list[Any]] = [[name, *(_figure(report, name) for report in mine)] for name in FIGURES]
+        rows.append(["calls", *(sum(report.calls.values()) for report in mine)])
+        rows.append(["credits", *(report.credits for report in mine)])
+        rows.append(["run", *((report.run_id[:8], output.DIM) for report in mine)])
+        if not all(report.success for report in mine):
+            rows.append(["", *(("", "") if report.success else ("failed", output.BAD) for report in mine)])
+        output.table([connection, *flows], rows, numbers=flows)
     for note in dict.fromkeys(note for report in reports for note in report.notes):
         output.say(f"Note: {note}", output.WARN)
+
+
+def _figure(report: RunReport, name: str) -> tuple[int, str]:
+    styles = {"refused": output.BAD, "conflicted": output.BAD, "retrying": output.WARN, "created": output.GOOD}
+    count = report.figures[name]
+    return count, styles.get(name, "") if count else output.DIM
 
 
 def show_errors(reports: Sequence[RunReport]) -> None:
@@ -178,20 +188,19 @@ def left_behind(installation: Installation, reports: Sequence[RunReport]) -> lis
 
 
 def show_left_behind(refused: Sequence[Mapping[str, Any]]) -> None:
+    """Each record with the other side's words, and how to see all about it."""
     if not refused:
         return
     from sagezoho_pipelines.cli.records import record
 
-    rows = [
-        (
-            (one["state"], output.BAD),
-            record(one["system"], one["entity"], one["record"]),
-            one["name"],
-            _words(one["error"]),
+    output.say("Did not reach the other side", output.STRONG)
+    for one in refused[:_MOST_SHOWN]:
+        output.say(
+            f"  {one['state']}  {record(one['system'], one['entity'], one['record'])}  {one['name']}", output.BAD
         )
-        for one in refused
-    ]
-    output.table(["", "record", "name", "what the other side said"], rows, title="Did not reach the other side")
+        output.say(f"           {_words(one['error'])}")
+    if len(refused) > _MOST_SHOWN:
+        output.say(f"  … and {len(refused) - _MOST_SHOWN} more: --json lists them all")
     output.say(f"All about one of them: sagezoho explain {refused[0]['record']}")
 
 

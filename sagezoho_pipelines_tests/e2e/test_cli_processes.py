@@ -125,7 +125,7 @@ def test_the_demo_plays_a_day_and_leaves_no_process_behind(tmp_path: Path) -> No
     (tmp_path / "sagezoho.yaml").write_text("the user's own\n")
 
     done = subprocess.run(
-        [*COMMAND, "demo", "--vendors", "12", "--deals", "8"],
+        [*COMMAND, "demo"],
         capture_output=True, text=True, timeout=110, check=False, cwd=tmp_path, env=environment(tmp_path),
     )  # fmt: skip
 
