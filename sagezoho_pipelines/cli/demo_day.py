@@ -75,7 +75,7 @@ class People:
         return f"Sage 300: invoice {invoice} was paid; {paid['CustomerCurrencyAmountDue']} is still due"
 
     def _open_deal(self) -> Mapping[str, Any]:
-        """An open deal over an amount, of an account that has an address; made where the seed has none."""
+        """An open deal over an amount, of an account with an address; made where the seed has none that tells more."""
         accounts = {str(row["id"]): row for row in self._rows(self._zoho, "Accounts")}
         whole = {key for key, row in accounts.items() if all(row.get(name) for name in _ADDRESS)}
         quoted = {str((row.get("Deal_Name") or {}).get("id")) for row in self._rows(self._zoho, "Quotes")}
@@ -90,12 +90,15 @@ class People:
             and str(deal["id"]) not in quoted
             and _account_of(deal) in whole
         ]
-        if suitable:  # rather one whose account is no customer yet: it becomes one on the way
-            return min(suitable, key=lambda deal: _account_of(deal) in customers)
-        if not whole:
+        # Rather one whose account is no customer yet, so that it becomes one on the way.
+        fresh = [deal for deal in suitable if _account_of(deal) not in customers]
+        ids = sorted(whole - customers) or sorted(whole)
+        if fresh or (suitable and not whole - customers):
+            return (fresh or suitable)[0]
+        if not ids:
             raise SagezohoError("The sandbox's Zoho has no account with an address; run the demo with more deals.")
         name, amount = "Reception refit", "12500.00"
-        made = self._act(self._zoho, "add_deal", name=name, account_id=min(whole), amount=amount)
+        made = self._act(self._zoho, "add_deal", name=name, account_id=ids[0], amount=amount)
         return {"id": made["id"], "Deal_Name": name, "Amount": amount}
 
     def _rows(self, origin: str, collection: str) -> list[dict[str, Any]]:
