@@ -91,7 +91,9 @@ def _module(zoho: ZohoCrm, module: str, fields: Sequence[CustomField]) -> Iterat
         elif report.state == "refused" and field.api_name in errors:
             error = errors[field.api_name]
             note = f"{error.code}: {error.text} {error.advice}".strip()
-            yield FieldReport(module, field.label, field.api_name, "refused", note)
+            # The edition is full: what only refines the sync may be left out.
+            full = field.optional and error.code == "LICENSE_LIMIT_EXCEEDED"
+            yield FieldReport(module, field.label, field.api_name, "skipped" if full else "refused", note)
         else:
             yield report
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError
+from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError, Verdict
 from sagezoho_pipelines.domain.mapping import TargetMapping
 from sagezoho_pipelines.domain.records import Link, Outcome, Row, System
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.ports import RowResult
 from sagezoho_pipelines.engine.settling import Movement
+from sagezoho_pipelines.mappings import custom_fields
+
+#: How Zoho points at the id of the record itself, not at one inside a lookup.
+_RECORD_ID = re.compile(r"(\$\.data\[\d+\]\.)?id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +122,44 @@ def write(ctx: Context, writes: Sequence[ZohoWrite], *, unique: str) -> list[Zoh
     return done
 
 
+def explained(write: ZohoWrite, error: VendorError) -> VendorError:
+    """An update of a record that Zoho no longer has is a conflict: a person deleted what Sage still names."""
+    if write.link is None or error.code != "INVALID_DATA" or not _RECORD_ID.fullmatch(error.field):
+        return error
+    return VendorError(
+        system=System.ZOHO_CRM,
+        code="RECORD_DELETED",
+        text=f"{write.module} {write.link.zoho_id} is no longer in Zoho",
+        verdict=Verdict.CONFLICT,
+        advice="restore it from Zoho's recycle bin and retry this, or dismiss it",
+    )
+
+
 def require_fields(ctx: Context, module: str, names: Sequence[str]) -> None:
     """Stop before the first write when Zoho lacks a field we write: it would ignore the value without a word."""
-    known: set[str] = ctx.facts.get(
-        f"zoho fields {module}", lambda: {str(field["api_name"]) for field in ctx.zoho.fields(module)}
-    )
-    missing = sorted(set(names) - known)
+    missing = sorted({*names} - known_fields(ctx, module) - {"id"} - _optional(module))
     if missing:
         raise ConfigurationError(
             f"{ctx.connection}: Zoho's {module} module has no field {', '.join(missing)}. "
             f"Run 'sagezoho setup --connection {ctx.connection}' to create the fields it needs."
         )
+
+
+def readable(ctx: Context, module: str, names: Sequence[str]) -> tuple[str, ...]:
+    """The fields to ask for: optional ones that this organisation does without are left out."""
+    absent = _optional(module) - known_fields(ctx, module)
+    return tuple(name for name in names if name not in absent)
+
+
+def known_fields(ctx: Context, module: str) -> set[str]:
+    known: set[str] = ctx.facts.get(
+        f"zoho fields {module}", lambda: {str(field["api_name"]) for field in ctx.zoho.fields(module)}
+    )
+    return known
+
+
+def _optional(module: str) -> set[str]:
+    return {field.api_name for field in custom_fields() if field.module == module and field.optional}
 
 
 def written_fields(mapping: TargetMapping) -> list[str]:

@@ -15,13 +15,17 @@ from sagezoho_pipelines.domain.mapping import FlowMapping, parse
 
 @dataclass(frozen=True, slots=True)
 class CustomField:
-    """A custom field our mappings write: `api_name` as Zoho derives it from the label."""
+    """A custom field our mappings read or write: `api_name` as Zoho derives it from the label.
+
+    An `optional` one only refines what is done: an edition whose limit is used up does without.
+    """
 
     module: str
     label: str
     type: str
     length: int | None = None
     unique: bool = False
+    optional: bool = False
 
     @property
     def api_name(self) -> str:

@@ -172,6 +172,7 @@ class AppHost:
                 access_log=False,
                 log_level="error",
                 server_header=False,
+                date_header=False,
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=1,
             )

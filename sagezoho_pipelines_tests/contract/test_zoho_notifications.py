@@ -229,7 +229,7 @@ def test_people_change_records_under_their_own_name(zoho: Service, hook: Subscri
     act["close_deal"]({"deal_id": deal})
     (told,) = _heard(zoho, hook)
     assert told["affected_values"][0]["values"]["Stage"] == "Closed Won"
-    lines = [{"product_code": "A1-103/0", "quantity": 3, "price": 80.25}]
+    lines = [{"product_code": "A1-110/2", "quantity": 3, "price": 80.25}]
     quote = act["add_quote"]({"deal_id": deal, "lines": lines})["id"]
     act["accept_quote"]({"quote_id": quote})
     record = zoho.record("Quotes", quote)

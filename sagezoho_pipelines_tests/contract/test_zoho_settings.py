@@ -185,7 +185,7 @@ def test_the_seed_holds_what_real_organisations_hold() -> None:
     assert any(one["Account_Name"] is None for one in deals)
     accepted = [one for one in world.state("Quotes") if one["Quote_Stage"] in ("Closed Won", "Confirmed")]
     codes = {line["Product_Name"]["Product_Code"] for one in accepted for line in one["Quoted_Items"]}
-    assert {"A1-103/0", "S1-200/0"} <= codes
+    assert {"A1-110/2", "A1-140/0"} <= codes
     assert any(not one["Shipping_Street"] for one in world.state("Accounts"))
     with pytest.raises(KeyError):
         world.state("Nothing")

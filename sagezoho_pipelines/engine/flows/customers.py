@@ -29,7 +29,7 @@ def account_fields(ctx: Context) -> tuple[str, ...]:
     number = ctx.settings.flows.customers.number
     chosen = {number.field} if number.rule == "field" else set()
     ship_to = {source.split(".", 1)[1] for source in _account_sources(ctx)}
-    return tuple(sorted({*ctx.mappings[FLOW].source_fields(), *chosen, *ship_to}))
+    return zoho_target.readable(ctx, "Accounts", sorted({*ctx.mappings[FLOW].source_fields(), *chosen, *ship_to}))
 
 
 def _account_sources(ctx: Context) -> set[str]:
@@ -125,7 +125,7 @@ class CustomersHandler:
         try:
             created = sage_target.create(ctx, ENTITY_SET, body, intent, read_back)
         except VendorError as error:
-            if error.code not in _NUMBER_IS_GONE:
+            if error.code not in _NUMBER_IS_GONE or error.verdict is Verdict.RETRY:
                 raise
             settlement = settling.failed(ctx, FLOW, change, error, target=self.target, operation="create")
             return replace(settlement, intents=[(intent.id, "refused", "")])

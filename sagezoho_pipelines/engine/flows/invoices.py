@@ -226,7 +226,8 @@ class InvoicesHandler:
         change, write, intent = document.change, document.write, document.intent
         error = write.error
         if error is not None:
-            if error.code == "DUPLICATE_DATA" and error.field == KEY_FIELD:
+            error = zoho_target.explained(write, error)
+            if error.code == "DUPLICATE_DATA" and error.field.endswith(KEY_FIELD):
                 error = replace_verdict(error, Verdict.RETRY)
             settlement = settling.failed(ctx, FLOW, change, error, target=self.target, links=document.links)
             if intent is not None and error.verdict is Verdict.REFUSE:

@@ -27,7 +27,7 @@ _READ_BACK = ("OrderUniquifier", "OrderNumber", "OrderReference", "CustomerNumbe
 
 
 def deal_fields(ctx: Context) -> tuple[str, ...]:
-    return tuple(sorted({*ctx.mappings[FLOW].source_fields(), *_DEAL_FIELDS}))
+    return zoho_target.readable(ctx, "Deals", sorted({*ctx.mappings[FLOW].source_fields(), *_DEAL_FIELDS}))
 
 
 def digested_fields(ctx: Context) -> tuple[str, ...]:

@@ -120,7 +120,7 @@ class PaymentsHandler:
 
     def _settlement(self, ctx: Context, change: Change, write: ZohoWrite) -> Settlement:
         if write.error is not None:
-            return settling.failed(ctx, FLOW, change, write.error, target=self.target)
+            return settling.failed(ctx, FLOW, change, zoho_target.explained(write, write.error), target=self.target)
         if write.link is None:
             return settling.settled(ctx, FLOW, change, Outcome.SKIPPED)
         return settling.settled(

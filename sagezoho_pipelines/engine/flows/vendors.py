@@ -123,7 +123,7 @@ class VendorsHandler:
         """The accounts that were written are linked whatever became of their contacts."""
         change, account, contact = delivery.change, delivery.account, delivery.contact
         if account.error is not None:
-            return settling.failed(ctx, FLOW, change, _explained(account, account.error), target=self.target)
+            return settling.failed(ctx, FLOW, change, zoho_target.explained(account, account.error), target=self.target)
         name = str(delivery.document.get("VendorName") or "")
         links = [account.new_link(_link(ctx, change, "Accounts", name, account.after.get("Account_Name")))]
         movements = [account.movement()] if account.sent else []
@@ -132,7 +132,7 @@ class VendorsHandler:
                 ctx,
                 FLOW,
                 change,
-                _explained(contact, contact.error),
+                zoho_target.explained(contact, contact.error),
                 target=(System.ZOHO_CRM, "Contacts"),
                 links=links,
                 movements=movements,
@@ -155,7 +155,7 @@ class VendorsHandler:
         write = ZohoWrite("Accounts", mapping, link, after, mapping.changes(link.written, after, creating=False))
         done = zoho_target.write(ctx, [write], unique=ACCOUNT_KEY)[0]
         if done.error is not None:
-            return settling.failed(ctx, FLOW, change, _explained(done, done.error), target=self.target)
+            return settling.failed(ctx, FLOW, change, zoho_target.explained(done, done.error), target=self.target)
         return settling.settled(
             ctx,
             FLOW,
@@ -188,16 +188,3 @@ def _failed_write(write: ZohoWrite, error: VendorError) -> ZohoWrite:
     if error.verdict is Verdict.FATAL:
         raise error
     return ZohoWrite(write.module, write.mapping, write.link, write.after, write.sent, RowResult(error=error))
-
-
-def _explained(write: ZohoWrite, error: VendorError) -> VendorError:
-    """An update of a record that Zoho no longer has is a conflict: a person deleted what Sage still names."""
-    if write.link is not None and error.code == "INVALID_DATA" and error.field in {"id", ""}:
-        return VendorError(
-            system=System.ZOHO_CRM,
-            code=error.code,
-            text=f"{write.module} {write.link.zoho_id} is no longer in Zoho",
-            verdict=Verdict.CONFLICT,
-            advice="restore it from Zoho's recycle bin, or dismiss this",
-        )
-    return error

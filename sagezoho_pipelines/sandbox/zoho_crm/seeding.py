@@ -17,11 +17,11 @@ from sagezoho_pipelines.sandbox.zoho_crm.writes import Writer
 EPOCH = datetime(2026, 2, 2, 8, 0, tzinfo=UTC)
 SPAN_SECONDS = 200 * 24 * 3600
 ITEMS = (
-    ("A1-103/0", "Fluorescent Desk Lamp", "95.00", "Each"),
+    ("A1-110/2", "Fluorescent Desk Lamp", "95.00", "Each"),
     ("A1-105/0", "Halogen Desk Lamp", "122.40", "Each"),
-    ("A1-310/0", "Pole Lamp", "61.99", "Each"),
-    ("S1-200/0", "Wall Sconce", "44.75", "Each"),
-    ("SERVICE", "On-site Installation", "120.00", "Hours"),
+    ("A1-120/0", "Pole Lamp", "61.99", "Each"),
+    ("A1-140/0", "Wall Sconce", "44.75", "Each"),
+    ("PART-036", "On-site Installation", "120.00", "Hours"),
 )
 FIRST = (
     "Aino",

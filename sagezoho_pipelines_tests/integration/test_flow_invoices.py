@@ -1,0 +1,183 @@
+"""Invoices: what Sage bills for our orders is in Zoho once, line by line, with what is still open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from sagezoho_pipelines.domain.records import Outcome
+from sagezoho_pipelines_tests.bench import Bench, bench
+
+
+@pytest.fixture
+def desk(engine: Engine) -> Iterator[Bench]:
+    with bench(engine, vendors=5, deals=0) as made:
+        yield made
+
+
+def _order(desk: Bench) -> str:
+    """A delivered order with two item lines; its number."""
+    account = desk.act(
+        "zoho_crm", "add_account", name="Harbour Lights Ltd",
+        values={"Billing_Street": "1 Quay", "Billing_City": "Vancouver", "Billing_State": "BC", "Billing_Code": "V6B",
+                "Billing_Country": "Canada"},
+    )  # fmt: skip
+    deal = desk.act("zoho_crm", "add_deal", name="Refit", account_id=account["id"], amount="100", stage="Closed Won")
+    lines = [
+        {"product_code": "A1-105/0", "quantity": 4, "price": 25},
+        {"product_code": "A1-105/0", "quantity": 2, "price": 10},
+    ]
+    desk.act("zoho_crm", "add_quote", deal_id=deal["id"], lines=lines, stage="Closed Won")
+    tally = desk.sync("customers", "orders")
+    assert tally.left_over == 0
+    [link] = desk.query("SELECT sage_id FROM sagezoho.links WHERE sage_entity = 'orders'")
+    return str(link["sage_id"])
+
+
+def _invoices(desk: Bench) -> list[dict[str, Any]]:
+    return desk.state("zoho_crm", "Invoices")
+
+
+def _sage_invoice(desk: Bench, order: str) -> dict[str, Any]:
+    rows = [row for row in desk.state("sage300", "OEInvoices") if str(row["OrderNumber"]).strip() == order]
+    assert len(rows) == 1
+    return rows[0]
+
+
+def test_an_invoiced_order_is_one_zoho_invoice_with_its_lines_and_totals(desk: Bench) -> None:
+    order = _order(desk)
+    desk.act("sage300", "ship_and_invoice_order", order=order)
+    assert desk.sync("invoices").left_over == 0
+    sage = _sage_invoice(desk, order)
+    [invoice] = _invoices(desk)
+    number = str(sage["InvoiceNumber"]).strip()
+    assert invoice["Sage_Invoice_Number"] == number
+    assert invoice["Sage_Invoice_Key"] == f"SAMINC/{number}"
+    assert invoice["Sage_Order_Number"] == order
+    assert invoice["Sage_Total"] == sage["InvoiceTotalWithTax"]
+    assert invoice["Sage_Open_Amount"] == sage["InvoiceTotalWithTax"]
+    assert invoice["Sage_Payment_Status"] == "Open"
+    rows = [(row["Quantity"], row["List_Price"]) for row in invoice["Invoiced_Items"]]
+    assert rows == [(4, 25), (2, 10)]
+    [deal] = desk.query("SELECT zoho_id FROM sagezoho.links WHERE sage_entity = 'orders'")
+    assert invoice["Deal_Name__s"]["id"] == deal["zoho_id"]
+
+
+def test_invoices_that_are_not_ours_stay_in_sage(desk: Bench) -> None:
+    assert desk.state("sage300", "OEInvoices")
+    desk.sync("invoices")
+    assert _invoices(desk) == []
+
+
+def test_an_existing_product_is_used_by_its_code(desk: Bench) -> None:
+    before = {str(row["id"]) for row in desk.state("zoho_crm", "Products")}
+    order = _order(desk)
+    desk.act("sage300", "ship_and_invoice_order", order=order)
+    desk.sync("invoices")
+    [invoice] = _invoices(desk)
+    assert {str(row["Product_Name"]["id"]) for row in invoice["Invoiced_Items"]} <= before
+    assert {str(row["id"]) for row in desk.state("zoho_crm", "Products")} == before
+
+
+def test_a_payment_brings_the_open_amount_down(desk: Bench) -> None:
+    order = _order(desk)
+    desk.act("sage300", "ship_and_invoice_order", order=order)
+    desk.sync("invoices")
+    number = str(_sage_invoice(desk, order)["InvoiceNumber"]).strip()
+    desk.act("sage300", "receive_payment", document=number, amount="50")
+    assert desk.sync("invoices").count(Outcome.UPDATED) == 1
+    [invoice] = _invoices(desk)
+    assert invoice["Sage_Open_Amount"] == invoice["Sage_Total"] - Decimal("50")
+    desk.act("sage300", "receive_payment", document=number)
+    desk.sync("invoices")
+    [invoice] = _invoices(desk)
+    assert invoice["Sage_Open_Amount"] == 0
+    assert invoice["Sage_Payment_Status"] == "Paid"
+    assert len(invoice["Invoiced_Items"]) == 2
+    desk.reset_counters()
+    assert desk.sync("invoices").left_over == 0
+    assert desk.writes()["zoho_crm"] == 0
+
+
+def test_a_lost_answer_does_not_double_the_invoice_or_its_lines(desk: Bench) -> None:
+    order = _order(desk)
+    desk.act("sage300", "ship_and_invoice_order", order=order)
+    desk.sandbox.zoho_crm.world.faults.add("reset_after", method="POST", path="/Invoices", times=1)
+    tally = desk.sync("invoices")
+    desk.later(minutes=10)
+    tally = desk.sync("invoices") if tally.left_over else tally
+    assert tally.left_over == 0
+    [invoice] = _invoices(desk)
+    assert len(invoice["Invoiced_Items"]) == 2
+    assert len(desk.query("SELECT 1 FROM sagezoho.links WHERE sage_entity = 'invoices'")) == 1
+
+
+def test_a_kill_after_the_insert_is_settled_by_reading_back(desk: Bench) -> None:
+    order = _order(desk)
+    desk.act("sage300", "ship_and_invoice_order", order=order)
+    desk.sync("invoices")
+    from sqlalchemy import text
+
+    with desk.engine.begin() as connection:
+        connection.execute(text("DELETE FROM sagezoho.links WHERE sage_entity = 'invoices'"))
+        connection.execute(text("DELETE FROM sagezoho.records WHERE entity = 'invoices'"))
+    assert desk.sync("invoices").left_over == 0
+    [invoice] = _invoices(desk)
+    assert len(invoice["Invoiced_Items"]) == 2
+
+
+def test_a_changed_invoice_rewrites_its_lines_by_row_id(desk: Bench) -> None:
+    order = _order(desk)
+    desk.act("sage300", "ship_and_invoice_order", order=order)
+    desk.sync("invoices")
+    [before] = _invoices(desk)
+    document = _sage_invoice(desk, order)
+    table = desk.sandbox.sage300.world.table("OEInvoices")
+    kept, *_dropped = document["InvoiceDetails"]
+    table.put(
+        {**document, "InvoiceDetails": [{**kept, "Description": "Corrected"}], "InvoiceTotalWithTax": Decimal("111")}
+    )
+    assert desk.sync("invoices").count(Outcome.UPDATED) == 1
+    [after] = _invoices(desk)
+    assert [row["Description"] for row in after["Invoiced_Items"]] == ["Corrected"]
+    assert after["Invoiced_Items"][0]["id"] == before["Invoiced_Items"][0]["id"]
+    assert after["Sage_Total"] == Decimal("111")
+
+
+def test_a_service_invoice_of_a_posted_receivables_batch_arrives_once(desk: Bench) -> None:
+    order = _order(desk)
+    [link] = desk.query("SELECT details FROM sagezoho.links WHERE sage_entity = 'orders'")
+    batch = desk.act(
+        "sage300",
+        "add_ar_batch",
+        customer=link["details"]["customer"],
+        amount="300",
+        order=order,
+        description="Install",
+    )
+    desk.sync("invoices")
+    assert _invoices(desk) == []
+    desk.act("sage300", "post_ar_batch", batch=batch["BatchNumber"])
+    tally = desk.sync("invoices")
+    assert tally.left_over == 0, desk.query("SELECT error FROM sagezoho.changes WHERE state='refused'")
+    desk.sync("invoices")
+    [invoice] = _invoices(desk)
+    assert invoice["Sage_Order_Number"] == order
+    assert len(invoice["Invoiced_Items"]) == 1
+    number = str(invoice["Sage_Invoice_Number"])
+    desk.act("sage300", "receive_payment", document=number)
+    desk.sync("invoices")
+    [invoice] = _invoices(desk)
+    assert invoice["Sage_Payment_Status"] == "Paid"
+
+
+def test_below_professional_the_flow_rests_and_says_so(engine: Engine) -> None:
+    with bench(engine, vendors=3, deals=0, edition="standard") as desk:
+        tally = desk.sync("vendors", "invoices")
+        assert tally.count(Outcome.CREATED) == 3
+        assert [note for note in tally.notes if "Professional or higher" in note] == tally.notes[-1:]
+        assert len(tally.notes) == 1

@@ -1,0 +1,269 @@
+"""Customers and orders: a won deal is one order of one customer in Sage, whatever breaks on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from sagezoho_pipelines.domain.records import Outcome
+from sagezoho_pipelines_tests.bench import Bench, bench
+
+
+@pytest.fixture
+def desk(engine: Engine) -> Iterator[Bench]:
+    with bench(engine, vendors=5, deals=0) as made:
+        yield made
+
+
+_ADDRESS = {
+    "Billing_Street": "12 Harbour Road\nSuite 4", "Billing_City": "Vancouver", "Billing_State": "BC",
+    "Billing_Code": "V6B 1A1", "Billing_Country": "Canada", "Phone": "604-555-0100",
+}  # fmt: skip
+
+
+def _account(desk: Bench, name: str = "Harbour Lights Ltd", **values: Any) -> str:
+    return str(desk.act("zoho_crm", "add_account", name=name, values={**_ADDRESS, **values})["id"])
+
+
+def _deal(desk: Bench, account: str | None, name: str = "Refit", amount: str | None = "1250.00", **more: Any) -> str:
+    return str(
+        desk.act("zoho_crm", "add_deal", name=name, account_id=account, amount=amount, stage="Closed Won", **more)["id"]
+    )
+
+
+def _orders(desk: Bench) -> list[dict[str, Any]]:
+    """The orders that carry a deal's id as reference."""
+    return [row for row in desk.state("sage300", "OEOrders") if str(row["OrderReference"]).strip().isdigit()]
+
+
+def _customers(desk: Bench) -> list[dict[str, Any]]:
+    return [row for row in desk.state("sage300", "ARCustomers") if str(row["CustomerNumber"]).startswith("Z0")]
+
+
+def _inbox(desk: Bench) -> list[Any]:
+    return list(
+        desk.query("SELECT key, error FROM sagezoho.changes WHERE state IN ('refused', 'conflicted') ORDER BY id")
+    )
+
+
+def test_a_won_deal_is_one_order_of_a_new_customer(desk: Bench) -> None:
+    deal = _deal(desk, _account(desk), Customer_PO_Number="", values={"Customer_PO_Number": "PO-9"})
+    assert desk.sync("customers", "orders").left_over == 0
+    [customer], [order] = _customers(desk), _orders(desk)
+    assert str(customer["CustomerName"]).strip() == "Harbour Lights Ltd"
+    assert customer["CustomerNumber"] == "Z000001"
+    assert [str(customer[f"AddressLine{n}"]).strip() for n in (1, 2)] == ["12 Harbour Road", "Suite 4"]
+    assert str(order["OrderReference"]).strip() == deal
+    assert order["CustomerNumber"] == "Z000001"
+    assert str(order["PurchaseOrderNumber"]).strip() == "PO-9"
+    assert str(order["ShipToCity"]).strip() == "Vancouver"
+    [line] = order["OrderDetails"]
+    assert line["LineType"] == "Miscellaneous"
+    assert line["ExtendedAmount"] == Decimal("1250")
+
+
+def test_two_deals_of_one_account_share_its_customer(desk: Bench) -> None:
+    account = _account(desk)
+    _deal(desk, account, "First")
+    _deal(desk, account, "Second")
+    desk.sync("orders")
+    assert len(_customers(desk)) == 1
+    assert len(_orders(desk)) == 2
+
+
+def test_a_deal_that_is_not_won_stays_in_zoho(desk: Bench) -> None:
+    deal = str(desk.act("zoho_crm", "add_deal", name="Open", account_id=_account(desk), amount="5")["id"])
+    desk.sync("customers", "orders")
+    assert _orders(desk) == []
+    desk.act("zoho_crm", "close_deal", deal_id=deal)
+    desk.sync("customers", "orders")
+    assert [str(order["OrderReference"]).strip() for order in _orders(desk)] == [deal]
+
+
+def test_the_accepted_quote_gives_the_lines(desk: Bench) -> None:
+    deal = _deal(desk, _account(desk))
+    lines = [
+        {"product_code": "A1-105/0", "quantity": 4, "price": 25, "discount": 10},
+        {"product_code": "A1-105/0", "quantity": 1, "price": "7.5"},
+    ]
+    quote = desk.act("zoho_crm", "add_quote", deal_id=deal, lines=lines)
+    desk.act("zoho_crm", "accept_quote", quote_id=quote["id"])
+    assert desk.sync("orders").left_over == 0
+    [order] = _orders(desk)
+    first, second = order["OrderDetails"]
+    assert str(first["Item"]).strip() in {"A1-105/0", "A11050"}
+    assert first["QuantityOrdered"] == 4
+    assert first["PricingUnitPrice"] == 25
+    assert first["ExtendedAmount"] - Decimal("10") in {Decimal("90"), Decimal("80")}
+    assert second["ExtendedAmount"] == Decimal("7.5")
+
+
+def test_a_subform_gives_the_lines_where_it_is_configured(engine: Engine) -> None:
+    subform = {"field": "Deal_Items", "product": "Product", "quantity": "Quantity", "price": "Rate"}
+    with bench(
+        engine, vendors=2, deals=0, flows={"orders": {"lines": ["subform", "amount"], "subform": subform}}
+    ) as desk:
+        products = desk.state("zoho_crm", "Products")
+        product = next(row for row in products if row["Product_Code"] == "A1-105/0")
+        rows = [{"Product": {"id": product["id"]}, "Quantity": 3, "Rate": 11}]
+        _deal(desk, _account(desk), values={"Deal_Items": rows})
+        tally = desk.sync("orders")
+        assert tally.left_over == 0, _inbox(desk)
+        [order] = _orders(desk)
+        assert [(line["QuantityOrdered"], line["PricingUnitPrice"]) for line in order["OrderDetails"]] == [(3, 11)]
+
+
+@pytest.mark.parametrize(
+    ("account", "amount", "code", "words"),
+    [(False, "10", "ACCOUNT_MISSING", "has no account"), (True, None, "NO_LINES", "no amount")],
+)
+def test_what_cannot_be_ordered_is_refused_with_the_remedy(
+    desk: Bench, account: bool, amount: str | None, code: str, words: str
+) -> None:
+    _deal(desk, _account(desk) if account else None, amount=amount)
+    assert desk.sync("orders").count(Outcome.REFUSED) == 1
+    [entry] = _inbox(desk)
+    assert entry["error"]["code"] == code
+    assert words in entry["error"]["text"]
+    assert entry["error"]["advice"]
+    assert _orders(desk) == []
+
+
+def test_a_refused_deal_delivers_when_it_is_mended(desk: Bench) -> None:
+    deal = _deal(desk, _account(desk), amount=None)
+    desk.sync("orders")
+    desk.act("zoho_crm", "edit_deal", deal_id=deal, values={"Amount": 80})
+    assert desk.sync("orders").left_over == 0
+    assert len(_orders(desk)) == 1
+    assert _inbox(desk) == []
+
+
+def test_an_unknown_item_is_refused_in_sages_own_words(desk: Bench) -> None:
+    product = desk.act(
+        "zoho_crm", "add_record", module="Products", values={"Product_Name": "Odd", "Product_Code": "NO-SUCH"}
+    )
+    account = _account(desk)
+    deal = _deal(desk, account)
+    desk.act(
+        "zoho_crm", "add_record", module="Quotes",
+        values={
+            "Subject": "Q", "Quote_Stage": "Closed Won", "Deal_Name": {"id": deal}, "Account_Name": {"id": account},
+            "Quoted_Items": [{"Product_Name": {"id": product["id"]}, "Quantity": 1, "List_Price": 1}],
+        },
+    )  # fmt: skip
+    desk.sync("orders")
+    [entry] = _inbox(desk)
+    assert entry["error"]["code"] == "FieldInvalid"
+    assert "NO-SUCH does not exist" in entry["error"]["text"]
+
+
+@pytest.mark.parametrize("fault", ["reset_after", "truncate"])
+def test_a_lost_answer_is_read_back_and_not_sent_again(desk: Bench, fault: Any) -> None:
+    deal = _deal(desk, _account(desk))
+    desk.sandbox.sage300.world.faults.add(fault, method="POST", path="OEOrders|ARCustomers", times=2)
+    assert desk.sync("orders").left_over == 0
+    assert len(_customers(desk)) == 1
+    assert [str(order["OrderReference"]).strip() for order in _orders(desk)] == [deal]
+    answers = desk.query("SELECT answer FROM sagezoho.audit WHERE operation = 'create' ORDER BY seq")
+    assert [entry["answer"]["read_back"] for entry in answers] == [True, True]
+
+
+def test_a_request_that_never_arrived_is_sent_again_later(desk: Bench) -> None:
+    _deal(desk, _account(desk))
+    desk.sandbox.sage300.world.faults.add("reset_before", method="POST", path="OEOrders", times=1)
+    assert desk.sync("orders").count(Outcome.RETRYING) == 1
+    assert _orders(desk) == []
+    desk.later(minutes=5)
+    assert desk.sync("orders").left_over == 0
+    assert len(_orders(desk)) == 1
+
+
+def test_a_restored_ledger_does_not_post_an_order_again(desk: Bench) -> None:
+    _deal(desk, _account(desk))
+    desk.sync("orders")
+    with desk.engine.begin() as connection:
+        from sqlalchemy import text
+
+        connection.execute(text("DELETE FROM sagezoho.links WHERE sage_entity = 'orders'"))
+        connection.execute(text("DELETE FROM sagezoho.intents WHERE target_entity = 'orders'"))
+        connection.execute(text("DELETE FROM sagezoho.records"))
+    desk.sync("orders")
+    assert len(_orders(desk)) == 1
+    assert len(desk.query("SELECT 1 FROM sagezoho.links WHERE sage_entity = 'orders'")) == 1
+
+
+def test_a_customer_number_in_use_is_passed_over(desk: Bench) -> None:
+    desk.sage().create("AR/ARCustomers", {"CustomerNumber": "Z000001", "CustomerName": "Somebody", "GroupCode": "WHL"})
+    _deal(desk, _account(desk))
+    assert desk.sync("orders").left_over == 0
+    [order] = _orders(desk)
+    assert order["CustomerNumber"] == "Z000002"
+
+
+def test_the_number_can_come_from_a_zoho_field(engine: Engine) -> None:
+    rule = {"customers": {"number": {"rule": "field"}}}
+    with bench(engine, vendors=2, deals=0, flows=rule) as desk:
+        _deal(desk, _account(desk, Sage_Customer_Number="harbour-1"))
+        desk.sync("orders")
+        [order] = _orders(desk)
+        assert order["CustomerNumber"] == "HARBOUR-1"
+
+
+def test_a_deal_changed_after_its_order_is_a_conflict_for_a_person(desk: Bench) -> None:
+    deal = _deal(desk, _account(desk))
+    desk.sync("orders")
+    desk.act("zoho_crm", "edit_deal", deal_id=deal, values={"Next_Step": "call them"})
+    assert desk.sync("orders").left_over == 0
+    desk.act("zoho_crm", "edit_deal", deal_id=deal, values={"Amount": 9999})
+    assert desk.sync("orders").count(Outcome.CONFLICTED) == 1
+    [order] = _orders(desk)
+    assert order["OrderDetails"][0]["ExtendedAmount"] == Decimal("1250")
+    assert str(order["OrderNumber"]).strip() in _inbox(desk)[0]["error"]["text"]
+
+
+def test_an_edited_account_updates_its_customer_with_the_changed_fields(desk: Bench) -> None:
+    account = _account(desk)
+    _deal(desk, account)
+    desk.sync("customers", "orders")
+    desk.act("sage300", "edit_customer", customer="Z000001", fields={"Terms": "N60"})
+    desk.act("zoho_crm", "edit_account", account_id=account, values={"Phone": "604-555-0199"})
+    assert desk.sync("customers").count(Outcome.UPDATED) == 1
+    [customer] = _customers(desk)
+    assert str(customer["PhoneNumber"]).strip() == "604-555-0199"
+    assert str(customer["Terms"]).strip() == "N60"
+
+
+def test_an_order_waits_for_its_customer_and_follows_it(desk: Bench) -> None:
+    account = _account(desk, Sage_Customer_Group="NOSUCH")
+    _deal(desk, account)
+    desk.sync("customers", "orders")
+    assert sorted(entry["error"]["code"] for entry in _inbox(desk))[0] == "CUSTOMER_MISSING"
+    assert _orders(desk) == []
+    desk.act("zoho_crm", "edit_account", account_id=account, values={"Sage_Customer_Group": "RTL"})
+    desk.later(minutes=1)
+    desk.ledger.enqueue([_look(desk, account)], at=desk.now())
+    desk.sync("customers", "orders")
+    assert len(_orders(desk)) == 1
+    assert _inbox(desk) == []
+
+
+def _look(desk: Bench, account: str) -> Any:
+    from sagezoho_pipelines.domain.records import Cause, Look
+
+    return Look(desk.context().zoho_entity("deal_accounts"), account, Cause.RETRY)
+
+
+def test_day_end_processing_is_waited_for(desk: Bench) -> None:
+    _deal(desk, _account(desk))
+    rule = desk.sandbox.sage300.world.faults.add("day_end")
+    assert desk.sync("orders").count(Outcome.REFUSED) == 0
+    desk.sandbox.sage300.world.faults.remove(rule.id)
+    desk.later(minutes=10)
+    desk.sync("orders")
+    desk.later(minutes=10)
+    desk.sync("orders")
+    assert len(_orders(desk)) == 1
