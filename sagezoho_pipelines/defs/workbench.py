@@ -10,7 +10,7 @@ from datetime import date
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from sagezoho_pipelines.config import Connection, Settings
+from sagezoho_pipelines.config import Connection
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.wiring import Installation
 
@@ -58,9 +58,8 @@ class Workbench:
     @cached_property
     def _impatient(self) -> Installation:
         settings = self.installation.settings
-        hurried = Settings(
-            connections={name: _hurried(connection) for name, connection in settings.connections.items()},
-            retention_days=settings.retention_days,
+        hurried = settings.model_copy(
+            update={"connections": {name: _hurried(connection) for name, connection in settings.connections.items()}}
         )
         return Installation(self.installation.env, settings=hurried, clock=self.installation.clock)
 

@@ -5,6 +5,7 @@ SagezohoError                 something a person must know; the message says wha
 ├── LedgerUnavailable         Postgres cannot be reached
 ├── CredentialsMissing        the vault holds no secret for this connection and system
 ├── VaultError                a secret cannot be opened with the master key at hand
+├── MappingFailed             an expression cannot be applied to this record
 ├── LinkTaken                 the target record is linked to another source record already
 ├── BusinessKeyTaken          another source record is about to be created under the same business key
 └── VendorError               a vendor answered with an error, or did not answer
@@ -48,6 +49,10 @@ class CredentialsMissing(SagezohoError):
 
 class VaultError(SagezohoError):
     """A secret cannot be opened or sealed: the master key is missing, malformed or not the one that sealed it."""
+
+
+class MappingFailed(SagezohoError):
+    """A mapping expression cannot be applied to a record: names the target field and the expression."""
 
 
 class LinkTaken(SagezohoError):

@@ -18,7 +18,7 @@ from jmespath.exceptions import JMESPathError
 
 from sagezoho_pipelines.domain import functions, marked_yaml
 from sagezoho_pipelines.domain.digest import digest, equal
-from sagezoho_pipelines.domain.errors import ConfigurationError
+from sagezoho_pipelines.domain.errors import ConfigurationError, MappingFailed
 from sagezoho_pipelines.domain.records import FieldChange, Row
 
 _OPTIONS = jmespath.Options(custom_functions=functions.MappingFunctions())
@@ -36,7 +36,11 @@ class FieldRule:
     compiled: Any
 
     def value(self, document: Mapping[str, Any]) -> Any:
-        found = self.compiled.search(document, options=_OPTIONS)
+        """The field's value for one record; empty text is no value. Raises MappingFailed."""
+        try:
+            found = self.compiled.search(document, options=_OPTIONS)
+        except JMESPathError as error:
+            raise MappingFailed(f"{self.target}: {self.expression!r} cannot be applied: {error}") from None
         return found if found != "" else None
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Protocol
 
-from sagezoho_pipelines.domain.errors import VendorError, Verdict
+from sagezoho_pipelines.domain.errors import MappingFailed, SagezohoError, VendorError, Verdict
 from sagezoho_pipelines.domain.records import Change, EntityRef, System
 from sagezoho_pipelines.engine import settling
 from sagezoho_pipelines.engine.context import Context
@@ -76,21 +76,41 @@ def _work(ctx: Context, handler: Handler, tally: Tally) -> None:
         if not changes:
             return
         try:
-            settlements = handler.deliver(ctx, changes)
-        except VendorError as error:
-            if error.verdict is Verdict.FATAL:
-                ctx.stop.set()
-                _give_back(ctx, changes)
-                raise
-            settlements = [
-                settling.failed(ctx, handler.flow, change, error, target=handler.target) for change in changes
-            ]
+            settlements = _attempt(ctx, handler, changes)
+            settling.settle(ctx, settlements, handler.flow, target=handler.target)
         except BaseException:
             ctx.stop.set()
             _give_back(ctx, changes)
             raise
-        ctx.ledger.settle(settlements, at=ctx.clock())
         tally.settled(settlements)
+
+
+def _attempt(ctx: Context, handler: Handler, changes: Sequence[Change]) -> list[Settlement]:
+    """Deliver a batch. One record that breaks the handler is refused by itself; the others still go through.
+
+    Raises what concerns the whole connection: fatal vendor errors, a database that is gone, a missing credential.
+    """
+    try:
+        return list(handler.deliver(ctx, changes))
+    except VendorError as error:
+        if error.verdict is Verdict.FATAL:
+            raise
+        return [settling.failed(ctx, handler.flow, change, error, target=handler.target) for change in changes]
+    except Exception as error:
+        if isinstance(error, SagezohoError) and not isinstance(error, MappingFailed):
+            raise
+        if len(changes) > 1:
+            return [settlement for change in changes for settlement in _attempt(ctx, handler, [change])]
+        log.exception("%s %s could not be delivered", changes[0].entity, changes[0].key)
+        return [settling.failed(ctx, handler.flow, changes[0], _unexpected(error), target=handler.target)]
+
+
+def _unexpected(error: Exception) -> VendorError:
+    if isinstance(error, MappingFailed):
+        advice = "correct the source record or the mapping, then retry it"
+        return settling.refusal("MAPPING_FAILED", str(error), advice=advice)
+    advice = "this is a fault of ours: the run's log has the details; please report it"
+    return settling.refusal("UNEXPECTED", f"{type(error).__name__}: {error}", advice=advice)
 
 
 def _give_back(ctx: Context, changes: Sequence[Change]) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sagezoho_pipelines.domain.digest import digest
-from sagezoho_pipelines.domain.errors import VendorError, Verdict
+from sagezoho_pipelines.domain.errors import LinkTaken, VendorError, Verdict
 from sagezoho_pipelines.domain.records import (
     AuditEntry,
     Change,
@@ -156,3 +156,32 @@ def refusal(code: str, text: str, *, field: str = "", advice: str = "", system: 
 def resolved(change: Change, payload: Row, fields: Sequence[str], name: str = "") -> Change:
     """A change that said only "look at this record", with the record as it is now."""
     return replace(change, payload=payload, digest=digest(payload, fields), name=name or change.name)
+
+
+def settle(ctx: Context, settlements: list[Settlement], flow: str, *, target: tuple[System, str]) -> None:
+    """Commit a batch. A record whose target belongs to another one becomes a conflict; the others are kept.
+
+    `settlements` is changed in place, so that it says what was committed.
+    """
+    while True:
+        try:
+            ctx.ledger.settle(settlements, at=ctx.clock())
+            return
+        except LinkTaken as taken:
+            stopped = [index for index, settlement in enumerate(settlements) if taken.link in settlement.links]
+            if not stopped:
+                raise
+            for index in stopped:
+                change = settlements[index].change
+                settlements[index] = failed(ctx, flow, change, _link_taken(taken), target=target, operation="link")
+
+
+def _link_taken(taken: LinkTaken) -> VendorError:
+    held = taken.held
+    return VendorError(
+        system=System.ZOHO_CRM,
+        code="LINK_TAKEN",
+        text=f"{held.zoho_entity} {held.zoho_id} belongs to Sage {held.sage_entity} {held.sage_id}",
+        verdict=Verdict.CONFLICT,
+        advice="decide which two records belong together: merge the duplicates, or remove the wrong link",
+    )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError, Verdict
 from sagezoho_pipelines.domain.mapping import TargetMapping
-from sagezoho_pipelines.domain.records import Link, Outcome, Row, System
+from sagezoho_pipelines.domain.records import FieldChange, Link, Outcome, Row, System
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.ports import RowResult
 from sagezoho_pipelines.engine.settling import Movement
@@ -23,7 +23,8 @@ _RECORD_ID = re.compile(r"(\$\.data\[\d+\]\.)?id")
 class ZohoWrite:
     """One target record: what it should be, what it was when we last wrote it, and what is sent.
 
-    `result` is Zoho's own answer; a write with nothing to send has none.
+    `result` is Zoho's own answer; a write with nothing to send has none. `also` are further mappings that filled
+    fields of the same record, `subforms` those that filled the rows of a subform.
     """
 
     module: str
@@ -32,6 +33,8 @@ class ZohoWrite:
     after: Row
     sent: Row
     result: RowResult | None = None
+    also: Sequence[TargetMapping] = ()
+    subforms: Mapping[str, TargetMapping] = field(default_factory=dict)
 
     @property
     def operation(self) -> str:
@@ -66,9 +69,18 @@ class ZohoWrite:
             self.record_id,
             self.operation,
             self.outcome,
-            self.mapping.trace(before, self.sent),
+            self._trace(before),
             {"id": self.record_id, "code": "SUCCESS"} if self.sent else {},
         )
+
+    def _trace(self, before: Row) -> list[FieldChange]:
+        traced = [change for mapping in (self.mapping, *self.also) for change in mapping.trace(before, self.sent)]
+        for name, mapping in self.subforms.items():
+            if name in self.sent:
+                sources = sorted({source for rule in mapping.rules for source in rule.sources})
+                expression = "; ".join(f"{rule.target}: {rule.expression}" for rule in mapping.rules)
+                traced.append(FieldChange(name, sources, expression, before.get(name), self.sent[name]))
+        return traced
 
     def new_link(self, fresh: Link) -> Link:
         """The link after this write: `fresh` where there was none, else the known one brought up to date."""
@@ -153,13 +165,13 @@ def readable(ctx: Context, module: str, names: Sequence[str]) -> tuple[str, ...]
 
 def known_fields(ctx: Context, module: str) -> set[str]:
     known: set[str] = ctx.facts.get(
-        f"zoho fields {module}", lambda: {str(field["api_name"]) for field in ctx.zoho.fields(module)}
+        f"zoho fields {module}", lambda: {str(row["api_name"]) for row in ctx.zoho.fields(module)}
     )
     return known
 
 
 def _optional(module: str) -> set[str]:
-    return {field.api_name for field in custom_fields() if field.module == module and field.optional}
+    return {one.api_name for one in custom_fields() if one.module == module and one.optional}
 
 
 def written_fields(mapping: TargetMapping) -> list[str]:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from sagezoho_pipelines.domain.records import Outcome
 from sagezoho_pipelines_tests.bench import Bench, bench
@@ -120,8 +120,6 @@ def test_a_kill_after_the_insert_is_settled_by_reading_back(desk: Bench) -> None
     order = _order(desk)
     desk.act("sage300", "ship_and_invoice_order", order=order)
     desk.sync("invoices")
-    from sqlalchemy import text
-
     with desk.engine.begin() as connection:
         connection.execute(text("DELETE FROM sagezoho.links WHERE sage_entity = 'invoices'"))
         connection.execute(text("DELETE FROM sagezoho.records WHERE entity = 'invoices'"))

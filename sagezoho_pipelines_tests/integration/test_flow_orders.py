@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
-from sagezoho_pipelines.domain.records import Outcome
+from sagezoho_pipelines.domain import mapping
+from sagezoho_pipelines.domain.records import Cause, Look, Outcome
+from sagezoho_pipelines.engine.run import run_flow
+from sagezoho_pipelines.engine.windows import Window
 from sagezoho_pipelines_tests.bench import Bench, bench
 
 
@@ -186,8 +190,6 @@ def test_a_restored_ledger_does_not_post_an_order_again(desk: Bench) -> None:
     _deal(desk, _account(desk))
     desk.sync("orders")
     with desk.engine.begin() as connection:
-        from sqlalchemy import text
-
         connection.execute(text("DELETE FROM sagezoho.links WHERE sage_entity = 'orders'"))
         connection.execute(text("DELETE FROM sagezoho.intents WHERE target_entity = 'orders'"))
         connection.execute(text("DELETE FROM sagezoho.records"))
@@ -252,8 +254,6 @@ def test_an_order_waits_for_its_customer_and_follows_it(desk: Bench) -> None:
 
 
 def _look(desk: Bench, account: str) -> Any:
-    from sagezoho_pipelines.domain.records import Cause, Look
-
     return Look(desk.context().zoho_entity("deal_accounts"), account, Cause.RETRY)
 
 
@@ -267,3 +267,54 @@ def test_day_end_processing_is_waited_for(desk: Bench) -> None:
     desk.later(minutes=10)
     desk.sync("orders")
     assert len(_orders(desk)) == 1
+
+
+def test_a_record_that_breaks_the_mapping_is_refused_alone(desk: Bench) -> None:
+    good, bad = _deal(desk, _account(desk), "Good"), _deal(desk, _account(desk, "Other Ltd"), "Bad")
+    context = desk.context()
+    broken = mapping.parse(
+        "flow: orders\nversion: 1\ncontext: [config, customer, account, line]\ntargets:\n"
+        "  orders:\n    CustomerNumber: customer.number\n    OrderReference: id\n    OrderDate: date(Closing_Date)\n"
+        "    OrderDescription: join(', ', (Deal_Name == 'Bad' && Deal_Name) || ['fine'])\n"
+        "  order_lines: {LineType: line.type, MiscellaneousChargesCode: line.charge, ExtendedAmount: line.amount}\n",
+        "mine/orders.yaml",
+    )
+    run_flow(replace(context, mappings={**context.mappings, "orders": broken}), "orders", Window.incremental())
+    assert [str(order["OrderReference"]).strip() for order in _orders(desk)] == [good]
+    [entry] = _inbox(desk)
+    assert entry["key"] == bad
+    assert entry["error"]["code"] == "MAPPING_FAILED"
+    assert "OrderDescription" in entry["error"]["text"]
+
+
+def test_a_mapping_that_reads_another_field_raises_no_conflict(desk: Bench) -> None:
+    _deal(desk, _account(desk))
+    desk.sync("orders")
+    with desk.engine.begin() as connection:
+        connection.execute(text("UPDATE sagezoho.links SET source_digest = 'older' WHERE sage_entity = 'orders'"))
+        connection.execute(text("DELETE FROM sagezoho.records WHERE entity = 'deals'"))
+    desk.reset_counters()
+    tally = desk.sync("orders")
+    assert tally.left_over == 0
+    assert tally.count(Outcome.NOOP) == 1
+    assert desk.writes()["sage300"] == 0
+
+
+def test_an_account_that_is_linked_elsewhere_is_a_conflict_and_holds_nobody_back(desk: Bench) -> None:
+    desk.sync("vendors")
+    [first, second, *_rest] = sorted(str(row["VendorNumber"]).strip() for row in desk.state("sage300", "APVendors"))
+    with desk.engine.begin() as connection:
+        connection.execute(
+            text("DELETE FROM sagezoho.links WHERE sage_entity = 'vendors' AND sage_id = :id"), {"id": first}
+        )
+        connection.execute(
+            text("UPDATE sagezoho.links SET sage_id = :new WHERE sage_id = :old AND zoho_entity = 'Accounts'"),
+            {"new": "SOMEBODY", "old": second},
+        )
+    for number in (first, second):
+        desk.act("sage300", "edit_vendor", vendor=number, fields={"City": "Moved"})
+    tally = desk.sync("vendors")
+    assert tally.count(Outcome.CONFLICTED) == 1
+    [entry] = _inbox(desk)
+    assert (entry["key"], entry["error"]["code"]) == (second, "LINK_TAKEN")
+    assert "SOMEBODY" in entry["error"]["text"]

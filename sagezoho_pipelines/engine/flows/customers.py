@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError, Verdict
+from sagezoho_pipelines.domain.errors import BusinessKeyTaken, ConfigurationError, VendorError, Verdict
 from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Link, Look, Outcome, Row, System
 from sagezoho_pipelines.engine import sage_target, settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
@@ -219,7 +219,15 @@ class CustomersHandler:
 
     def _intent(self, ctx: Context, change: Change, number: str) -> Intent:
         request = IntentRequest("sage300", "customers", number, SOURCE, change.key, change.digest or "")
-        return ctx.ledger.begin_intents(ctx.connection, [request], at=ctx.clock(), run_id=ctx.run_id)[number]
+        try:
+            return ctx.ledger.begin_intents(ctx.connection, [request], at=ctx.clock(), run_id=ctx.run_id)[number]
+        except BusinessKeyTaken:
+            raise settling.refusal(
+                "CUSTOMER_NUMBER_TAKEN",
+                f"customer number {number} is reserved for another Zoho account",
+                advice="give each account a number of its own",
+                system=System.ZOHO_CRM,
+            ) from None
 
     def _waiting_orders(self, ctx: Context, account_id: str) -> list[Look]:
         """Deals that were refused because this account was no customer yet."""

@@ -9,6 +9,7 @@ from typing import Any
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.digest import digest, equal
 from sagezoho_pipelines.domain.errors import OutcomeUnknown, VendorError, Verdict
+from sagezoho_pipelines.domain.mapping import TargetMapping
 from sagezoho_pipelines.domain.records import Change, EntityRef, Link, Outcome, Row, System
 from sagezoho_pipelines.engine import settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
@@ -148,10 +149,19 @@ class InvoicesHandler:
             for name, value in after.items()
             if (value is not None if link is None else not equal(before.get(name), value))
         }
-        return _Document(change, row, order, lines, ZohoWrite("Invoices", target, link, after, sent), ())
+        write = ZohoWrite(
+            "Invoices",
+            target,
+            link,
+            after,
+            sent,
+            also=(mapping["payments"],),
+            subforms={LINES: _line_mapping(ctx, row)},
+        )
+        return _Document(change, row, order, lines, write, ())
 
     def _lines(self, ctx: Context, row: Row, items: products.Products) -> list[Row]:
-        mapping = ctx.mappings[FLOW]["ar_invoice_lines" if _is_ar(row) else "invoice_lines"]
+        mapping = _line_mapping(ctx, row)
         lines: list[Row] = []
         for detail in row.get("InvoiceDetails") or ():
             product = items.of(_code(detail))
@@ -301,6 +311,10 @@ def _link(ctx: Context, document: _Document) -> Link:
             "customer": _customer(document.row),
         },
     )
+
+
+def _line_mapping(ctx: Context, row: Row) -> TargetMapping:
+    return ctx.mappings[FLOW]["ar_invoice_lines" if _is_ar(row) else "invoice_lines"]
 
 
 def _is_ar(row: Row) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sagezoho_pipelines.domain.criteria import Criteria, where
-from sagezoho_pipelines.domain.digest import digest
+from sagezoho_pipelines.domain.digest import digest, equal
 from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError, Verdict
 from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Link, Look, Outcome, Row, System
 from sagezoho_pipelines.engine import sage_target, settling, zoho_target
@@ -31,8 +32,11 @@ def deal_fields(ctx: Context) -> tuple[str, ...]:
 
 
 def digested_fields(ctx: Context) -> tuple[str, ...]:
-    """What makes two versions of a deal different orders; the stage that let it in does not."""
-    return tuple(sorted({*deal_fields(ctx)} - {"Stage"}))
+    """What makes two versions of a deal different orders; the stage that let it in does not.
+
+    A field that this organisation does without counts as empty, so that creating it later changes nothing.
+    """
+    return tuple(sorted({*ctx.mappings[FLOW].source_fields(), *_DEAL_FIELDS} - {"Stage"}))
 
 
 def qualifying_stages(ctx: Context) -> tuple[str, ...]:
@@ -100,6 +104,32 @@ feed = ZohoFeed(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What a deal's order is made of. `customer` is None while the account is no Sage customer."""
+
+    deal: Row
+    quotes: Sequence[str]
+    customer: Link | None
+    account: Row
+
+    def body(self, ctx: Context) -> dict[str, Any]:
+        """The order as it would be posted now. Raises the refusal of a deal that has no usable lines."""
+        mapping = ctx.mappings[FLOW]
+        document = {
+            **self.deal,
+            "account": self.account,
+            "customer": {"number": self.customer.sage_id if self.customer is not None else None},
+            "config": {"location": ctx.settings.flows.orders.location},
+        }
+        details = [
+            mapping["order_lines"].changes({}, mapping["order_lines"].apply({**document, "line": line}), creating=True)
+            for line in order_lines.lines_of(ctx, self.deal, self.quotes)
+        ]
+        header = mapping["orders"].changes({}, mapping["orders"].apply(document), creating=True)
+        return {**header, "OrderDetails": details}
+
+
 class OrdersHandler:
     """One POST an order, announced by an intent; its business key is the deal's id in `OrderReference`."""
 
@@ -123,8 +153,16 @@ class OrdersHandler:
         links = self._customers(ctx, accounts)
         ship_to = self._ship_to(ctx, accounts)
         made = ctx.ledger.links_by_zoho(ctx.connection, "Deals", "orders", [change.key for change in changes])
-        new = [change.key for change in changes if change.key in deals and change.key not in made]
-        quotes = order_lines.accepted_quotes(ctx, new)
+        moved = {
+            change.key
+            for change in changes
+            if change.key in deals
+            and (
+                change.key not in made
+                or digest(deals[change.key], digested_fields(ctx)) != made[change.key].source_digest
+            )
+        }
+        quotes = order_lines.accepted_quotes(ctx, sorted(moved))
         settlements = []
         for change in changes:
             deal = deals.get(change.key)
@@ -133,17 +171,15 @@ class OrdersHandler:
                     settlements.append(settling.settled(ctx, FLOW, change, Outcome.SKIPPED))
                     continue
                 change = settling.resolved(change, deal, digested_fields(ctx), str(deal.get("Deal_Name") or ""))
+                account = _account_id(deal)
+                draft = _Draft(deal, quotes.get(change.key, []), links.get(account), ship_to.get(account, {}))
                 if change.key in made:
-                    settlements.append(self._known(ctx, change, made[change.key]))
+                    settlements.append(self._known(ctx, change, draft, made[change.key], moved))
                 elif str(deal.get("Stage")) not in qualifying_stages(ctx):
                     settlements.append(settling.settled(ctx, FLOW, change, Outcome.SKIPPED))
                 else:
                     sage_target.hold(ctx, change)
-                    account = _account_id(deal)
-                    lines = order_lines.lines_of(ctx, deal, quotes.get(change.key, []))
-                    settlements.append(
-                        self._create(ctx, change, deal, lines, links.get(account), ship_to.get(account, {}))
-                    )
+                    settlements.append(self._create(ctx, change, draft))
             except VendorError as error:
                 if error.verdict is Verdict.FATAL:
                     raise
@@ -179,31 +215,14 @@ class OrdersHandler:
         rows = ctx.zoho.get_many("Accounts", accounts, fields=customers.account_fields(ctx))
         return {str(row["id"]): row for row in rows}
 
-    def _create(
-        self,
-        ctx: Context,
-        change: Change,
-        deal: Row,
-        lines: Sequence[order_lines.Line],
-        customer: Link | None,
-        account: Row,
-    ) -> Settlement:
+    def _create(self, ctx: Context, change: Change, draft: _Draft) -> Settlement:
+        customer = draft.customer
         if customer is None:
-            raise self._no_customer(ctx, _account_id(deal))
+            raise self._no_customer(ctx, _account_id(draft.deal))
         mapping = ctx.mappings[FLOW]
-        document = {
-            **deal,
-            "account": account,
-            "customer": {"number": customer.sage_id},
-            "config": {"location": ctx.settings.flows.orders.location},
-        }
-        header = mapping["orders"].apply(document)
-        details = [
-            mapping["order_lines"].changes({}, mapping["order_lines"].apply({**document, "line": line}), creating=True)
-            for line in lines
-        ]
-        sent = mapping["orders"].changes({}, header, creating=True)
-        body = {**sent, "OrderDetails": details}
+        body = draft.body(ctx)
+        details = body["OrderDetails"]
+        sent = {name: value for name, value in body.items() if name != "OrderDetails"}
         intent = self._intent(ctx, change, body)
         try:
             created = sage_target.create(
@@ -233,7 +252,7 @@ class OrdersHandler:
             sage_id=number,
             zoho_entity="Deals",
             zoho_id=change.key,
-            sage_name=str(header.get("OrderDescription") or ""),
+            sage_name=str(body.get("OrderDescription") or ""),
             zoho_name=change.name,
             authority=System.ZOHO_CRM,
             source_digest=change.digest,
@@ -273,14 +292,23 @@ class OrdersHandler:
             )
         return found[0] if found else None
 
-    def _known(self, ctx: Context, change: Change, link: Link) -> Settlement:
-        """A deal whose order exists: Sage's Web API cannot change orders, so a real difference is for a person."""
-        if change.digest == link.source_digest:
+    def _known(self, ctx: Context, change: Change, draft: _Draft, link: Link, moved: set[str]) -> Settlement:
+        """A deal whose order exists: Sage's Web API cannot change orders, so a real difference is for a person.
+
+        What counts is the order that the deal would be now, not the deal: a mapping that reads another field, or an
+        edit that changes nothing in the order, is no difference.
+        """
+        if change.key not in moved:
             return settling.settled(ctx, FLOW, change, Outcome.NOOP)
+        body = draft.body(ctx)
+        differing = [name for name in {**link.written, **body} if not equal(link.written.get(name), body.get(name))]
+        if not differing:
+            fresh = replace(link, source_digest=change.digest, zoho_name=change.name)
+            return settling.settled(ctx, FLOW, change, Outcome.NOOP, links=[fresh])
         error = VendorError(
             system=System.SAGE300,
             code="ORDER_EXISTS",
-            text=f"the deal changed after it became order {link.sage_id}",
+            text=f"the deal changed after it became order {link.sage_id}: {', '.join(sorted(differing))} would differ",
             verdict=Verdict.CONFLICT,
             advice=f"change order {link.sage_id} in Sage if it should follow, then dismiss this",
             details={"order": link.sage_id},
