@@ -171,6 +171,24 @@ class Retries(_Model):
     cap_seconds: float = Field(3600, gt=0)
 
 
+class Notifications(_Model):
+    """Zoho's callbacks. `url` is where the internet reaches the gateway, without `/notifications/…`; none, no channel.
+
+    A channel lives `expiry_hours` and is renewed at half of that, each time with a new token; the old one is honoured
+    `overlap_minutes` longer. `cron` is when the channel is looked at.
+    """
+
+    enabled: bool = True
+    url: _URL | Literal[""] = ""
+    expiry_hours: int = Field(24, ge=1, le=168)
+    overlap_minutes: int = Field(10, ge=1, le=60)
+    cron: str = "*/15 * * * *"
+
+    @property
+    def active(self) -> bool:
+        return self.enabled and bool(self.url)
+
+
 class Connection(_Model):
     """One Sage 300 company paired with one Zoho CRM organisation."""
 
@@ -178,20 +196,38 @@ class Connection(_Model):
     zoho_crm: ZohoCrmSettings = ZohoCrmSettings()
     flows: Flows = Flows()
     retries: Retries = Retries()
+    notifications: Notifications = Notifications()
     timezone: str = "UTC"
     sweep_cron: str = "30 2 * * *"
     lease_seconds: float = Field(600, ge=5)
 
 
+class Gateway(_Model):
+    """The process that receives callbacks. Its time-outs are in seconds, its limits are for one source address.
+
+    `trusted_proxies` may say in X-Forwarded-For whom they speak for.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = Field(8500, ge=0, le=65535)
+    max_body_kilobytes: int = Field(256, ge=1, le=10_240)
+    read_timeout: float = Field(5, gt=0, le=60)
+    requests_per_second: int = Field(1000, ge=1)
+    trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
+
+
 class Settings(_Model):
     """The whole file. `retention_days` is how long Dagster's own run records are kept; the ledger's audit is kept.
 
+    `worker_patience_seconds` is how long a due change is left to a running worker before Dagster's sensor takes it.
     `mappings` names a directory, beside the file unless absolute, whose `FLOW.yaml` replaces the shipped mapping.
     """
 
     connections: Mapping[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,30}$")], Connection]
+    gateway: Gateway = Gateway()
     mappings: str = ""
     retention_days: int = Field(90, ge=1)
+    worker_patience_seconds: float = Field(5, ge=0, le=3600)
 
     def connection(self, name: str) -> Connection:
         try:

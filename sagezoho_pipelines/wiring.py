@@ -23,6 +23,7 @@ from sagezoho_pipelines.domain.records import Change
 from sagezoho_pipelines.domain.settlement import CaptureResult
 from sagezoho_pipelines.domain.usage import Usage
 from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.ledger.channels import PostgresChannelStore
 from sagezoho_pipelines.ledger.ledger import PostgresLedger
 from sagezoho_pipelines.ledger.migrations.run import migrate
 from sagezoho_pipelines.ledger.postgres import database_url, engine_for, ensure_database
@@ -44,11 +45,15 @@ class Interrupted(SagezohoError):
 
 
 class InterruptibleLedger(PostgresLedger):
-    """Refuses to capture and to claim once `interrupted` is set: every step ends soon and leaves nothing held."""
+    """Refuses to capture and to claim once `interrupted` is set: every step ends soon and leaves nothing held.
 
-    def __init__(self, engine: Engine, interrupted: threading.Event) -> None:
+    Once `draining` is set nothing is claimed any more, as if nothing were due: what is held is finished in peace.
+    """
+
+    def __init__(self, engine: Engine, interrupted: threading.Event, draining: threading.Event) -> None:
         super().__init__(engine)
         self._interrupted = interrupted
+        self._draining = draining
 
     def capture(self, *args: Any, **options: Any) -> CaptureResult:
         self._go_on()
@@ -56,7 +61,7 @@ class InterruptibleLedger(PostgresLedger):
 
     def claim(self, *args: Any, **options: Any) -> list[Change]:
         self._go_on()
-        return super().claim(*args, **options)
+        return [] if self._draining.is_set() else super().claim(*args, **options)
 
     def _go_on(self) -> None:
         if self._interrupted.is_set():
@@ -79,6 +84,7 @@ class Installation(AbstractContextManager["Installation"]):
         self.env: Mapping[str, str] = os.environ if env is None else env
         self.clock = clock
         self.interrupted = threading.Event()
+        self.draining = threading.Event()
         self._given = settings
 
     @cached_property
@@ -100,11 +106,15 @@ class Installation(AbstractContextManager["Installation"]):
 
     @cached_property
     def ledger(self) -> PostgresLedger:
-        return InterruptibleLedger(self.database, self.interrupted)
+        return InterruptibleLedger(self.database, self.interrupted, self.draining)
 
     @cached_property
     def vault(self) -> Vault:
         return Vault(self.database, self.env)
+
+    @cached_property
+    def channels(self) -> PostgresChannelStore:
+        return PostgresChannelStore(self.database, self.vault)
 
     @cached_property
     def mappings(self) -> Mapping[str, FlowMapping]:

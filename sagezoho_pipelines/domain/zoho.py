@@ -20,9 +20,10 @@ class ZohoPage:
 
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """Zoho's answer for one input row, matched to the input by position."""
+    """Zoho's answer for one input row, matched to the input by position. `expires_at` is a notification channel's."""
 
     id: str | None = None
     created: bool = False
     modified_time: datetime | None = None
+    expires_at: datetime | None = None
     error: VendorError | None = None

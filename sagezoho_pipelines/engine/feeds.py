@@ -130,7 +130,8 @@ class ZohoFeed:
         mark = self._watermark(ctx)
         if mark is None or window.is_sweep:
             return self.first(ctx), None
-        return mark - self.overlap(ctx), None
+        usual = mark - self.overlap(ctx)
+        return (usual if window.since is None else min(usual, window.since)), None
 
     def _watermark(self, ctx: Context) -> datetime | None:
         mark = ctx.ledger.watermark(self.entity(ctx))

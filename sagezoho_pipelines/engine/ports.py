@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol
 
+from sagezoho_pipelines.domain.channels import Channel as Channel
+from sagezoho_pipelines.domain.channels import Unannounced as Unannounced
+from sagezoho_pipelines.domain.channels import Watch as Watch
+from sagezoho_pipelines.domain.channels import Watched as Watched
 from sagezoho_pipelines.domain.criteria import Criteria
 from sagezoho_pipelines.domain.records import (
     AuditEntry,
@@ -102,6 +107,18 @@ class ZohoCrm(Protocol):
     def current_user(self) -> Row: ...
 
     def server_time(self) -> datetime: ...
+
+    def enable_channels(self, wanted: Sequence[Watch]) -> list[RowResult]: ...
+
+    def replace_channels(self, wanted: Sequence[Watch]) -> list[RowResult]: ...
+
+    def renew_channels(self, wanted: Sequence[Watch]) -> list[RowResult]: ...
+
+    def channel(self, channel_id: int) -> list[Watched]:
+        """A channel as Zoho has it, one entry per module; empty when Zoho knows none."""
+        ...
+
+    def disable_channel(self, channel_id: int) -> None: ...
 
 
 class Ledger(Protocol):
@@ -209,3 +226,27 @@ class Ledger(Protocol):
     def next_number(self, connection: str, sequence: str, *, start: int = 1) -> int: ...
 
     def append_audit(self, entries: Sequence[AuditEntry]) -> None: ...
+
+
+class ChannelStore(Protocol):
+    """Notification channels and their tokens, in the ledger."""
+
+    def turn(self, connection: str) -> AbstractContextManager[bool]:
+        """Whether this process may work on the channel now: one at a time does."""
+        ...
+
+    def read(self, connection: str) -> Channel | None: ...
+
+    def read_all(self) -> list[Channel]: ...
+
+    def save(self, channel: Channel, audit_entries: Sequence[AuditEntry] = ()) -> None:
+        """The channel and the audit of what happened to it, in one transaction."""
+        ...
+
+    def heard(self, at: Mapping[str, datetime]) -> None:
+        """When each connection's channel last told anything."""
+        ...
+
+    def unannounced(self, connection: str, *, since: datetime, until: datetime, limit: int) -> list[Unannounced]:
+        """Records that polls captured between these moments, edited after `since`, in modules heard nothing of."""
+        ...

@@ -10,15 +10,24 @@ from sagezoho_pipelines.domain.records import Cause
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """`start` and `end` (both days included) are set for a range; a sweep reads all and finds deletions."""
+    """`start` and `end` (both days included) are set for a range; a sweep reads all and finds deletions.
+
+    `since` makes a poll begin no later than that moment, whatever the watermark says.
+    """
 
     cause: Cause = Cause.POLL
     start: date | None = None
     end: date | None = None
+    since: datetime | None = None
 
     @classmethod
     def incremental(cls, cause: Cause = Cause.POLL) -> Window:
         return cls(cause)
+
+    @classmethod
+    def catching_up(cls, since: datetime) -> Window:
+        """A poll that covers a time in which something may have been missed."""
+        return cls(since=since)
 
     @classmethod
     def days(cls, start: date, end: date) -> Window:

@@ -81,6 +81,7 @@ class ChangeRow(Base):
         ),
         Index("changes_of_record", "key", "entity", "connection", "id"),
         Index("changes_inbox", "connection", "id", postgresql_where=text(INBOX)),
+        Index("changes_by_time", "captured_at", postgresql_using="brin"),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
@@ -104,6 +105,33 @@ class ChangeRow(Base):
     run_id: Mapped[str] = mapped_column(server_default=text("''"))
     captured_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
+    override: Mapped[dict[str, Any] | None]
+
+
+class Pause(Base):
+    """A connection at rest for one system's sake: until then, and until that system has answered again."""
+
+    __tablename__ = "pauses"
+
+    connection: Mapped[str] = mapped_column(primary_key=True)
+    system: Mapped[str] = mapped_column(primary_key=True)
+    code: Mapped[str]
+    text: Mapped[str]
+    advice: Mapped[str]
+    since: Mapped[datetime]
+    until: Mapped[datetime]
+
+
+class WriteBack(Base):
+    """What a Zoho record was last told about its other side, and the modified time Zoho gave that write."""
+
+    __tablename__ = "write_backs"
+
+    connection: Mapped[str] = mapped_column(primary_key=True)
+    module: Mapped[str] = mapped_column(primary_key=True)
+    record_id: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[str]
+    modified_time: Mapped[datetime | None]
 
 
 class LinkRow(Base):
@@ -172,7 +200,8 @@ class IntentRow(Base):
 class AuditRow(Base):
     """One immutable line per movement, chained by hash within its connection. A trigger refuses UPDATE and DELETE.
 
-    `fields` and `answer` are JSON, not JSONB: the hash covers their exact text.
+    `fields` and `answer` are JSON, not JSONB: the hash covers their exact text. `fields` holds, for each target field,
+    the id of its transformation and the values before and after.
     """
 
     __tablename__ = "audit"
@@ -197,13 +226,24 @@ class AuditRow(Base):
     target_id: Mapped[str]
     operation: Mapped[str]
     outcome: Mapped[str]
-    fields: Mapped[list[dict[str, Any]]] = mapped_column(JSON())
+    fields: Mapped[list[list[Any]]] = mapped_column(JSON())
     answer: Mapped[dict[str, Any]] = mapped_column(JSON())
     cause: Mapped[str]
     run_id: Mapped[str]
     change_id: Mapped[int | None]
     prev_hash: Mapped[str]
     hash: Mapped[str]
+
+
+class TransformationRow(Base):
+    """How one target field is made: named by the digest of what it says. A trigger refuses UPDATE and DELETE."""
+
+    __tablename__ = "transformations"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    target: Mapped[str]
+    sources: Mapped[list[str]] = mapped_column(JSON())
+    expression: Mapped[str]
 
 
 class AuditHead(Base):

@@ -45,6 +45,14 @@ UPDATE sagezoho.secrets SET key_id = :key_id, wrapped_key = :wrapped_key
 WHERE connection = :connection AND system = :system AND version = :version
 """)
 
+_CHANNELS_UNDER_OTHER_KEYS = text("""
+SELECT connection, key_id, wrapped_key, ciphertext FROM sagezoho.channels WHERE key_id <> :key_id FOR UPDATE
+""")
+
+_REWRAP_CHANNEL = text("""
+UPDATE sagezoho.channels SET key_id = :key_id, wrapped_key = :wrapped_key WHERE connection = :connection
+""")
+
 # A token lasts an hour and is replaced by any process: simpler forgotten than wrapped anew.
 _FORGET_TOKENS = text("""
 UPDATE sagezoho.tokens SET key_id = NULL, wrapped_key = NULL, ciphertext = NULL, expires_at = NULL
@@ -134,8 +142,18 @@ class Vault:
                 anew = rewrap(self.keys, sealed, place=_place(row.connection, row.system, row.version))
                 where = {"connection": row.connection, "system": row.system, "version": row.version}
                 database.execute(_REWRAP_SECRET, {**where, "key_id": anew.key_id, "wrapped_key": anew.wrapped_key})
+            for row in database.execute(_CHANNELS_UNDER_OTHER_KEYS, {"key_id": key_id}).all():
+                sealed = Sealed(row.key_id, bytes(row.wrapped_key), bytes(row.ciphertext))
+                anew = rewrap(self.keys, sealed, place=channel_place(row.connection))
+                where = {"connection": row.connection}
+                database.execute(_REWRAP_CHANNEL, {**where, "key_id": anew.key_id, "wrapped_key": anew.wrapped_key})
             database.execute(_FORGET_TOKENS, {"key_id": key_id})
         return len(rows)
+
+
+def channel_place(connection: str) -> str:
+    """What the tokens of a connection's notification channel are bound to."""
+    return f"{connection}/zoho_crm/channel"
 
 
 def _place(connection: str, system: str, version: int) -> str:

@@ -4,6 +4,7 @@ coql, reading      conditions as COQL, keyset reading
 records            by id, deleted
 writing            insert, update, upsert
 settings           modules, fields, organisation
+channels           notification channels
 transport          token, concurrency, credits, back-off, judgement of answers
 """
 
@@ -16,10 +17,12 @@ from datetime import UTC, datetime
 
 import requests
 
+from sagezoho_pipelines.domain.channels import Watch, Watched
 from sagezoho_pipelines.domain.criteria import Criteria
 from sagezoho_pipelines.domain.records import Row
 from sagezoho_pipelines.domain.usage import Usage
 from sagezoho_pipelines.domain.zoho import RowResult, ZohoPage
+from sagezoho_pipelines.zoho_crm.channels import Channels
 from sagezoho_pipelines.zoho_crm.errors import refused_here
 from sagezoho_pipelines.zoho_crm.oauth import TokenSource
 from sagezoho_pipelines.zoho_crm.reading import Reader
@@ -63,6 +66,7 @@ class ZohoCrmClient:
         self._records = Records(self._transport)
         self._writer = Writer(self._transport)
         self._settings = Settings(self._transport)
+        self._channels = Channels(self._transport)
 
     @property
     def credit_drift(self) -> int:
@@ -148,3 +152,23 @@ class ZohoCrmClient:
     def server_time(self) -> datetime:
         """Zoho's own clock, UTC."""
         return self._settings.server_time()
+
+    def enable_channels(self, wanted: Sequence[Watch]) -> list[RowResult]:
+        """Subscribe, or subscribe again; each result tells when the channel expires."""
+        return self._channels.watch("POST", wanted)
+
+    def replace_channels(self, wanted: Sequence[Watch]) -> list[RowResult]:
+        """Known channels: nothing of what they were is left. NOT_SUBSCRIBED on a row: Zoho does not know it."""
+        return self._channels.watch("PUT", wanted)
+
+    def renew_channels(self, wanted: Sequence[Watch]) -> list[RowResult]:
+        """Known channels: new expiry, token and address. NOT_SUBSCRIBED on a row: Zoho does not know it."""
+        return self._channels.watch("PATCH", wanted)
+
+    def channel(self, channel_id: int) -> list[Watched]:
+        """A channel as Zoho has it, one entry per module; empty when Zoho knows none."""
+        return self._channels.listed(channel_id)
+
+    def disable_channel(self, channel_id: int) -> None:
+        """Unsubscribe. Raises VendorError NOT_SUBSCRIBED where Zoho knows none."""
+        self._channels.disable(channel_id)

@@ -35,3 +35,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("channel_id", name=op.f("channels_channel_id_key")),
         schema="sagezoho",
     )
+    op.create_index(
+        "changes_by_time", "changes", ["captured_at"], unique=False, schema="sagezoho", postgresql_using="brin"
+    )

@@ -1,0 +1,293 @@
+"""Keeping a connection's notification channel alive: subscribed, renewed in time, verified, caught up after a lapse.
+
+The new token is in the ledger before Zoho learns of it, and the old one is honoured until Zoho has confirmed the new
+one and for an overlap after that: whatever breaks in between, no callback of Zoho's is taken for a forged one.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from sagezoho_pipelines.domain.channels import Channel, ChannelState
+from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError
+from sagezoho_pipelines.domain.records import AuditEntry, Cause, Look, Row, System
+from sagezoho_pipelines.engine.capture import Feed, capture
+from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.flows import customers, orders
+from sagezoho_pipelines.engine.notifications import ACCOUNTS, DEALS, watched_modules
+from sagezoho_pipelines.engine.ports import ChannelStore, RowResult, Watch, Watched
+from sagezoho_pipelines.engine.tally import Tally
+from sagezoho_pipelines.engine.windows import Window
+
+log = logging.getLogger(__name__)
+
+FLOW = "channels"
+PATH = "/notifications/"
+OPERATIONS = ("create", "edit", "delete")
+NOT_SUBSCRIBED = "NOT_SUBSCRIBED"
+#: A poll may find an edit before Zoho has told of it; after this long it should have.
+TELLS_WITHIN = timedelta(minutes=5)
+#: A lapse is covered from a little before the channel was last known good: Zoho shows a write after its transaction.
+SETTLING = timedelta(minutes=2)
+#: Random bytes of a token; its text has 48 of the 50 characters that Zoho takes.
+TOKEN_BYTES = 36
+_EXAMPLES = 5
+
+_FEEDS: dict[str, tuple[str, Feed, str]] = {
+    DEALS: ("deals", orders.feed, "orders"),
+    ACCOUNTS: (customers.SOURCE, customers.feed, "customers"),
+}
+
+
+def new_token() -> str:
+    return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def new_channel_id() -> int:
+    return secrets.randbits(62) | 1
+
+
+@dataclass(slots=True)
+class ChannelReport:
+    """What was found and done. `channel` is as it is now; `caught_up` is what a catch-up poll found."""
+
+    channel: Channel | None
+    done: list[str] = field(default_factory=list)
+    silent: int = 0
+    caught_up: Tally | None = None
+
+
+def keep_channel(
+    ctx: Context,
+    store: ChannelStore,
+    *,
+    token: Callable[[], str] = new_token,
+    channel_id: Callable[[], int] = new_channel_id,
+) -> ChannelReport:
+    """Bring the channel into the state it should be in. Raises VendorError when Zoho refuses or cannot be reached.
+
+    Every renewal, lapse, silence and failure is a line of the audit.
+    """
+    if not ctx.settings.notifications.active:
+        raise ConfigurationError(
+            f"{ctx.connection}: there is no address for Zoho to call. Set notifications.url, and notifications.enabled."
+        )
+    with store.turn(ctx.connection) as mine:
+        if not mine:
+            return ChannelReport(store.read(ctx.connection), ["another process is working on the channel"])
+        return _Keeper(ctx, store, token, channel_id).keep()
+
+
+def needs_attention(channel: Channel | None, *, now: datetime) -> str:
+    """What is wrong with the channel, in one sentence; empty when it is alive."""
+    if channel is None:
+        return "Zoho has not been asked for notifications yet"
+    if channel.problem:
+        return channel.problem
+    if channel.state is not ChannelState.ALIVE:
+        return f"the channel is {channel.state}"
+    if channel.expires_at is None or channel.expires_at <= now:
+        return "the channel has expired"
+    return "changes made while it was away are not caught up yet" if channel.catch_up_from else ""
+
+
+class _Keeper:
+    def __init__(
+        self, ctx: Context, store: ChannelStore, token: Callable[[], str], channel_id: Callable[[], int]
+    ) -> None:
+        self.ctx, self.store = ctx, store
+        self.new_token, self.new_channel_id = token, channel_id
+        self.url = ctx.settings.notifications.url.rstrip("/") + PATH + ctx.connection
+        self.modules = watched_modules(ctx.settings)
+        self.events = tuple(f"{module}.{operation}" for module in self.modules for operation in OPERATIONS)
+        self.report = ChannelReport(None)
+
+    def keep(self) -> ChannelReport:
+        channel = self.store.read(self.ctx.connection)
+        if channel is None:
+            channel = self._first()
+        else:
+            channel = self._tended(channel)
+        self.report.channel = self._caught_up(channel)
+        return self.report
+
+    def _first(self) -> Channel:
+        made = Channel(self.ctx.connection, self.new_channel_id(), self.url, self.events, self.new_token())
+        self.store.save(made)
+        return self._asked(made, "subscribe", self.ctx.zoho.enable_channels)
+
+    def _tended(self, channel: Channel) -> Channel:
+        now = self.ctx.clock()
+        if channel.subscribed_at is None or channel.state is ChannelState.LAPSED:
+            return self._asked(channel, "subscribe", self.ctx.zoho.enable_channels)
+        listed = self._listed(channel)
+        lapse = self._lapse(channel, listed, now)
+        if lapse:
+            return self._subscribed_again(channel, "lapse", lapse, since=channel.known_good_at or channel.subscribed_at)
+        silent = self._silent(channel, now)
+        if silent:
+            self._disable(channel)
+            since = max(channel.subscribed_at, channel.last_notification_at or channel.subscribed_at)
+            return self._subscribed_again(channel, "silence", silent, since=since)
+        if (channel.notify_url, tuple(channel.events)) != (self.url, self.events) or _differs(channel, listed):
+            return self._renewed(channel, "replace", self.ctx.zoho.replace_channels)
+        if channel.state is not ChannelState.ALIVE or _is_due(channel, now):
+            return self._renewed(channel, "renew", self.ctx.zoho.renew_channels)
+        good = replace(channel, known_good_at=now, problem="")
+        self.store.save(good)
+        self.report.done.append("verified")
+        return good
+
+    def _listed(self, channel: Channel) -> list[Watched]:
+        try:
+            return self.ctx.zoho.channel(channel.channel_id)
+        except VendorError as error:
+            raise self._failed(channel, "verify", error) from None
+
+    def _lapse(self, channel: Channel, listed: Sequence[Watched], now: datetime) -> str:
+        """Why Zoho tells us less than it should, or nothing; empty where it does not."""
+        if channel.expires_at is not None and channel.expires_at <= now:
+            return f"the channel expired at {channel.expires_at.isoformat(timespec='seconds')}"
+        known = {each.module for each in listed}
+        forgotten = sorted({event.partition(".")[0] for event in channel.events} - known)
+        return f"Zoho has forgotten the channel of {', '.join(forgotten)}" if forgotten else ""
+
+    def _silent(self, channel: Channel, now: datetime) -> str:
+        """Which records polling found that a living channel should have told of."""
+        if channel.subscribed_at is None or channel.state is not ChannelState.ALIVE:
+            return ""
+        missed = self.store.unannounced(
+            self.ctx.connection, since=channel.subscribed_at, until=now - TELLS_WITHIN, limit=_EXAMPLES
+        )
+        self.report.silent = len(missed)
+        if not missed:
+            return ""
+        named = ", ".join(f"{each.entity} {each.key}" for each in missed)
+        return f"the channel is alive but silent: polling found {named}, of which Zoho told nothing"
+
+    def _subscribed_again(self, channel: Channel, event: str, why: str, *, since: datetime) -> Channel:
+        """The lapse is durable before anything is asked of Zoho: a crash must not make it forgotten."""
+        start = min(since - SETTLING, channel.catch_up_from or since)
+        lapsed = replace(self._with_token(channel), state=ChannelState.LAPSED, problem=why, catch_up_from=start)
+        self.store.save(lapsed, [self._entry(lapsed, event, "found", {"text": why, "since": start.isoformat()})])
+        self.report.done.append(why)
+        log.warning("%s: %s", self.ctx.connection, why)
+        return self._asked(lapsed, "subscribe", self.ctx.zoho.enable_channels)
+
+    def _disable(self, channel: Channel) -> None:
+        try:
+            self.ctx.zoho.disable_channel(channel.channel_id)
+        except VendorError as error:
+            if error.code != NOT_SUBSCRIBED:
+                raise self._failed(channel, "unsubscribe", error) from None
+
+    def _renewed(self, channel: Channel, operation: str, ask: Callable[[Sequence[Watch]], list[RowResult]]) -> Channel:
+        """The new token is known to the gateway before Zoho may send it."""
+        pending = replace(self._with_token(channel), state=ChannelState.PENDING)
+        self.store.save(pending)
+        return self._asked(pending, operation, ask)
+
+    def _with_token(self, channel: Channel) -> Channel:
+        """A new token, unless the last one was never confirmed: then Zoho may be using it, or the one before it."""
+        if channel.previous and channel.previous_until is None:
+            return channel
+        return replace(channel, token=self.new_token(), previous=channel.token, previous_until=None)
+
+    def _asked(self, channel: Channel, operation: str, ask: Callable[[Sequence[Watch]], list[RowResult]]) -> Channel:
+        """Ask Zoho for the channel as it should be, and settle what it answers."""
+        settings = self.ctx.settings.notifications
+        asked_at = self.ctx.clock()
+        until = asked_at + timedelta(hours=settings.expiry_hours)
+        try:
+            [result] = ask([Watch(channel.channel_id, self.events, self.url, channel.token, until)])
+        except VendorError as error:
+            raise self._failed(channel, operation, error) from None
+        if result.error is not None:
+            if result.error.code == NOT_SUBSCRIBED and operation != "subscribe":
+                since = channel.known_good_at or asked_at
+                return self._subscribed_again(channel, "lapse", "Zoho has forgotten the channel", since=since)
+            raise self._failed(channel, operation, result.error)
+        anew = operation == "subscribe"
+        alive = replace(
+            channel,
+            state=ChannelState.ALIVE,
+            problem="",
+            notify_url=self.url,
+            events=self.events,
+            subscribed_at=asked_at if anew else channel.subscribed_at,
+            renewed_at=asked_at,
+            known_good_at=asked_at,
+            expires_at=result.expires_at or until,
+            previous_until=self.ctx.clock() + timedelta(minutes=settings.overlap_minutes),
+        )
+        told = {"expires_at": (result.expires_at or until).isoformat(), "events": list(self.events)}
+        self.store.save(alive, [self._entry(alive, operation, "done", told)])
+        self.report.done.append(operation)
+        return alive
+
+    def _failed(self, channel: Channel, operation: str, error: VendorError) -> VendorError:
+        told = replace(channel, problem=f"{operation} failed: {error.code}: {error.text}")
+        self.store.save(told, [self._entry(told, operation, "failed", error.answer())])
+        return error
+
+    def _caught_up(self, channel: Channel) -> Channel:
+        """Poll what changed while nothing was told. The lapse is over once that is in the queue."""
+        if channel.catch_up_from is None:
+            return channel
+        since = channel.catch_up_from
+        tally = Tally()
+        for module in self.modules:
+            entity, feed, sage_entity = _FEEDS[module]
+            tally.add(capture(self.ctx, feed, Window.catching_up(since)))
+            self._look_at_deleted(module, entity, sage_entity, since)
+        whole = replace(channel, catch_up_from=None)
+        told = {"since": since.isoformat(), "captured": tally.captured, "changed": tally.changed}
+        self.store.save(whole, [self._entry(whole, "catch_up", "done", told)])
+        self.report.caught_up = tally
+        return whole
+
+    def _look_at_deleted(self, module: str, entity: str, sage_entity: str, since: datetime) -> None:
+        gone = [str(row["id"]) for row in self.ctx.zoho.deleted_since(module, since)]
+        linked = self.ctx.ledger.links_by_zoho(self.ctx.connection, module, sage_entity, gone) if gone else {}
+        source = self.ctx.zoho_entity(entity)
+        looks = [Look(source, key, Cause.POLL, "deleted while the channel was away") for key in sorted(linked)]
+        if looks:
+            self.ctx.ledger.enqueue(looks, at=self.ctx.clock(), run_id=self.ctx.run_id)
+
+    def _entry(self, channel: Channel, operation: str, outcome: str, answer: Row) -> AuditEntry:
+        ours, theirs = str(System.ZOHO_CRM), str(channel.channel_id)
+        return AuditEntry(
+            at=self.ctx.clock(),
+            actor=self.ctx.actor,
+            connection=self.ctx.connection,
+            flow=FLOW,
+            direction=f"{System.ZOHO_CRM}->sagezoho",
+            source_system=ours,
+            source_entity=FLOW,
+            source_id=theirs,
+            target_system=ours,
+            target_entity=FLOW,
+            target_id=theirs,
+            operation=operation,
+            outcome=outcome,
+            answer=answer,
+            run_id=self.ctx.run_id,
+        )
+
+
+def _is_due(channel: Channel, now: datetime) -> bool:
+    """Half of the time that Zoho granted is over."""
+    if channel.renewed_at is None or channel.expires_at is None:
+        return True
+    return now >= channel.renewed_at + (channel.expires_at - channel.renewed_at) / 2
+
+
+def _differs(channel: Channel, listed: Sequence[Watched]) -> bool:
+    """Whether somebody has changed the channel in Zoho: its address, or what it watches."""
+    told = {event for each in listed for event in each.events}
+    addresses = {each.notify_url for each in listed} - {""}
+    return addresses != {channel.notify_url} or not told >= set(channel.events)
