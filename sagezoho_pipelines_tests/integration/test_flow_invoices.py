@@ -126,6 +126,8 @@ def test_a_kill_after_the_insert_is_settled_by_reading_back(desk: Bench) -> None
     assert desk.sync("invoices").left_over == 0
     [invoice] = _invoices(desk)
     assert len(invoice["Invoiced_Items"]) == 2
+    told = desk.query("SELECT operation, outcome, answer ->> 'read_back' AS found FROM sagezoho.audit ORDER BY seq")
+    assert told[-1] == {"operation": "create", "outcome": "created", "found": "true"}
 
 
 def test_a_changed_invoice_rewrites_its_lines_by_row_id(desk: Bench) -> None:

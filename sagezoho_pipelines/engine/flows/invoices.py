@@ -16,6 +16,7 @@ from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import SageDateFeed
 from sagezoho_pipelines.engine.flows import payments, products
 from sagezoho_pipelines.engine.ports import Intent, IntentRequest, RowResult, Settlement
+from sagezoho_pipelines.engine.settling import Movement
 from sagezoho_pipelines.engine.zoho_target import ZohoWrite
 
 FLOW = "invoices"
@@ -129,7 +130,7 @@ class InvoicesHandler:
         lines: Sequence[Row],
     ) -> _Document:
         mapping = ctx.mappings[FLOW]
-        target = mapping["ar_invoices"] if _is_ar(row) else mapping["invoices"]
+        target = settling.edited(mapping["ar_invoices"] if _is_ar(row) else mapping["invoices"], change)
         payment = state.get((_customer(row), _number(row)), {})
         source = {
             **row,
@@ -250,10 +251,16 @@ class InvoicesHandler:
             FLOW,
             change,
             outcome,
-            movements=[write.movement()] if write.sent else [],
+            movements=[_creation(write) if read_back else write.movement()] if write.sent else [],
             links=[*document.links, write.new_link(_link(ctx, document))],
             intents=[(intent.id, "settled", write.record_id)] if intent is not None else (),
         )
+
+
+def _creation(write: ZohoWrite) -> Movement:
+    """The audit line of an invoice that an earlier, unanswered attempt had inserted: this attempt only completed it."""
+    done = write.movement()
+    return replace(done, operation="create", outcome=Outcome.CREATED, answer={**(done.answer or {}), "read_back": True})
 
 
 def replace_verdict(error: VendorError, verdict: Verdict) -> VendorError:
