@@ -1,0 +1,232 @@
+"""The scene of a fault test: a bench with people at work on both sides, worker processes, the auditor and a receipt."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+from sagezoho_pipelines_tests.bench import CONNECTION, Bench, settings_for
+from sagezoho_pipelines_tests.bench import bench as opened
+from sagezoho_pipelines_tests.fault.auditor import Verdict, audit
+from sagezoho_pipelines_tests.fault.worker import Post, begin, run
+
+MASTER_KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+
+#: Past every lease and every back-off.
+_HOURS = 3
+
+_PLACES = ("Vancouver", "Austin", "Leeds", "Lyon", "Porto")
+
+
+@dataclass
+class Scene:
+    """One bench and its people, whose every choice comes from `seed`."""
+
+    desk: Bench
+    seed: int
+    injected: int = 0
+    acted: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+        self._made = 0
+        self._ahead = 0.0
+        settings = settings_for(self.desk.sandbox)
+        sage, zoho = self.desk.sandbox.sage300.connection(), self.desk.sandbox.zoho_crm.connection()
+        self.post = Post(
+            database=self.desk.engine.url.render_as_string(hide_password=False),
+            settings=settings,
+            connection=CONNECTION,
+            sage={name: sage[name] for name in ("username", "password")},
+            zoho={name: zoho[name] for name in ("client_id", "client_secret", "refresh_token")},
+            env={"SAGEZOHO_MASTER_KEY": MASTER_KEY},
+        )
+
+    # people
+
+    def vendor(self) -> str:
+        name = self._name("Vendor")
+        fields = {
+            "VendorName": name,
+            "City": self._place(),
+            "ContactName": f"Ada {name}",
+            "ContactsEmail": "a@b.example",
+        }
+        return str(self._act("sage300", "add_vendor", fields=fields)["VendorNumber"])
+
+    def rename_vendor(self, number: str | None = None) -> None:
+        numbers = [str(row["VendorNumber"]).strip() for row in self.desk.state("sage300", "APVendors")]
+        fields = {"VendorName": self._name("Renamed"), "City": self._place()}
+        self._act("sage300", "edit_vendor", vendor=number or self.random.choice(numbers), fields=fields)
+
+    def bill(self) -> None:
+        """An A/P batch, posted: the vendor's balance moves without its own date."""
+        numbers = [str(row["VendorNumber"]).strip() for row in self.desk.state("sage300", "APVendors")]
+        batch = self._act("sage300", "add_ap_batch", vendor=self.random.choice(numbers), amount="25")
+        self._act("sage300", "post_ap_batch", batch=batch["BatchNumber"])
+
+    def account(self) -> str:
+        values = {
+            "Billing_Street": "1 Quay", "Billing_City": self._place(), "Billing_State": "BC", "Billing_Code": "V6B",
+            "Billing_Country": "Canada", "Phone": "604-555-0100",
+        }  # fmt: skip
+        return str(self._act("zoho_crm", "add_account", name=self._name("Account"), values=values)["id"])
+
+    def deal(self, account: str | None = None, *, stage: str = "Closed Won") -> str:
+        account = account or self.account()
+        amount = f"{self.random.randint(10, 9000)}.50"
+        given = {"name": self._name("Deal"), "account_id": account, "amount": amount, "stage": "Qualification"}
+        deal = str(self._act("zoho_crm", "add_deal", **given)["id"])
+        if self.random.random() < 0.5:
+            lines = [
+                {"product_code": "A1-105/0", "quantity": self.random.randint(1, 9), "price": price}
+                for price in (25, 10)
+            ]
+            self._act("zoho_crm", "add_quote", deal_id=deal, lines=lines, stage="Closed Won")
+        if stage == "Closed Won":
+            self._act("zoho_crm", "close_deal", deal_id=deal)
+        return deal
+
+    def reopen_and_close(self) -> None:
+        """The same deal closed, reopened and closed again."""
+        deals = [row for row in self.desk.state("zoho_crm", "Deals") if row["Stage"] == "Closed Won"]
+        if deals:
+            deal = str(self.random.choice(deals)["id"])
+            self._act("zoho_crm", "move_deal", deal_id=deal, stage="Qualification")
+            self._act("zoho_crm", "move_deal", deal_id=deal, stage="Closed Won")
+
+    def move_account(self) -> None:
+        accounts = [row for row in self.desk.state("zoho_crm", "Accounts") if row["Account_Type"] != "Vendor"]
+        if accounts:
+            chosen = str(self.random.choice(accounts)["id"])
+            self._act("zoho_crm", "edit_account", account_id=chosen, values={"Phone": f"604-555-{self._next():04d}"})
+
+    def ship(self) -> None:
+        """Ship and invoice one of our orders, whole."""
+        waiting = [row for row in self._our_orders() if not str(row["LastInvoiceNumber"]).strip()]
+        if waiting:
+            order = str(self.random.choice(waiting)["OrderNumber"]).strip()
+            self._act("sage300", "ship_and_invoice_order", order=order)
+
+    def service(self) -> None:
+        """A service invoice for one of our orders, through an A/R batch."""
+        orders = self._our_orders()
+        if orders:
+            order = self.random.choice(orders)
+            batch = self._act(
+                "sage300", "add_ar_batch", customer=str(order["CustomerNumber"]).strip(), amount="75",
+                order=str(order["OrderNumber"]).strip(),
+            )  # fmt: skip
+            self._act("sage300", "post_ar_batch", batch=batch["BatchNumber"])
+
+    def pay(self) -> None:
+        ours = {str(row["OrderNumber"]).strip() for row in self._our_orders()}
+        due = [
+            str(row["DocumentNumber"]).strip()
+            for row in self.desk.state("sage300", "ARPostedDocuments")
+            if str(row["OrderNumber"]).strip() in ours and row["CustomerCurrencyAmountDue"] > 5
+        ]
+        if due:
+            self._act("sage300", "receive_payment", document=self.random.choice(due), amount="5")
+
+    def somebody(self) -> None:
+        """One of all these, at random."""
+        self.random.choice(self.everything)()
+
+    @property
+    def everything(self) -> Sequence[Callable[[], Any]]:
+        return (
+            self.vendor, self.rename_vendor, self.bill, self.deal, self.deal, self.reopen_and_close,
+            self.move_account, self.ship, self.ship, self.service, self.pay,
+        )  # fmt: skip
+
+    def _our_orders(self) -> list[dict[str, Any]]:
+        deals = {str(row["id"]) for row in self.desk.state("zoho_crm", "Deals")}
+        return [row for row in self.desk.state("sage300", "OEOrders") if str(row["OrderReference"]).strip() in deals]
+
+    def _act(self, system: str, action: str, **given: Any) -> dict[str, Any]:
+        self.acted.append(action)
+        return self.desk.act(system, action, **given)
+
+    def _next(self) -> int:
+        self._made += 1
+        return self._made
+
+    def _name(self, kind: str) -> str:
+        return f"{kind} {self._next():04d}"
+
+    def _place(self) -> str:
+        return self.random.choice(_PLACES)
+
+    # faults and processes
+
+    def fault(self, vendor: str, action: Any, **options: Any) -> None:
+        handle = self.desk.sandbox.sage300 if vendor == "sage300" else self.desk.sandbox.zoho_crm
+        handle.world.faults.add(action, **options)
+
+    def faults_played(self) -> int:
+        worlds = (self.desk.sandbox.sage300.world, self.desk.sandbox.zoho_crm.world)
+        return sum(rule["fired"] for world in worlds for rule in world.faults.listed())
+
+    def calm(self) -> None:
+        """The faults stop; what they did is counted."""
+        self.injected += self.faults_played()
+        for world in (self.desk.sandbox.sage300.world, self.desk.sandbox.zoho_crm.world):
+            world.faults.clear()
+
+    def pass_leases(self) -> None:
+        """The next worker process starts when the leases of dead ones have run out."""
+        self._ahead += self.desk.settings.lease_seconds + 1
+        self.desk.later(seconds=self.desk.settings.lease_seconds + 1)
+
+    def process(self, **options: Any) -> int:
+        return run(self._post(), **options)
+
+    def begin(self, **options: Any) -> Any:
+        return begin(self._post(), **options)
+
+    def _post(self) -> Post:
+        return replace(self.post, ahead=self._ahead, run_id=f"w{self._next():05d}")
+
+    # the end
+
+    def converge(self) -> None:
+        """The faults stop, retries and leases fall due, and one poll of each flow follows."""
+        self.calm()
+        self.desk.later(hours=_HOURS)
+        self._ahead += _HOURS * 3600
+        self.desk.sync()
+
+    def audit(self) -> Verdict:
+        return audit(self.desk.state, self.desk.engine)
+
+    def inbox(self) -> list[Any]:
+        return self.desk.query(
+            "SELECT c.entity, c.key, c.error ->> 'code' AS code FROM sagezoho.changes c "
+            "WHERE c.state IN ('refused', 'conflicted') ORDER BY c.id"
+        )
+
+    def close(self, name: str, folder: Path, **figures: Any) -> None:
+        """Audit, print one line of figures, write the receipt, and fail unless all is zero."""
+        verdict = self.audit()
+        told = {
+            "name": name, "seed": self.seed, "acts": len(self.acted), "injected": self.injected, **figures,
+            "expected": verdict.expected, "inbox": len(self.inbox()), **verdict.figures(),
+        }  # fmt: skip
+        print("  ".join(f"{key} {value}" for key, value in told.items()))  # noqa: T201
+        receipt = {**told, "findings": [str(finding) for finding in verdict.findings]}
+        (folder / f"{name}.json").write_text(json.dumps(receipt, indent=1) + "\n")
+        assert verdict.clean, f"{name}, seed {self.seed}:\n{verdict}"
+
+
+@contextmanager
+def scene(engine: Engine, *, seed: int = 1, vendors: int = 6, **options: Any) -> Iterator[Scene]:
+    with opened(engine, seed=1, vendors=vendors, deals=0, **options) as desk:
+        yield Scene(desk, seed)

@@ -1,0 +1,87 @@
+"""A process killed at every labelled point of every flow; the next one finishes its work, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from sagezoho_pipelines_tests.fault.scene import Scene, scene
+
+KILLED = -9
+
+_ALWAYS = ("before page", "page durable", "claimed", "before settle", "settled", "before send", "sent", "answered")
+_CREATES = (*_ALWAYS, "before intent", "intent written")
+_TWICE = ("sent", "answered", "settled", "page durable")
+_TOKEN = ("before refresh", "refreshed", "token kept")
+
+POINTS = {"vendors": _ALWAYS, "customers": _CREATES, "orders": _CREATES, "invoices": _CREATES}
+
+
+@pytest.fixture
+def day(engine: Engine) -> Iterator[Scene]:
+    with scene(engine, seed=5, vendors=3) as made:
+        yield made
+
+
+def _work_for(day: Scene, flow: str) -> None:
+    """News for the flow, with what comes before it delivered."""
+    if flow == "vendors":
+        day.vendor()
+        day.rename_vendor()
+        day.bill()
+    elif flow in ("customers", "orders"):
+        account = day.account()
+        day.deal(account)
+        day.deal(account)
+        if flow == "orders":
+            day.process(flows=["customers"])
+    else:
+        day.deal()
+        day.process(flows=["customers", "orders"])
+        day.ship()
+        day.service()
+
+
+@pytest.mark.parametrize("flow", POINTS)
+def test_a_kill_at_any_point_neither_loses_nor_doubles(day: Scene, flow: str, tmp_path: Path) -> None:
+    assert day.process() == 0
+    for label in POINTS[flow]:
+        for hit in (1, 2) if label in _TWICE else (1,):
+            _work_for(day, flow)
+            code = day.process(flows=[flow], die_at=(label, hit))
+            assert code == KILLED or hit > 1, f"{flow} never came to {label!r}"
+            day.injected += code == KILLED
+            day.pass_leases()
+            assert day.process() == 0
+            verdict = day.audit()
+            assert verdict.clean, f"killed at {label!r} ({hit}):\n{verdict}"
+    day.converge()
+    assert day.inbox() == []
+    day.close(f"crash points of {flow}", tmp_path)
+
+
+def test_a_kill_while_a_token_is_refreshed_leaves_no_lock(day: Scene, tmp_path: Path) -> None:
+    for label in _TOKEN:
+        with day.desk.engine.begin() as connection:
+            connection.execute(text("DELETE FROM sagezoho.tokens"))
+        day.vendor()
+        assert day.process(die_at=(label, 1)) == KILLED, label
+        day.injected += 1
+        day.pass_leases()
+        assert day.process() == 0
+    day.converge()
+    day.close("crash points of the token", tmp_path)
+
+
+def test_two_kills_in_a_row_at_the_same_point_change_nothing(day: Scene, tmp_path: Path) -> None:
+    day.deal()
+    for label in ("sent", "answered", "before settle"):
+        assert day.process(flows=["orders"], die_at=(label, 1)) == KILLED
+        day.injected += 1
+        day.pass_leases()
+    assert day.process() == 0
+    day.converge()
+    day.close("kills in a row", tmp_path)
