@@ -15,14 +15,19 @@ from typing import Any
 
 import jmespath
 from jmespath.exceptions import JMESPathError
+from jmespath.visitor import TreeInterpreter
 
 from sagezoho_pipelines.domain import functions, marked_yaml
 from sagezoho_pipelines.domain.digest import digest, equal
 from sagezoho_pipelines.domain.errors import ConfigurationError, MappingFailed
 from sagezoho_pipelines.domain.records import FieldChange, Row
 
-_OPTIONS = jmespath.Options(custom_functions=functions.MappingFunctions())
+# Stateless, and what a search would otherwise build anew for every field of every record.
+_INTERPRETER = TreeInterpreter(jmespath.Options(custom_functions=functions.MappingFunctions()))
 _FIELD_KEYS = {"value", "write"}
+
+#: Stands for source and expression of a field that a person set in the inbox.
+EDIT = "inbox edit"
 
 
 @dataclass(frozen=True)
@@ -38,10 +43,20 @@ class FieldRule:
     def value(self, document: Mapping[str, Any]) -> Any:
         """The field's value for one record; empty text is no value. Raises MappingFailed."""
         try:
-            found = self.compiled.search(document, options=_OPTIONS)
+            found = _INTERPRETER.visit(self.compiled.parsed, document)
         except JMESPathError as error:
             raise MappingFailed(f"{self.target}: {self.expression!r} cannot be applied: {error}") from None
         return found if found != "" else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Constant:
+    """In place of a compiled expression: a value that a person set."""
+
+    value: Any
+
+    def search(self, _document: Mapping[str, Any], options: Any = None) -> Any:  # noqa: ARG002
+        return self.value
 
 
 @dataclass(frozen=True)
@@ -54,6 +69,16 @@ class TargetMapping:
     def apply(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """The whole target record; a field without a value is None."""
         return {rule.target: rule.value(document) for rule in self.rules}
+
+    def edited(self, values: Row) -> TargetMapping:
+        """The same target with some fields set by hand; the trace names the hand instead of source fields."""
+        rules = (
+            FieldRule(rule.target, EDIT, (EDIT,), False, _Constant(values[rule.target]))
+            if rule.target in values
+            else rule
+            for rule in self.rules
+        )
+        return TargetMapping(self.name, tuple(rules))
 
     def changes(self, before: Row, after: Row, *, creating: bool) -> dict[str, Any]:
         """The fields to send: on a create those with a value, on an update those that differ from `before`."""

@@ -1,20 +1,21 @@
 """The audit: one immutable line per movement, each bound to the one before it by a hash.
 
-A line's hash covers the previous hash and the canonical JSON of the line, so a change, an insertion or a removal
-anywhere in a connection's chain breaks it from there on.
+A line's hash covers the previous hash, the line's number and the digest of all it says, so a change, an insertion or
+a removal anywhere in a connection's chain breaks it from there on.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, text
 
-from sagezoho_pipelines.domain.records import AuditEntry, FieldChange
+from sagezoho_pipelines.domain.records import AuditEntry
+from sagezoho_pipelines.ledger import transformations
 from sagezoho_pipelines.ledger.sqljson import clean, to_json
 
 GENESIS = "0" * 64
@@ -54,10 +55,16 @@ _CONNECTIONS = text("SELECT connection FROM sagezoho.audit_heads ORDER BY connec
 
 
 def append(connection: Connection, entries: Iterable[AuditEntry]) -> None:
-    """Add entries in the order given. Takes the chain's lock until the transaction ends: call it last."""
-    chains: dict[str, list[AuditEntry]] = {}
+    """Add entries in the order given. Takes the chain's lock until the transaction ends: call it last.
+
+    What can be computed is computed before the lock: writers of one connection wait for each other under it.
+    """
+    chains: dict[str, list[dict[str, Any]]] = {}
+    used: set[transformations.Transformation] = set()
     for entry in entries:
-        chains.setdefault(entry.connection, []).append(entry)
+        used.update(transformations.of(field) for field in entry.fields)
+        chains.setdefault(entry.connection, []).append(_line(entry))
+    transformations.store(connection, used)
     for name in sorted(chains):
         _extend(connection, name, chains[name])
 
@@ -65,12 +72,18 @@ def append(connection: Connection, entries: Iterable[AuditEntry]) -> None:
 def first_broken(connection: Connection, name: str) -> int | None:
     """The number of the first line that is not what was written, or None when the whole chain holds.
 
-    One past the last line when lines were cut off the end.
+    A line that names a transformation which is gone or altered is broken too. One past the last line when lines were
+    cut off the end.
     """
+    rules = transformations.known(connection)
+    sound = {one for one, rule in rules.items() if transformations.identity(rule) == one}
     expected, before = 1, GENESIS
     lines = connection.execute(_CHAIN, {"connection": name}, execution_options={"yield_per": 1000})
     for row in ({**line} for line in lines.mappings()):
-        if row["seq"] != expected or row["prev_hash"] != before or row["hash"] != _hash(before, name, row):
+        said = _digest(name, row)
+        if row["seq"] != expected or row["prev_hash"] != before or row["hash"] != _hash(before, expected, said):
+            return expected
+        if not sound.issuperset(field[0] for field in json.loads(row["fields"])):
             return expected
         expected, before = expected + 1, row["hash"]
     head = connection.execute(_HEAD, {"connection": name}).one_or_none()
@@ -82,14 +95,14 @@ def chains(connection: Connection) -> list[str]:
     return list(connection.execute(_CONNECTIONS).scalars())
 
 
-def _extend(connection: Connection, name: str, entries: Sequence[AuditEntry]) -> None:
+def _extend(connection: Connection, name: str, lines: list[dict[str, Any]]) -> None:
+    for line in lines:
+        line["digest"] = _digest(name, line)
     seq, before = connection.execute(_LOCK_HEAD, {"connection": name, "genesis": GENESIS}).one()
-    lines: list[dict[str, Any]] = []
-    for entry in entries:
+    for line in lines:
         seq += 1
-        line = _line(entry) | {"seq": seq, "prev_hash": before}
-        before = line["hash"] = _hash(before, name, line)
-        lines.append(line)
+        line |= {"seq": seq, "prev_hash": before}
+        before = line["hash"] = _hash(before, seq, line.pop("digest"))
     columns = {column: [line[column] for line in lines] for column in lines[0]}
     connection.execute(_APPEND, {"connection": name, **columns})
     connection.execute(_MOVE_HEAD, {"connection": name, "seq": seq, "hash": before})
@@ -99,32 +112,25 @@ def _line(entry: AuditEntry) -> dict[str, Any]:
     return {
         "at": entry.at.astimezone(UTC),
         **{name: clean(str(getattr(entry, name))) for name in _TEXTS},
-        "fields": to_json([_field(field) for field in entry.fields]),
+        "fields": transformations.compact(entry.fields),
         "answer": to_json(entry.answer),
         "change_id": entry.change_id,
     }
 
 
-def _field(field: FieldChange) -> dict[str, Any]:
-    return {
-        "target": field.target,
-        "sources": list(field.sources),
-        "expression": field.expression,
-        "before": field.before,
-        "after": field.after,
-    }
-
-
-def _hash(before: str, name: str, line: Mapping[str, Any]) -> str:
+def _digest(name: str, line: Mapping[str, Any]) -> str:
+    """Of all that a line says. Each part is preceded by its length, so that none can pass for another."""
     at: datetime = line["at"]
-    body = {
-        "connection": name,
-        "seq": line["seq"],
-        "at": at.astimezone(UTC).isoformat(timespec="microseconds"),
-        **{column: line[column] for column in _TEXTS},
-        "fields": line["fields"],
-        "answer": line["answer"],
-        "change_id": line["change_id"],
-    }
-    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(before.encode() + canonical.encode()).hexdigest()
+    parts = [
+        name,
+        at.astimezone(UTC).isoformat(timespec="microseconds"),
+        *(line[column] for column in _TEXTS),
+        line["fields"],
+        line["answer"],
+        str(line["change_id"]),
+    ]
+    return hashlib.sha256("".join(f"{len(part)}:{part}" for part in parts).encode()).hexdigest()
+
+
+def _hash(before: str, seq: int, said: str) -> str:
+    return hashlib.sha256(f"{before}:{seq}:{said}".encode()).hexdigest()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, text
+
+from sagezoho_pipelines.ledger import transformations
 
 #: The detail by which documents point at one another: an invoice at its order.
 DOCUMENT = "order_number"
@@ -171,10 +173,12 @@ def _intents(database: Connection, nodes: dict[str, list[str]]) -> Iterable[Even
 
 
 def _movements(database: Connection, nodes: dict[str, list[str]]) -> Iterable[Event]:
+    rules = transformations.known(database)
     for row in database.execute(_AUDIT, nodes):
+        fields = [asdict(field) for field in transformations.expanded(row.fields, rules)]
         source = Node(row.connection, row.source_system, row.source_entity, row.source_id)
         target = Node(row.connection, row.target_system, row.target_entity, row.target_id)
-        facts = {"seq": row.seq, "actor": row.actor, "fields": row.fields, "answer": row.answer, "flow": row.flow}
+        facts = {"seq": row.seq, "actor": row.actor, "fields": fields, "answer": row.answer, "flow": row.flow}
         summary = f"{row.operation} {target}: {row.outcome}"
         yield Event(row.at, "audit", source, summary, target, row.run_id, facts)
 

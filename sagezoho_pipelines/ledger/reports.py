@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-from sagezoho_pipelines.domain.records import AuditEntry, FieldChange, Link
-from sagezoho_pipelines.ledger import audit, links
+from sagezoho_pipelines.domain.records import AuditEntry, Link
+from sagezoho_pipelines.ledger import audit, links, transformations
 
 _AUDIT = """
 SELECT connection, seq, at, actor, flow, direction, source_system, source_entity, source_id, target_system,
@@ -112,8 +112,9 @@ def audit_entries(
     if limit is not None:
         values["limit"] = limit
     with engine.connect() as database:
+        rules = transformations.known(database)
         for row in database.execute(query, values, execution_options={"yield_per": 500}):
-            yield _audit_line(row)
+            yield _audit_line(row, rules)
 
 
 def run_entries(engine: Engine, run_id: str, *, limit: int = 100) -> list[AuditLine]:
@@ -171,7 +172,7 @@ def all_links(
             yield links.link_of(row)
 
 
-def _audit_line(row: Any) -> AuditLine:
+def _audit_line(row: Any, rules: Mapping[str, transformations.Transformation]) -> AuditLine:
     known = {name: getattr(row, name) for name in AuditEntry.__slots__ if name != "fields"}
-    fields = tuple(FieldChange(**field) for field in row.fields)
+    fields = tuple(transformations.expanded(row.fields, rules))
     return AuditLine(row.seq, row.hash, AuditEntry(**known, fields=fields))

@@ -14,6 +14,7 @@ from sagezoho_pipelines.engine.capture import capture
 from sagezoho_pipelines.engine.flows import vendors
 from sagezoho_pipelines.engine.run import run_flow
 from sagezoho_pipelines.engine.windows import Window
+from sagezoho_pipelines.ledger import reports
 from sagezoho_pipelines.sandbox.server import Sandbox
 from sagezoho_pipelines_tests.bench import Bench, bench, settings_for
 
@@ -78,16 +79,14 @@ def test_an_edit_sends_the_changed_field_only_and_is_audited(desk: Bench) -> Non
     desk.act("sage300", "edit_vendor", vendor=number, fields={"VendorName": "Renamed & Sons"})
     assert desk.sync("vendors").count(Outcome.UPDATED) == 1
     assert _accounts(desk)[number]["Account_Name"] == "Renamed & Sons"
-    [entry] = desk.query(
-        "SELECT operation, outcome, fields, run_id, source_id FROM sagezoho.audit"
-        " WHERE source_id = :id AND target_entity = 'Accounts' ORDER BY seq DESC LIMIT 1",
-        id=number,
-    )
-    assert entry["operation"] == "update"
-    assert [(item["target"], item["before"], item["after"]) for item in entry["fields"]] == [
+    lines = [line.entry for line in reports.audit_entries(desk.engine, record_id=number)]
+    [entry] = [line for line in lines if line.operation == "update"]
+    assert (entry.target_entity, entry.outcome, entry.source_id) == ("Accounts", "updated", number)
+    assert [(field.target, field.before, field.after) for field in entry.fields] == [
         ("Account_Name", old, "Renamed & Sons")
     ]
-    assert entry["fields"][0]["sources"] == ["VendorName", "VendorNumber"]
+    assert list(entry.fields[0].sources) == ["VendorName", "VendorNumber"]
+    assert entry.fields[0].expression == "trim(VendorName) || trim(VendorNumber)"
 
 
 def test_a_back_dated_edit_is_found_by_the_sweep(desk: Bench) -> None:

@@ -236,6 +236,8 @@ def test_the_audit_refuses_to_be_rewritten(ledger: PostgresLedger, statement: st
         ("DELETE FROM sagezoho.audit WHERE seq = 2", 2),
         ("DELETE FROM sagezoho.audit WHERE seq = 5", 5),
         ("DELETE FROM sagezoho.audit", 1),
+        ("UPDATE sagezoho.transformations SET expression = 'Balance'", 1),
+        ("DELETE FROM sagezoho.transformations", 1),
     ],
 )
 def test_tampering_behind_the_triggers_back_is_found(ledger: PostgresLedger, tampering: str, broken_at: int) -> None:

@@ -24,6 +24,10 @@ CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE ON sagezoho.audit
     FOR EACH ROW EXECUTE FUNCTION sagezoho.refuse_audit_change();
 CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON sagezoho.audit
     FOR EACH STATEMENT EXECUTE FUNCTION sagezoho.refuse_audit_change();
+CREATE TRIGGER transformations_append_only BEFORE UPDATE OR DELETE ON sagezoho.transformations
+    FOR EACH ROW EXECUTE FUNCTION sagezoho.refuse_audit_change();
+CREATE TRIGGER transformations_no_truncate BEFORE TRUNCATE ON sagezoho.transformations
+    FOR EACH STATEMENT EXECUTE FUNCTION sagezoho.refuse_audit_change();
 """
 
 
@@ -58,6 +62,15 @@ def upgrade() -> None:
     op.create_index("audit_by_source", "audit", ["source_id"], unique=False, schema="sagezoho")
     op.create_index("audit_by_target", "audit", ["target_id"], unique=False, schema="sagezoho")
     op.create_index("audit_by_time", "audit", ["connection", "at"], unique=False, schema="sagezoho")
+    op.create_table(
+        "transformations",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("sources", sa.JSON(), nullable=False),
+        sa.Column("expression", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("transformations_pkey")),
+        schema="sagezoho",
+    )
     op.create_table(
         "audit_heads",
         sa.Column("connection", sa.Text(), nullable=False),
