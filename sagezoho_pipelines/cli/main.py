@@ -17,9 +17,11 @@ COMMANDS: dict[str, str] = {
     "check": "sagezoho_pipelines.cli.check:check",
     "setup": "sagezoho_pipelines.cli.setup:setup",
     "sync": "sagezoho_pipelines.cli.sync:sync",
+    "inbox": "sagezoho_pipelines.cli.inbox:inbox",
     "explain": "sagezoho_pipelines.cli.explain:explain",
     "audit": "sagezoho_pipelines.cli.audit:audit",
     "dev": "sagezoho_pipelines.cli.dev:dev",
+    "worker": "sagezoho_pipelines.cli.worker:worker",
     "sandbox": "sagezoho_pipelines.cli.sandbox:sandbox",
 }
 

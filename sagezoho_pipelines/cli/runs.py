@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 
 from sagezoho_pipelines.definitions import build_defs
+from sagezoho_pipelines.defs import dead_runs
+from sagezoho_pipelines.defs.graph import Graph
+from sagezoho_pipelines.defs.problems import ATTENDED_TAG
+from sagezoho_pipelines.defs.queued import Drain, drains_of, in_connection, under_way
 from sagezoho_pipelines.domain.errors import ConfigurationError
 from sagezoho_pipelines.domain.records import Cause, Outcome
+from sagezoho_pipelines.ledger.due import due_changes
 from sagezoho_pipelines.wiring import Installation
 
 #: Metadata of the materializations: see `defs/metadata.py`.
@@ -24,8 +27,8 @@ _FIGURES = ("captured", "unchanged", *(str(outcome) for outcome in Outcome))
 _CALLS = {"sage300": "sage300_calls", "zoho_crm": "zoho_crm_calls"}
 
 _RANGE_START, _RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-#: Which process executes a run, so that another one can tell whether it still does.
-_HOST, _PROCESS = "sagezoho/host", "sagezoho/process"
+#: What a run says is in its log; the command has its own words.
+_SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 _LEFT_OVER = (Outcome.REFUSED, Outcome.CONFLICTED, Outcome.RETRYING)
 
@@ -89,14 +92,13 @@ def run_flow_job(
     connection or a flow that is not configured and for days that are none; what fails in the run itself is in the
     report.
     """
-    settings = installation.settings.connection(connection)
     job = _job(installation, connection, flow)
     if days is not None:
         _require_days(job, *days)
     _ = installation.database
-    _bury_dead(instance)
-    today = installation.clock().astimezone(ZoneInfo(settings.timezone)).date()
-    run_tags = {"sagezoho/attended": "true", _HOST: socket.gethostname(), _PROCESS: str(os.getpid()), **(tags or {})}
+    dead_runs.bury(instance)
+    today = _today(installation, connection)
+    run_tags = {ATTENDED_TAG: "true", **dead_runs.process_tags(), **(tags or {})}
     if actor:
         run_tags["sagezoho/actor"] = actor
     if days is None:
@@ -110,10 +112,54 @@ def run_flow_job(
         instance=instance,
         partition_key=today.isoformat() if days is None else None,
         tags=run_tags,
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        run_config=_SILENT,
         raise_on_error=False,
     )
     return _report(flow, connection, result)
+
+
+def drains_due(installation: Installation, *, now: datetime) -> list[Drain]:
+    """The runs that would deliver what is due now, in every connection. Raises LedgerUnavailable."""
+    due = due_changes(installation.database, at=now)
+    connections = installation.settings.connections
+    return [drain for name in connections for drain in drains_of(_graph(installation, name), in_connection(due, name))]
+
+
+def is_under_way(drain: Drain, *, instance: dg.DagsterInstance, installation: Installation, now: datetime) -> bool:
+    """Whether a run of the same job is queued or started anywhere."""
+    lease = installation.settings.connection(drain.connection).lease_seconds
+    return under_way(instance, drain, now=now, lease_seconds=lease)
+
+
+def run_drain(drain: Drain, *, instance: dg.DagsterInstance, installation: Installation, actor: str) -> RunReport:
+    """Execute the drain's job on the assets it names: delivers what is queued for them and captures nothing."""
+    result = _job(installation, drain.connection, drain.flow).execute_in_process(
+        instance=instance,
+        partition_key=_today(installation, drain.connection).isoformat(),
+        asset_selection=list(drain.keys),
+        tags={**drain.tags, **dead_runs.process_tags(), "sagezoho/actor": actor},
+        run_config=_SILENT,
+        raise_on_error=False,
+    )
+    return _report(drain.flow, drain.connection, result)
+
+
+def warm_up(instance: dg.DagsterInstance, installation: Installation) -> None:
+    """Everything a first run would wait for: definitions, jobs, database, the runs of killed processes."""
+    _ = installation.ledger
+    dead_runs.bury(instance)
+    for name in installation.settings.connections:
+        for flow in _graph(installation, name).flows:
+            _job(installation, name, flow)
+
+
+def _graph(installation: Installation, connection: str) -> Graph:
+    return Graph(connection, installation.settings.connection(connection))
+
+
+def _today(installation: Installation, connection: str) -> date:
+    zone = ZoneInfo(installation.settings.connection(connection).timezone)
+    return installation.clock().astimezone(zone).date()
 
 
 def _job(installation: Installation, connection: str, flow: str) -> dg.JobDefinition:
@@ -137,30 +183,6 @@ def _require_days(job: dg.JobDefinition, first: date, last: date) -> None:
         if not partitions.has_partition_key(day.isoformat()):
             earliest, latest = partitions.get_first_partition_key(), partitions.get_last_partition_key()
             raise ConfigurationError(f"{day} cannot be backfilled: give days from {earliest} to {latest}")
-
-
-def _bury_dead(instance: dg.DagsterInstance) -> None:
-    """End the runs of killed processes: they would hold their vendor's pool, and every later run would wait for them.
-
-    Dagster's daemon does the same only after hours, and only where one runs.
-    """
-    if os.name == "nt":  # there os.kill would end the process it asks about
-        return
-    here = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags={_HOST: socket.gethostname()})
-    for run in instance.get_runs(here):
-        if not _alive(int(run.tags.get(_PROCESS, "0"))):
-            instance.report_run_failed(run, "the process that executed this run ended without finishing it")
-            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # it exists and is another user's
-    return True
 
 
 def _report(flow: str, connection: str, result: dg.ExecuteInProcessResult) -> RunReport:

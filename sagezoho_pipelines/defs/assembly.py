@@ -10,7 +10,7 @@ from dagster._utils.schedules import is_valid_cron_string
 
 from sagezoho_pipelines import config
 from sagezoho_pipelines.config import Connection, Settings
-from sagezoho_pipelines.defs import checks, pools, retention
+from sagezoho_pipelines.defs import checks, pools, queued, retention
 from sagezoho_pipelines.defs.assets import OWNERS, assets_of
 from sagezoho_pipelines.defs.graph import Graph
 from sagezoho_pipelines.defs.jobs import jobs_of
@@ -39,6 +39,7 @@ def components_of(installation: Installation) -> dict[str, Any]:
         found["jobs"] += jobs.values()
         found["schedules"] += schedules_of(graph, jobs)
         found["sensors"] += sensors_of(graph, jobs)
+        found["sensors"].append(queued.sensor_of(graph, jobs, patience_seconds=configured.worker_patience_seconds))
     found["jobs"].append(retention.retention)
     found["schedules"].append(retention.retention_schedule)
     return found

@@ -10,7 +10,7 @@ from sagezoho_pipelines.defs import metadata, windows
 from sagezoho_pipelines.defs.graph import SAGE, Capture, Delivery, Graph, Target
 from sagezoho_pipelines.defs.pools import pool_of
 from sagezoho_pipelines.defs.problems import told_clearly
-from sagezoho_pipelines.defs.workbench import Workbench, actor_of
+from sagezoho_pipelines.defs.workbench import LANE_TAG, Workbench, actor_of
 from sagezoho_pipelines.domain.mapping import FlowMapping
 from sagezoho_pipelines.engine.capture import capture
 from sagezoho_pipelines.engine.context import Context
@@ -155,7 +155,9 @@ def _worked(
     """Do a step's work where the flow can run in this organisation; where it cannot, say so and succeed."""
     tags = context.run.tags
     with told_clearly(tags):
-        ctx = workbench.context(connection, run_id=context.run.run_id, actor=actor_of(tags))
+        ctx = workbench.context(
+            connection, run_id=context.run.run_id, actor=actor_of(tags), lane=tags.get(LANE_TAG, "")
+        )
         before = metadata.Meter.read(ctx)
         reason = unavailable(ctx, flow)
         if reason is None:

@@ -77,12 +77,14 @@ class Target:
 class Delivery:
     """One handler of a flow and the assets it writes, each after those it needs.
 
-    `drains` names the feeds whose changes it delivers, `counts` the target whose records its figures count.
+    `takes` is the entity whose changes it claims, `drains` names the feeds that lead to them, `counts` the target
+    whose records its figures count.
     """
 
     flow: str
     handler: str
     group: str
+    takes: Name
     drains: Sequence[str]
     targets: Sequence[Target]
     counts: Name
@@ -132,7 +134,7 @@ CAPTURES: Sequence[Capture] = (
 
 DELIVERIES: Sequence[Delivery] = (
     Delivery(
-        "vendors", "accounts", "vendors", ("vendors", "ap_batches"),
+        "vendors", "accounts", "vendors", (SAGE, "vendors"), ("vendors", "ap_batches"),
         (
             Target(
                 ZOHO, "accounts", "Zoho CRM accounts of type Vendor, one for each Sage vendor.",
@@ -148,7 +150,7 @@ DELIVERIES: Sequence[Delivery] = (
         counts=(ZOHO, "accounts"),
     ),
     Delivery(
-        "customers", "customers", "sales", ("deals", "deal_accounts"),
+        "customers", "customers", "sales", (ZOHO, "deal_accounts"), ("deals", "deal_accounts"),
         (
             Target(
                 SAGE, "customers", "Sage 300 customers (AR/ARCustomers) made from the accounts of won deals.",
@@ -159,7 +161,7 @@ DELIVERIES: Sequence[Delivery] = (
         counts=(SAGE, "customers"),
     ),
     Delivery(
-        "orders", "orders", "sales", ("deals",),
+        "orders", "orders", "sales", (ZOHO, "deals"), ("deals",),
         (
             Target(
                 SAGE, "orders", "Sage 300 sales orders (OE/OEOrders), one for each qualifying deal.",
@@ -173,7 +175,7 @@ DELIVERIES: Sequence[Delivery] = (
         counts=(SAGE, "orders"),
     ),
     Delivery(
-        "invoices", "invoices", "invoices", ("invoices", "ar_batches"),
+        "invoices", "invoices", "invoices", (SAGE, "invoices"), ("invoices", "ar_batches"),
         (
             Target(
                 ZOHO, "products", "Zoho CRM products that invoice lines name, by product code.",
@@ -200,7 +202,7 @@ DELIVERIES: Sequence[Delivery] = (
         counts=(ZOHO, "invoices"),
     ),
     Delivery(
-        "invoices", "posted_documents", "invoices", ("posted_documents",),
+        "invoices", "posted_documents", "invoices", (SAGE, "posted_documents"), ("posted_documents",),
         (
             Target(
                 ZOHO, "payments", "Open amount and payment status of invoices that Zoho CRM has.",
@@ -220,6 +222,15 @@ class Poll:
     capture: Capture
     flow: str
     cadence: Cadence
+
+
+@dataclass(frozen=True, slots=True)
+class Taker:
+    """Assets that one step writes when it delivers an entity's changes, and the flow whose job holds them."""
+
+    flow: str
+    group: str
+    keys: Sequence[dg.AssetKey]
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +290,20 @@ class Graph:
             for target in row.targets
         ]
         return self.keys([poll.capture.name, *targets])
+
+    def takers(self, name: Name) -> list[Taker]:
+        """The nodes that deliver an entity's changes: its delivery, or the capture node whose route does it."""
+        deliveries = [
+            Taker(row.flow, row.group, self.keys([target.name for target in row.targets]))
+            for row in self.deliveries
+            if row.takes == name
+        ]
+        routes = [
+            Taker(self.polling_flow(row), row.group, self.keys([row.name]))
+            for row in self.captures
+            if row.route and row.name == name
+        ]
+        return [*deliveries, *routes]
 
     def _enabled(self, capture: Capture) -> list[str]:
         return [flow for flow in capture.flows if flow in self.flows]

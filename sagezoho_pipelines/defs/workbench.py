@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,7 +12,7 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from sagezoho_pipelines.config import Connection
-from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.context import Context, Facts
 from sagezoho_pipelines.wiring import Installation
 
 #: A sensor's question must end well before Dagster's 60 s do, connection refused and slow answers included.
@@ -19,6 +20,11 @@ ASKING_CONNECT_SECONDS = 5.0
 ASKING_READ_SECONDS = 15.0
 
 _KEPT_CONTEXTS = 8
+
+#: On runs that follow one another in one process, never two at a time: they share their vendors' clients, connections
+#: open and all, and for a while what was learnt of the vendors.
+LANE_TAG = "sagezoho/lane"
+_FACTS_SECONDS = 60.0
 
 
 class Workbench:
@@ -30,9 +36,10 @@ class Workbench:
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
         self._contexts: OrderedDict[tuple[str, str], Context] = OrderedDict()
+        self._lanes: dict[str, tuple[Context, float]] = {}
         self._lock = threading.Lock()
 
-    def context(self, connection: str, *, run_id: str, actor: str) -> Context:
+    def context(self, connection: str, *, run_id: str, actor: str, lane: str = "") -> Context:
         """The run's context: clients and learnt facts are shared by its steps, the stop signal is each step's own.
 
         One step's fatal error must not make the next one deliver nothing and call that success.
@@ -40,11 +47,22 @@ class Workbench:
         with self._lock:
             known = self._contexts.pop((run_id, connection), None)
             if known is None:
-                known = self.installation.context(connection, run_id=run_id, actor=actor)
+                known = self._made(connection, run_id=run_id, actor=actor, lane=lane)
             self._contexts[run_id, connection] = known
             while len(self._contexts) > _KEPT_CONTEXTS:
                 self._contexts.popitem(last=False)
         return replace(known, stop=threading.Event())
+
+    def _made(self, connection: str, *, run_id: str, actor: str, lane: str) -> Context:
+        fresh = self.installation.context(connection, run_id=run_id, actor=actor)
+        if not lane:
+            return fresh
+        kept, learnt = self._lanes.get(lane, (fresh, 0.0))
+        now = time.monotonic()
+        if now - learnt > _FACTS_SECONDS:
+            kept, learnt = replace(kept, facts=Facts()), now
+        self._lanes[lane] = kept, learnt
+        return replace(fresh, sage=kept.sage, zoho=kept.zoho, facts=kept.facts)
 
     def asking(self, connection: str, *, actor: str) -> Context:
         """A context for a quick question: one attempt, short time-outs."""

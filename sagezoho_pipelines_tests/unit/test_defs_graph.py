@@ -112,7 +112,8 @@ def _told(repository: dg.RepositoryDefinition) -> Iterator[str]:
     yield "\nSENSORS"
     for sensor in sorted(repository.sensor_defs, key=lambda sensor: sensor.name):
         every = f"every {sensor.minimum_interval_seconds} s"
-        yield f"{sensor.name}: {sensor.job_name} {every}, {sensor.default_status.value}"
+        jobs = _list(job.job_name for job in sensor.targets)
+        yield f"{sensor.name}: {jobs} {every}, {sensor.default_status.value}"
 
 
 def _list(items: Iterable[object]) -> str:
