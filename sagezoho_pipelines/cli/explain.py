@@ -125,7 +125,8 @@ def _next(events: Sequence[Event]) -> None:
         error = event.facts.get("error") or {}
         if event.kind == "settled" and "delivered" not in event.summary and "superseded" not in event.summary:
             advice = error.get("advice") or "correct it where it comes from"
-            output.say(f"  {_name(node)}: {advice}. The next sync reads it again once it has changed.", output.BAD)
+            told = "The next sync reads it again once it has changed; 'sagezoho inbox' can retry or edit it."
+            output.say(f"  {_name(node)}: {str(advice).rstrip('.')}. {told}", output.BAD)
         elif event.kind == "waiting":
             output.say(f"  {_name(node)}: nothing to do; {event.summary}", output.WARN)
         elif event.kind == "captured":

@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "setup": "sagezoho_pipelines.cli.setup:setup",
     "sync": "sagezoho_pipelines.cli.sync:sync",
     "inbox": "sagezoho_pipelines.cli.inbox:inbox",
+    "inbox": "sagezoho_pipelines.cli.inbox:inbox",
     "explain": "sagezoho_pipelines.cli.explain:explain",
     "audit": "sagezoho_pipelines.cli.audit:audit",
     "dev": "sagezoho_pipelines.cli.dev:dev",

@@ -11,6 +11,8 @@ import simplejson
 
 from sagezoho_pipelines.domain.records import Row
 
+_LOOKUP = frozenset({"id", "name", "email"})
+
 
 def canonical(value: Any) -> Any:
     """Numbers without trailing zeros, text without trailing blanks, mappings sorted by the encoder."""
@@ -37,14 +39,24 @@ def canonical_json(value: Any) -> str:
 
 
 def digest(record: Row, fields: Iterable[str] | None = None) -> str:
-    """sha256 over the named fields of a record (all, where none are named); a missing field counts as null."""
-    chosen = dict(record) if fields is None else {name: record.get(name) for name in fields}
+    """sha256 over the named fields of a record (all, where none are named); a missing field counts as null.
+
+    A lookup counts as its id: a query of Zoho's gives nothing more, a read gives the other record's name as well.
+    """
+    names = record if fields is None else fields
+    chosen = {name: _id_of_lookup(record.get(name)) for name in names}
     return hashlib.sha256(canonical_json(chosen).encode()).hexdigest()
 
 
 def equal(one: Any, other: Any) -> bool:
     """Whether two values are the same thing for a sync: 1.50 is 1.5, blank text is no value."""
     return bool(_blank_is_none(canonical(one)) == _blank_is_none(canonical(other)))
+
+
+def _id_of_lookup(value: Any) -> Any:
+    if isinstance(value, Mapping) and "id" in value and value.keys() <= _LOOKUP:
+        return {"id": value["id"]}
+    return value
 
 
 def _blank_is_none(value: Any) -> Any:

@@ -49,14 +49,12 @@ class FieldRule:
         return found if found != "" else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Constant:
-    """In place of a compiled expression: a value that a person set."""
+@dataclass(frozen=True)
+class _SetByHand(FieldRule):
+    """A field whose value a person gave: it stands where the compiled expression does."""
 
-    value: Any
-
-    def search(self, _document: Mapping[str, Any], options: Any = None) -> Any:  # noqa: ARG002
-        return self.value
+    def value(self, document: Mapping[str, Any]) -> Any:  # noqa: ARG002
+        return self.compiled if self.compiled != "" else None
 
 
 @dataclass(frozen=True)
@@ -73,9 +71,7 @@ class TargetMapping:
     def edited(self, values: Row) -> TargetMapping:
         """The same target with some fields set by hand; the trace names the hand instead of source fields."""
         rules = (
-            FieldRule(rule.target, EDIT, (EDIT,), False, _Constant(values[rule.target]))
-            if rule.target in values
-            else rule
+            _SetByHand(rule.target, EDIT, (EDIT,), False, values[rule.target]) if rule.target in values else rule
             for rule in self.rules
         )
         return TargetMapping(self.name, tuple(rules))

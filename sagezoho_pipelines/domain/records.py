@@ -88,6 +88,15 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class Override:
+    """Target fields that a person set for one change: they win over the mapping when it is delivered."""
+
+    fields: Row
+    who: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One captured version of one source record, claimed by a worker for delivery."""
 
@@ -101,6 +110,7 @@ class Change:
     captured_at: datetime
     name: str = ""
     reason: str = ""
+    override: Override | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from sagezoho_pipelines.domain.digest import digest
 from sagezoho_pipelines.domain.errors import LinkTaken, VendorError, Verdict
+from sagezoho_pipelines.domain.mapping import TargetMapping
 from sagezoho_pipelines.domain.records import (
     AuditEntry,
     Change,
@@ -155,7 +156,14 @@ def refusal(code: str, text: str, *, field: str = "", advice: str = "", system: 
 
 def resolved(change: Change, payload: Row, fields: Sequence[str], name: str = "") -> Change:
     """A change that said only "look at this record", with the record as it is now."""
-    return replace(change, payload=payload, digest=digest(payload, fields), name=name or change.name)
+    now = digest(payload, fields)
+    kept = change.override if now == change.digest else None  # made for another version of the record
+    return replace(change, payload=payload, digest=now, name=name or change.name, override=kept)
+
+
+def edited(mapping: TargetMapping, change: Change) -> TargetMapping:
+    """The mapping as this change is to be delivered: with what a person set for it in the inbox."""
+    return mapping if change.override is None else mapping.edited(change.override.fields)
 
 
 def settle(ctx: Context, settlements: list[Settlement], flow: str, *, target: tuple[System, str]) -> None:

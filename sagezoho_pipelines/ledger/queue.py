@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from sagezoho_pipelines.domain.records import Cause, Change, EntityRef
+from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Override
 from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.ledger.sqljson import clean, to_json
 from sagezoho_pipelines.ledger.watermarks import of
@@ -33,7 +33,7 @@ WITH due AS (
 UPDATE sagezoho.changes c
 SET state = 'claimed', claimed_by = :worker, lease_until = :lease_until, attempts = c.attempts + 1, run_id = :run_id
 FROM due WHERE c.id = due.id
-RETURNING c.id, c.key, c.digest, c.payload, c.cause, c.attempts, c.captured_at, c.name, c.reason
+RETURNING c.id, c.key, c.digest, c.payload, c.cause, c.attempts, c.captured_at, c.name, c.reason, c.override
 """)
 
 # The attempt number is the fence: a worker whose lease ran out, and whose change another took, no longer holds it.
@@ -161,6 +161,7 @@ def claim(
                 captured_at=row.captured_at,
                 name=row.name,
                 reason=row.reason,
+                override=Override(**row.override) if row.override else None,
             )
             for row in connection.execute(_CLAIM, values)
         ),

@@ -49,3 +49,9 @@ def test_decimals_survive_json_digit_by_digit(number: Decimal) -> None:
 @given(st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=5))
 def test_canonical_text_is_stable_under_key_order(record: dict[str, str]) -> None:
     assert canonical_json(record) == canonical_json(dict(reversed(record.items())))
+
+
+def test_a_lookup_counts_as_its_id() -> None:
+    queried, read = {"Account_Name": {"id": "7"}}, {"Account_Name": {"name": "Harbour", "id": "7"}}
+    assert digest(queried, ["Account_Name"]) == digest(read, ["Account_Name"])
+    assert digest({"Account_Name": {"id": "8"}}) != digest(read)

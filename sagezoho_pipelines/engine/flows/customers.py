@@ -104,7 +104,7 @@ class CustomersHandler:
             return settling.failed(ctx, FLOW, change, error, target=self.target)
 
     def _create(self, ctx: Context, change: Change, account: Row) -> Settlement:
-        mapping = ctx.mappings[FLOW]["customers"]
+        mapping = settling.edited(ctx.mappings[FLOW]["customers"], change)
         intent = self._number(ctx, change, account)
         document = self._document(ctx, account, intent.business_key)
         after = mapping.apply(document)
@@ -158,7 +158,7 @@ class CustomersHandler:
         )
 
     def _update(self, ctx: Context, change: Change, account: Row, link: Link) -> Settlement:
-        mapping = ctx.mappings[FLOW]["customers"]
+        mapping = settling.edited(ctx.mappings[FLOW]["customers"], change)
         after = mapping.apply(self._document(ctx, account, link.sage_id))
         sent = mapping.changes(link.written, after, creating=False)
         looks = self._waiting_orders(ctx, change.key)

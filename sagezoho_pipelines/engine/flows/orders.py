@@ -9,7 +9,8 @@ from typing import Any
 
 from sagezoho_pipelines.domain.criteria import Criteria, where
 from sagezoho_pipelines.domain.digest import digest, equal
-from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError, Verdict
+from sagezoho_pipelines.domain.errors import ConfigurationError, MappingFailed, VendorError, Verdict
+from sagezoho_pipelines.domain.mapping import TargetMapping
 from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Link, Look, Outcome, Row, System
 from sagezoho_pipelines.engine import sage_target, settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
@@ -106,12 +107,16 @@ feed = ZohoFeed(
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """What a deal's order is made of. `customer` is None while the account is no Sage customer."""
+    """What a deal's order is made of. `customer` is None while the account is no Sage customer.
+
+    `header` fills the order's own fields: the mapping, and what a person set for this change.
+    """
 
     deal: Row
     quotes: Sequence[str]
     customer: Link | None
     account: Row
+    header: TargetMapping
 
     def body(self, ctx: Context) -> dict[str, Any]:
         """The order as it would be posted now. Raises the refusal of a deal that has no usable lines."""
@@ -126,8 +131,16 @@ class _Draft:
             mapping["order_lines"].changes({}, mapping["order_lines"].apply({**document, "line": line}), creating=True)
             for line in order_lines.lines_of(ctx, self.deal, self.quotes)
         ]
-        header = mapping["orders"].changes({}, mapping["orders"].apply(document), creating=True)
+        header = self.header.changes({}, self.header.apply(document), creating=True)
         return {**header, "OrderDetails": details}
+
+    def unedited(self, ctx: Context, body: Row) -> Row:
+        """The order as the deal alone asks for it: what later versions of the deal are compared with."""
+        plain = ctx.mappings[FLOW]["orders"]
+        try:
+            return body if self.header is plain else replace(self, header=plain).body(ctx)
+        except MappingFailed:  # the edit stands in for what cannot be mapped
+            return body
 
 
 class OrdersHandler:
@@ -172,7 +185,8 @@ class OrdersHandler:
                     continue
                 change = settling.resolved(change, deal, digested_fields(ctx), str(deal.get("Deal_Name") or ""))
                 account = _account_id(deal)
-                draft = _Draft(deal, quotes.get(change.key, []), links.get(account), ship_to.get(account, {}))
+                header = settling.edited(ctx.mappings[FLOW]["orders"], change)
+                draft = _Draft(deal, quotes.get(change.key, []), links.get(account), ship_to.get(account, {}), header)
                 if change.key in made:
                     settlements.append(self._known(ctx, change, draft, made[change.key], moved))
                 elif str(deal.get("Stage")) not in qualifying_stages(ctx):
@@ -242,7 +256,7 @@ class OrdersHandler:
             "read_back": created.found,
         }
         trace = [
-            *mapping["orders"].trace({}, sent),
+            *draft.header.trace({}, sent),
             *(item for detail in details for item in mapping["order_lines"].trace({}, detail)),
         ]
         movement = Movement(System.SAGE300, "orders", number, "create", Outcome.CREATED, trace, answer)
@@ -256,7 +270,7 @@ class OrdersHandler:
             zoho_name=change.name,
             authority=System.ZOHO_CRM,
             source_digest=change.digest,
-            written=body,
+            written=draft.unedited(ctx, body),
             details={
                 "uniquifier": str(order["OrderUniquifier"]),
                 "customer": customer.sage_id,

@@ -107,7 +107,10 @@ class PaymentsHandler:
             settling.settled(ctx, FLOW, change, Outcome.SKIPPED) for change in changes if change.key not in links
         ]
         paid = [change for change in changes if change.key in links]
-        writes = [zoho_target.planned("Invoices", mapping, links[change.key], rows[change.key]) for change in paid]
+        writes = [
+            zoho_target.planned("Invoices", settling.edited(mapping, change), links[change.key], rows[change.key])
+            for change in paid
+        ]
         done = zoho_target.write(ctx, writes, unique="Sage_Invoice_Key")
         settlements += [self._settlement(ctx, change, write) for change, write in zip(paid, done, strict=True)]
         return settlements
