@@ -40,12 +40,17 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """The durable row written before a create is sent. `fresh` is False when an earlier attempt left it open."""
+    """The durable row written before a create is sent. `fresh` is False when an earlier attempt left it open.
+
+    `payload_digest` is that of the payload sent last, or about to be sent: where the target turns out to exist, it
+    tells whether it was made from what the source says now.
+    """
 
     id: int
     business_key: str
     attempt: int
     fresh: bool
+    payload_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

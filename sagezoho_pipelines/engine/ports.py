@@ -220,6 +220,10 @@ class Ledger(Protocol):
         """The open intent made earlier for this source record, so that a number once chosen stays chosen."""
         ...
 
+    def sending(self, intent_id: int, payload_digest: str) -> None:
+        """Note what an intent that an earlier attempt left open is about to be sent with."""
+        ...
+
     def abandon_intent(self, intent_id: int, *, reason: str, at: datetime) -> None: ...
 
     # sequences, audit

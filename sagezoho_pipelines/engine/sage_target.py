@@ -13,10 +13,14 @@ from sagezoho_pipelines.engine.ports import Intent
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """The record as Sage has it now; `found` means that an earlier, unanswered attempt had created it."""
+    """The record as Sage has it now; `found` means that an unanswered attempt had created it.
+
+    `stale` means that it was an earlier attempt, and that the source has changed since: Sage holds the older version.
+    """
 
     record: Row
     found: bool
+    stale: bool = False
 
 
 def create(
@@ -26,6 +30,7 @@ def create(
     intent: Intent,
     read_back: Callable[[], Row | None],
     *,
+    payload_digest: str,
     look_first: bool = False,
 ) -> Created:
     """Create what the intent announces, at most once.
@@ -38,7 +43,9 @@ def create(
     if look_first or not intent.fresh:
         existing = read_back()
         if existing is not None:
-            return Created(existing, found=True)
+            return Created(existing, found=True, stale=intent.payload_digest != payload_digest)
+    if not intent.fresh:
+        ctx.ledger.sending(intent.id, payload_digest)
     try:
         return Created(ctx.sage.create(entity_set, body), found=False)
     except OutcomeUnknown as unknown:

@@ -23,16 +23,18 @@ FROM unnest(CAST(:target_systems AS text[]), CAST(:target_entities AS text[]), C
      AS q (target_system, target_entity, business_key, source_entity, source_key, payload_digest)
 ORDER BY target_system, target_entity, business_key
 ON CONFLICT (connection, target_system, target_entity, business_key) WHERE state = 'open'
-DO UPDATE SET attempts = i.attempts + 1, payload_digest = EXCLUDED.payload_digest, run_id = EXCLUDED.run_id
+DO UPDATE SET attempts = i.attempts + 1, run_id = EXCLUDED.run_id
     WHERE i.source_entity = EXCLUDED.source_entity AND i.source_key = EXCLUDED.source_key
-RETURNING i.id, i.business_key, i.attempts, i.attempts = 1 AND NOT EXISTS (
+RETURNING i.id, i.business_key, i.attempts, i.payload_digest, i.attempts = 1 AND NOT EXISTS (
     SELECT 1 FROM sagezoho.intents o
     WHERE o.connection = i.connection AND o.target_system = i.target_system AND o.target_entity = i.target_entity
       AND o.business_key = i.business_key AND o.state = 'settled') AS fresh
 """)
 
+_SENDING = text("UPDATE sagezoho.intents SET payload_digest = :digest WHERE id = :id AND state = 'open'")
+
 _OPEN_OF = text("""
-SELECT id, business_key, attempts FROM sagezoho.intents
+SELECT id, business_key, attempts, payload_digest FROM sagezoho.intents
 WHERE state = 'open' AND connection = :connection AND target_system = :target_system
   AND target_entity = :target_entity AND source_entity = :source_entity AND source_key = :source_key
 """)
@@ -82,7 +84,7 @@ def begin(
         "run_id": run_id,
     }
     begun = {
-        row.business_key: Intent(id=row.id, business_key=row.business_key, attempt=row.attempts, fresh=row.fresh)
+        row.business_key: Intent(row.id, row.business_key, row.attempts, row.fresh, row.payload_digest)
         for row in connection.execute(_BEGIN, values)
     }
     for key in sorted(wanted.keys() - begun.keys()):
@@ -108,7 +110,11 @@ def open_of(
             "source_key": source_key,
         },
     ).one_or_none()
-    return None if row is None else Intent(row.id, row.business_key, row.attempts, fresh=False)
+    return None if row is None else Intent(row.id, row.business_key, row.attempts, False, row.payload_digest)
+
+
+def sending(connection: Connection, intent_id: int, payload_digest: str) -> None:
+    connection.execute(_SENDING, {"id": intent_id, "digest": payload_digest})
 
 
 def close(connection: Connection, closed: Iterable[tuple[int, str, str]], *, at: datetime) -> None:

@@ -160,6 +160,9 @@ class PostgresLedger:
             lambda c: intents.open_of(c, connection, target_system, target_entity, source_entity, source_key)
         )
 
+    def sending(self, intent_id: int, payload_digest: str) -> None:
+        self._in_transaction(lambda c: intents.sending(c, intent_id, payload_digest))
+
     def abandon_intent(self, intent_id: int, *, reason: str, at: datetime) -> None:
         self._in_transaction(lambda c: intents.abandon(c, intent_id, reason=reason, at=at))
 

@@ -123,13 +123,15 @@ class CustomersHandler:
             return found
 
         try:
-            created = sage_target.create(ctx, ENTITY_SET, body, intent, read_back)
+            created = sage_target.create(ctx, ENTITY_SET, body, intent, read_back, payload_digest=change.digest or "")
         except VendorError as error:
             if error.code not in _NUMBER_IS_GONE or error.verdict is Verdict.RETRY:
                 raise
             settlement = settling.failed(ctx, FLOW, change, error, target=self.target, operation="create")
             return replace(settlement, intents=[(intent.id, "refused", "")])
         number = str(created.record["CustomerNumber"]).strip()
+        if created.stale:
+            ctx.sage.patch(ENTITY_SET, number, mapping.changes({}, after, creating=False))
         answer = {"CustomerNumber": number, "read_back": created.found}
         movement = Movement(
             System.SAGE300, "customers", number, "create", Outcome.CREATED, mapping.trace({}, body), answer

@@ -240,7 +240,13 @@ class OrdersHandler:
         intent = self._intent(ctx, change, body)
         try:
             created = sage_target.create(
-                ctx, ENTITY_SET, body, intent, lambda: self._read_back(ctx, change.key), look_first=True
+                ctx,
+                ENTITY_SET,
+                body,
+                intent,
+                lambda: self._read_back(ctx, change.key),
+                payload_digest=digest(body),
+                look_first=True,
             )
         except VendorError as error:
             if error.verdict in (Verdict.REFUSE, Verdict.CONFLICT):
@@ -278,6 +284,19 @@ class OrdersHandler:
                 "total": str(order.get("OrderTotal") or ""),
             },
         )
+        if created.stale:
+            error = self._order_exists(number, "while it became")
+            return settling.failed(
+                ctx,
+                FLOW,
+                change,
+                error,
+                target=self.target,
+                operation="update",
+                movements=[movement],
+                links=[link],
+                intents=[(intent.id, "settled", number)],
+            )
         return settling.settled(
             ctx,
             FLOW,
@@ -319,15 +338,18 @@ class OrdersHandler:
         if not differing:
             fresh = replace(link, source_digest=change.digest, zoho_name=change.name)
             return settling.settled(ctx, FLOW, change, Outcome.NOOP, links=[fresh])
-        error = VendorError(
+        error = self._order_exists(link.sage_id, "after it became", f": {', '.join(sorted(differing))} would differ")
+        return settling.failed(ctx, FLOW, change, error, target=self.target, operation="update")
+
+    def _order_exists(self, number: str, when: str, what: str = "") -> VendorError:
+        return VendorError(
             system=System.SAGE300,
             code="ORDER_EXISTS",
-            text=f"the deal changed after it became order {link.sage_id}: {', '.join(sorted(differing))} would differ",
+            text=f"the deal changed {when} order {number}{what}",
             verdict=Verdict.CONFLICT,
-            advice=f"change order {link.sage_id} in Sage if it should follow, then dismiss this",
-            details={"order": link.sage_id},
+            advice=f"change order {number} in Sage if it should follow, then dismiss this",
+            details={"order": number},
         )
-        return settling.failed(ctx, FLOW, change, error, target=self.target, operation="update")
 
     def _no_customer(self, ctx: Context, account: str) -> VendorError:
         if not account:
