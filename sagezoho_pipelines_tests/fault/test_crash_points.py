@@ -88,3 +88,27 @@ def test_two_kills_in_a_row_at_the_same_point_change_nothing(day: Scene, tmp_pat
     assert day.process() == 0
     day.converge()
     day.close("kills in a row", tmp_path)
+
+
+def test_an_account_edited_after_the_kill_is_a_customer_as_it_is_now(day: Scene, tmp_path: Path) -> None:
+    account = day.account()
+    day.deal(account)
+    assert day.process(flows=["customers"], die_at=("sent", 1)) == KILLED
+    day.desk.act("zoho_crm", "edit_account", account_id=account, values={"Phone": "604-555-7777"})
+    day.pass_leases()
+    assert day.process() == 0
+    [customer] = [row for row in day.desk.state("sage300", "ARCustomers") if row["CustomerNumber"] == "Z000001"]
+    assert str(customer["PhoneNumber"]).strip() == "604-555-7777"
+    day.close("edited after a kill", tmp_path)
+
+
+def test_a_deal_edited_after_the_kill_is_in_the_inbox_with_its_order(day: Scene, tmp_path: Path) -> None:
+    deal = day.deal()
+    day.process(flows=["customers"])
+    assert day.process(flows=["orders"], die_at=("sent", 1)) == KILLED
+    day.desk.act("zoho_crm", "edit_deal", deal_id=deal, values={"Deal_Name": "Another name"})
+    day.pass_leases()
+    for _ in range(2):
+        assert day.process() == 0
+        assert [(entry["key"], entry["code"]) for entry in day.inbox()] == [(deal, "ORDER_EXISTS")]
+    day.close("deal edited after a kill", tmp_path)
