@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "explain": "sagezoho_pipelines.cli.explain:explain",
     "audit": "sagezoho_pipelines.cli.audit:audit",
     "dev": "sagezoho_pipelines.cli.dev:dev",
+    "gateway": "sagezoho_pipelines.cli.gateway:gateway",
     "worker": "sagezoho_pipelines.cli.worker:worker",
     "sandbox": "sagezoho_pipelines.cli.sandbox:sandbox",
 }

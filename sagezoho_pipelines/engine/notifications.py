@@ -38,7 +38,13 @@ class Notification:
         texts = [str(each) for each in ids] if isinstance(ids, list) else [""]
         if not all(_RECORD_ID.fullmatch(each) for each in texts):
             raise ValueError("ids are not a list of record ids")
-        return cls(connection, module, str(body.get("operation") or ""), tuple(dict.fromkeys(texts)))
+        operation = body.get("operation")
+        told = operation if operation in ("insert", "update", "delete") else "a change"
+        return cls(connection, module, told, tuple(dict.fromkeys(texts)))
+
+
+def is_watched(module: str) -> bool:
+    return module in (DEALS, ACCOUNTS)
 
 
 def watched_modules(settings: Connection) -> tuple[str, ...]:
@@ -53,7 +59,7 @@ def looks_of(ledger: Ledger, notifications: Sequence[Notification]) -> list[Look
     looks: list[Look] = []
     accounts: dict[str, dict[str, str]] = {}
     for each in notifications:
-        reason = f"Zoho told: {each.operation}"[:60]
+        reason = f"Zoho told of {each.operation}"
         if each.module == DEALS:
             deals = EntityRef(each.connection, System.ZOHO_CRM, "deals")
             looks += [Look(deals, key, Cause.NOTIFICATION, reason) for key in each.ids]

@@ -1,0 +1,32 @@
+"""How fast one source may send. Zoho itself calls from several addresses, and bursts."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from aiolimiter import AsyncLimiter
+
+#: Sources remembered at once: the one that has been quiet for longest is forgotten first.
+MOST_SOURCES = 4096
+
+
+class Sources:
+    """One leaky bucket for each source, held for as long as it is among the most recent ones."""
+
+    def __init__(self, requests_per_second: int, *, most: int = MOST_SOURCES) -> None:
+        self._rate, self._most = requests_per_second, most
+        self._buckets: OrderedDict[str, AsyncLimiter] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    async def admit(self, source: str) -> bool:
+        """Whether this source may send one more now."""
+        bucket = self._buckets.pop(source, None) or AsyncLimiter(self._rate, 1)
+        self._buckets[source] = bucket
+        while len(self._buckets) > self._most:
+            self._buckets.popitem(last=False)
+        if not bucket.has_capacity():
+            return False
+        await bucket.acquire()  # does not wait: there is room
+        return True

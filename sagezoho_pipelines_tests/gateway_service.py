@@ -1,0 +1,109 @@
+"""A gateway that really listens, in a thread of the test's, and what a stranger or Zoho would send it."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from sagezoho_pipelines.config import Settings
+from sagezoho_pipelines.domain.channels import Channel, ChannelState
+from sagezoho_pipelines.engine.ports import ChannelStore, Ledger
+from sagezoho_pipelines.gateway.app import Gateway
+from sagezoho_pipelines.gateway.server import listening, server_of
+from sagezoho_pipelines.ledger.masterkeys import MasterKeys
+
+CONNECTION, CHANNEL_ID = "saminc", 1105420521999070702
+KEYS = MasterKeys([bytes(range(32))], source="the test")
+TOKEN = "t" * 48
+
+
+@dataclass
+class Service:
+    gateway: Gateway
+    url: str
+    port: int
+    stop: Callable[[], None]
+
+    def post(self, body: Any = None, *, connection: str = CONNECTION, **options: Any) -> httpx.Response:
+        content = options.pop("content", None) or json.dumps(callback() if body is None else body)
+        headers = {"Content-Type": "application/json", **options.pop("headers", {})}
+        address = f"{self.url}/notifications/{connection}"
+        return httpx.post(address, content=content, headers=headers, trust_env=False, **options)
+
+    def rejected(self, reason: str) -> float:
+        value = self.gateway.metrics.registry.get_sample_value(
+            "sagezoho_notifications_rejected_total", {"reason": reason}
+        )
+        return value or 0.0
+
+
+def callback(*ids: str, module: str = "Deals", operation: str = "insert", **more: Any) -> dict[str, Any]:
+    """What Zoho sends; an insert names its records in `ids` alone."""
+    return {
+        "server_time": 1750102639787,
+        "query_params": {},
+        "module": module,
+        "resource_uri": f"https://www.zohoapis.com/crm/v2/{module}",
+        "ids": list(ids or ("675000000000001",)),
+        "affected_fields": [],
+        "operation": operation,
+        "channel_id": str(CHANNEL_ID),
+        "token": TOKEN,
+        **more,
+    }
+
+
+def settings(**gateway: Any) -> Settings:
+    connection = {
+        "sage300": {"url": "http://127.0.0.1:9/Sage300WebApi", "company": "SAMINC"},
+        "notifications": {"url": "http://127.0.0.1:9"},
+    }
+    return Settings.model_validate({"connections": {CONNECTION: connection}, "gateway": gateway})
+
+
+def channel(**values: Any) -> Channel:
+    now = datetime.now(UTC)
+    known: Mapping[str, Any] = {
+        "connection": CONNECTION, "channel_id": CHANNEL_ID, "notify_url": "http://127.0.0.1:9",
+        "events": ("Deals.edit",),
+        "token": TOKEN, "state": ChannelState.ALIVE, "subscribed_at": now, "renewed_at": now, "known_good_at": now,
+        "expires_at": now + timedelta(days=1),
+    }  # fmt: skip
+    return Channel(**{**known, **values})
+
+
+@contextmanager
+def serving(
+    ledger: Ledger,
+    store: ChannelStore,
+    configured: Settings | None = None,
+    *,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Iterator[Service]:
+    gateway = Gateway(configured or settings(), ledger, store, clock=clock)
+    sock = listening("127.0.0.1", 0)
+    port = sock.getsockname()[1]
+    server = server_of(gateway)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
+    thread.start()
+    until = time.monotonic() + 20
+    while not server.started and time.monotonic() < until:
+        time.sleep(0.005)
+
+    def stop() -> None:
+        server.should_exit = True
+        thread.join(20)
+
+    try:
+        yield Service(gateway, f"http://127.0.0.1:{port}", port, stop)
+    finally:
+        stop()
+        sock.close()
