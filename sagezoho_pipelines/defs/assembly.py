@@ -12,6 +12,7 @@ from sagezoho_pipelines import config
 from sagezoho_pipelines.config import Connection, Settings
 from sagezoho_pipelines.defs import checks, pools, queued, retention
 from sagezoho_pipelines.defs.assets import OWNERS, assets_of
+from sagezoho_pipelines.defs.channels import channel_of
 from sagezoho_pipelines.defs.graph import Graph
 from sagezoho_pipelines.defs.jobs import jobs_of
 from sagezoho_pipelines.defs.polling import schedules_of, sensors_of
@@ -33,6 +34,7 @@ def components_of(installation: Installation) -> dict[str, Any]:
             continue
         assets = assets_of(graph, installation.mappings)
         hourly, nightly = checks.checks_of(graph)
+        channel = channel_of(graph)
         jobs = jobs_of(graph, assets, hourly=hourly, nightly=nightly)
         found["assets"] += [*assets, *checks.ledger_assets(graph)]
         found["asset_checks"] += [*hourly, *nightly]
@@ -40,6 +42,11 @@ def components_of(installation: Installation) -> dict[str, Any]:
         found["schedules"] += schedules_of(graph, jobs)
         found["sensors"] += sensors_of(graph, jobs)
         found["sensors"].append(queued.sensor_of(graph, jobs, patience_seconds=configured.worker_patience_seconds))
+        if channel is not None:
+            found["assets"].append(channel.asset)
+            found["asset_checks"].append(channel.check)
+            found["jobs"].append(channel.job)
+            found["schedules"].append(channel.schedule)
     found["jobs"].append(retention.retention)
     found["schedules"].append(retention.retention_schedule)
     return found
@@ -86,7 +93,11 @@ def _require_times(name: str, settings: Connection) -> None:
             f"connections.{name}.timezone: there is no time zone {settings.timezone!r}; use one like Europe/Berlin"
         ) from None
     crons = {f"{poll.capture.feed} of flow {poll.flow}": poll.cadence.cron for poll in Graph(name, settings).polls}
-    for what, cron in {**crons, "sweep_cron": settings.sweep_cron}.items():
+    for what, cron in {
+        **crons,
+        "sweep_cron": settings.sweep_cron,
+        "notifications.cron": settings.notifications.cron,
+    }.items():
         if not is_valid_cron_string(cron):
             raise ConfigurationError(
                 f"connections.{name}: {cron!r} ({what}) is not a cron schedule; use one like '*/15 * * * *'"

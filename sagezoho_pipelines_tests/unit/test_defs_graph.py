@@ -40,7 +40,7 @@ def loaded(text: str) -> dg.RepositoryDefinition:
 
 @pytest.fixture(scope="module")
 def repository() -> dg.RepositoryDefinition:
-    return loaded(CONFIG)
+    return loaded(CONFIG + '    notifications: {url: "https://hooks.example.com"}\n')
 
 
 def test_the_graph_is_the_one_that_was_agreed(repository: dg.RepositoryDefinition) -> None:
