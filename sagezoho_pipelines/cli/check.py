@@ -119,6 +119,7 @@ def _connection(installation: Installation, connection: str) -> Iterator[Finding
     with _impatient(installation) as quick:
         ctx = quick.context(connection, run_id="check", actor="check")
         for area, system, questions in areas:
+            held = [rest for rest in quick.ledger.pauses(connection) if rest.system == system]
             try:
                 quick.vault.get(connection, system)
             except SagezohoError as error:
@@ -128,6 +129,11 @@ def _connection(installation: Installation, connection: str) -> Iterator[Finding
                 yield from questions(ctx)
             except SagezohoError as error:
                 yield Finding(area, "answers", Status.MISSING, *_halves(_words(error)))
+                yield from (Finding(area, "paused", Status.NOTE, str(rest)) for rest in held)
+                continue
+            for rest in held:
+                quick.ledger.lift(connection, rest.system)
+                yield Finding(area, "paused", Status.OK, f"the pause is lifted: it was {rest.code}")
 
 
 def _sage300(ctx: Context) -> Iterator[Finding]:

@@ -36,10 +36,13 @@ def set_(connection: str, system: str, from_stdin: bool) -> None:
 
     They take effect at once, in running processes too.
     """
+    from sagezoho_pipelines.domain.records import System
+
     with options.installation() as installation:
         installation.settings.connection(connection)
         secret = _read(system) if from_stdin else _ask(system)
         installation.vault.put(connection, system, secret)
+        installation.ledger.lift(connection, System(system))
     output.say(f"Stored the credentials of {connection} for {system}. See whether they work: sagezoho check")
 
 

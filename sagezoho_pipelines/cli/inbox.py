@@ -171,9 +171,13 @@ def dismiss(ids: tuple[str, ...], why: str, connection: str | None, as_json: boo
 def _list(as_json: bool, filters: Mapping[str, Any]) -> None:
     with options.installation() as installation:
         found = _entries(installation, filters)
+        now = installation.clock()
+        paused = [str(rest) for rest in installation.ledger.pauses(filters["connection"]) if rest.until > now]
     if as_json:
-        output.emit_json({"count": len(found), "entries": [_facts(entry) for entry in found]})
+        output.emit_json({"count": len(found), "paused": paused, "entries": [_facts(entry) for entry in found]})
         return
+    for rest in paused:
+        output.say(rest, output.WARN)
     if not found:
         output.say("The inbox is empty.", output.GOOD)
         return

@@ -15,7 +15,7 @@ from sagezoho_pipelines.domain.mapping import FlowMapping
 from sagezoho_pipelines.engine.capture import capture
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.deliver import deliver
-from sagezoho_pipelines.engine.run import FLOWS, unavailable
+from sagezoho_pipelines.engine.run import FLOWS, attempt
 from sagezoho_pipelines.engine.tally import Tally
 from sagezoho_pipelines.engine.windows import Window
 
@@ -152,19 +152,14 @@ def _worked(
     flow: str,
     work: Callable[[Context], Tally],
 ) -> Iterator[tuple[Context, Tally, metadata.Meter]]:
-    """Do a step's work where the flow can run in this organisation; where it cannot, say so and succeed."""
+    """Do a step's work; where the flow cannot run, or the connection is paused, say so and succeed."""
     tags = context.run.tags
     with told_clearly(tags):
         ctx = workbench.context(
             connection, run_id=context.run.run_id, actor=actor_of(tags), lane=tags.get(LANE_TAG, "")
         )
         before = metadata.Meter.read(ctx)
-        reason = unavailable(ctx, flow)
-        if reason is None:
-            tally = work(ctx)
-        else:
-            tally = Tally()
-            tally.note(reason)
+        tally = attempt(ctx, flow, work)
         for note in tally.notes:
             context.log.warning(note)
         if tally.left_over:

@@ -12,6 +12,7 @@ from sagezoho_pipelines.defs.problems import may_pass
 from sagezoho_pipelines.defs.windows import WINDOW_TAG
 from sagezoho_pipelines.defs.workbench import Workbench
 from sagezoho_pipelines.domain.errors import SagezohoError
+from sagezoho_pipelines.engine import pausing
 from sagezoho_pipelines.engine.run import FLOWS
 
 #: Which feed a run polls; a run of the same feed that is still under way makes the next one pointless.
@@ -107,6 +108,9 @@ def _sensor(graph: Graph, poll: Poll, job: Job) -> dg.SensorDefinition:
             return dg.SkipReason(f"a poll of {capture.feed} is under way")
         try:
             ctx = sagezoho.asking(graph.connection, actor=context.sensor_name)
+            paused = pausing.resting(ctx)
+            if paused is not None:
+                return dg.SkipReason(paused)
             token = FLOWS[poll.flow].feeds[capture.feed].news_token(ctx)
         except SagezohoError as error:
             if not may_pass(error):

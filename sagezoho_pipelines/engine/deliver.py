@@ -10,7 +10,7 @@ from typing import Protocol
 
 from sagezoho_pipelines.domain.errors import MappingFailed, SagezohoError, VendorError, Verdict
 from sagezoho_pipelines.domain.records import Change, EntityRef, System
-from sagezoho_pipelines.engine import settling
+from sagezoho_pipelines.engine import pausing, settling
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.ports import Settlement
 from sagezoho_pipelines.engine.tally import Tally
@@ -88,12 +88,13 @@ def _work(ctx: Context, handler: Handler, tally: Tally) -> None:
 def _attempt(ctx: Context, handler: Handler, changes: Sequence[Change]) -> list[Settlement]:
     """Deliver a batch. One record that breaks the handler is refused by itself; the others still go through.
 
-    Raises what concerns the whole connection: fatal vendor errors, a database that is gone, a missing credential.
+    Raises what concerns the whole connection: fatal vendor errors, a vendor that turns every call away, a database
+    that is gone, a missing credential.
     """
     try:
         return list(handler.deliver(ctx, changes))
     except VendorError as error:
-        if error.verdict is Verdict.FATAL:
+        if error.verdict is Verdict.FATAL or pausing.concerns_all(error):
             raise
         return [settling.failed(ctx, handler.flow, change, error, target=handler.target) for change in changes]
     except Exception as error:

@@ -12,6 +12,7 @@ from sagezoho_pipelines.domain.channels import Unannounced as Unannounced
 from sagezoho_pipelines.domain.channels import Watch as Watch
 from sagezoho_pipelines.domain.channels import Watched as Watched
 from sagezoho_pipelines.domain.criteria import Criteria
+from sagezoho_pipelines.domain.pauses import Pause
 from sagezoho_pipelines.domain.records import (
     AuditEntry,
     CapturedRecord,
@@ -21,6 +22,7 @@ from sagezoho_pipelines.domain.records import (
     Link,
     Look,
     Row,
+    System,
 )
 from sagezoho_pipelines.domain.settlement import CaptureResult as CaptureResult
 from sagezoho_pipelines.domain.settlement import Intent as Intent
@@ -225,6 +227,17 @@ class Ledger(Protocol):
         ...
 
     def abandon_intent(self, intent_id: int, *, reason: str, at: datetime) -> None: ...
+
+    # pauses
+    def pause(self, rest: Pause) -> bool:
+        """Begin a connection's rest, or draw it out; whether it was known already for the same reason."""
+        ...
+
+    def pauses(self, connection: str | None = None) -> list[Pause]:
+        """The rests of a connection, those that are over but not lifted yet included."""
+        ...
+
+    def lift(self, connection: str, system: System) -> None: ...
 
     # sequences, audit
     def next_number(self, connection: str, sequence: str, *, start: int = 1) -> int: ...

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from sagezoho_pipelines.domain.errors import VendorError
+from sagezoho_pipelines.engine import pausing
 from sagezoho_pipelines.engine.capture import Feed, capture
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.deliver import Handler, deliver
@@ -77,13 +79,39 @@ def unavailable(ctx: Context, flow: str) -> str | None:
 def run_flow(ctx: Context, name: str, window: Window, *, feeds: Sequence[str] | None = None) -> Tally:
     """Capture and deliver one flow."""
     flow = FLOWS[name]
-    tally = Tally()
-    reason = unavailable(ctx, name)
-    if reason is not None:
-        tally.note(reason)
+
+    def work(ctx: Context) -> Tally:
+        tally = Tally()
+        for key in feeds if feeds is not None else flow.feeds:
+            tally.add(capture(ctx, flow.feeds[key], window))
+        for handler in flow.handlers.values():
+            tally.add(deliver(ctx, handler))
         return tally
-    for key in feeds if feeds is not None else flow.feeds:
-        tally.add(capture(ctx, flow.feeds[key], window))
-    for handler in flow.handlers.values():
-        tally.add(deliver(ctx, handler))
+
+    return attempt(ctx, name, work)
+
+
+def attempt(ctx: Context, flow: str, work: Callable[[Context], Tally]) -> Tally:
+    """Do a flow's work; where the connection is paused or the flow cannot run in this organisation, a note says so.
+
+    An error that turns the whole connection away pauses it: see `pausing`.
+    """
+    tally = Tally()
+    paused = pausing.resting(ctx)
+    if paused is not None:
+        tally.note(paused)
+        return tally
+    try:
+        reason = unavailable(ctx, flow)
+        if reason is not None:
+            tally.note(reason)
+        else:
+            tally = work(ctx)
+    except VendorError as error:
+        told = pausing.pause(ctx, error)
+        if told is None:
+            raise
+        tally.note(told)
+        return tally
+    pausing.lift(ctx)
     return tally

@@ -35,6 +35,7 @@ WHERE d.since <= :at AND (d.state = 'claimed' OR NOT EXISTS (
     SELECT 1 FROM sagezoho.changes o
     WHERE o.state = 'claimed' AND o.connection = d.connection AND o.system = d.system AND o.entity = d.entity
       AND o.key = d.key))
+  AND NOT EXISTS (SELECT 1 FROM sagezoho.pauses p WHERE p.connection = d.connection AND p.until > :at)
 GROUP BY d.connection, d.system, d.entity
 ORDER BY d.connection, d.system, d.entity
 """)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from sagezoho_pipelines.domain.errors import BusinessKeyTaken
+from sagezoho_pipelines.domain.pauses import Pause
 from sagezoho_pipelines.domain.records import (
     AuditEntry,
     CapturedRecord,
@@ -22,7 +23,7 @@ from sagezoho_pipelines.domain.records import (
     System,
 )
 from sagezoho_pipelines.domain.settlement import CaptureResult, Intent, IntentRequest, Settlement
-from sagezoho_pipelines.ledger import audit, capture, intents, links, queue, watermarks
+from sagezoho_pipelines.ledger import audit, capture, intents, links, pauses, queue, watermarks
 
 Result = TypeVar("Result")
 
@@ -165,6 +166,17 @@ class PostgresLedger:
 
     def abandon_intent(self, intent_id: int, *, reason: str, at: datetime) -> None:
         self._in_transaction(lambda c: intents.abandon(c, intent_id, reason=reason, at=at))
+
+    # pauses
+
+    def pause(self, rest: Pause) -> bool:
+        return self._in_transaction(lambda c: pauses.pause(c, rest))
+
+    def pauses(self, connection: str | None = None) -> list[Pause]:
+        return self._in_transaction(lambda c: pauses.pauses(c, connection))
+
+    def lift(self, connection: str, system: System) -> None:
+        self._in_transaction(lambda c: pauses.lift(c, connection, system))
 
     # sequences, audit
 

@@ -28,6 +28,7 @@ WITH due AS (
               WHERE o.state = 'claimed' AND o.connection = c.connection AND o.system = c.system
                 AND o.entity = c.entity AND o.key = c.key)
           END
+      AND NOT EXISTS (SELECT 1 FROM sagezoho.pauses p WHERE p.connection = c.connection AND p.until > :at)
     ORDER BY c.id LIMIT :limit FOR UPDATE OF c SKIP LOCKED
 )
 UPDATE sagezoho.changes c

@@ -1,0 +1,26 @@
+"""A connection at rest: one of its systems will not serve it for a while, so nothing is tried."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sagezoho_pipelines.domain.records import System
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """`code`, `text` and `advice` are those of the error that began it. It is tried again after `until`."""
+
+    connection: str
+    system: System
+    code: str
+    text: str
+    advice: str
+    since: datetime
+    until: datetime
+
+    def __str__(self) -> str:
+        told = f"{self.code}: {self.text} {self.advice}".strip()
+        until = f"{self.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        return f"{self.connection} is paused until {until}, or until 'sagezoho check' finds it mended. {told}"

@@ -1,0 +1,117 @@
+"""Pressure on a whole connection: refused sign-ins and used-up credits pause it, a bad row holds nobody back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import Engine
+
+from sagezoho_pipelines.domain.errors import VendorError
+from sagezoho_pipelines.domain.records import Outcome
+from sagezoho_pipelines.ledger.due import due_changes
+from sagezoho_pipelines.sage300.client import Sage300Client
+from sagezoho_pipelines.zoho_crm.oauth import MemoryTokenStore
+from sagezoho_pipelines_tests.bench import CONNECTION, Bench, bench
+
+
+@pytest.fixture
+def desk(engine: Engine) -> Iterator[Bench]:
+    with bench(engine, vendors=5, deals=0) as made:
+        yield made
+
+
+def _calls(desk: Bench) -> int:
+    worlds = (desk.sandbox.sage300.world, desk.sandbox.zoho_crm.world)
+    return sum(int(world.counters.snapshot()["total"]) for world in worlds)
+
+
+def _refuse_sign_in(desk: Bench) -> int:
+    """Zoho forgets the refresh token: the access token at hand goes with it."""
+    desk.tokens = MemoryTokenStore()
+    body = {"error": "invalid_code"}
+    return desk.sandbox.zoho_crm.world.faults.add("respond", path="/oauth/", status=200, body=body).id
+
+
+def _refused(desk: Bench) -> VendorError:
+    with pytest.raises(VendorError) as caught:
+        desk.sync("vendors")
+    return caught.value
+
+
+def test_a_revoked_token_pauses_the_connection_and_is_told_once(desk: Bench) -> None:
+    rule = _refuse_sign_in(desk)
+    assert _refused(desk).code == "invalid_code"
+    desk.reset_counters()
+    tally = desk.sync("vendors", "orders")
+    assert _calls(desk) == 0
+    [note] = tally.notes
+    assert "invalid_code" in note
+    assert "credentials set" in note
+    desk.later(hours=2)
+    again = desk.sync("vendors")  # asked once more, still refused: a note, no second error
+    assert any("invalid_code" in note for note in again.notes)
+    desk.sandbox.zoho_crm.world.faults.remove(rule)
+    desk.later(hours=2)
+    assert desk.sync("vendors").count(Outcome.CREATED) == 5
+    assert desk.ledger.pauses(CONNECTION) == []
+
+
+def test_nothing_is_claimed_and_nothing_is_due_while_paused(desk: Bench) -> None:
+    rule = desk.sandbox.zoho_crm.world.faults.add("status", path="/Accounts", status=429)
+    tally = desk.sync("vendors")
+    assert tally.left_over == 0
+    assert any("TOO_MANY_REQUESTS" in note for note in tally.notes)
+    entity = desk.context().sage_entity("vendors")
+    assert desk.ledger.open_changes(entity) == 5
+    desk.later(seconds=20)
+    assert due_changes(desk.engine, at=desk.now()) == []
+    assert desk.ledger.claim(entity, worker="w", limit=9, lease_seconds=60, at=desk.now()) == []
+    desk.sandbox.zoho_crm.world.faults.remove(rule.id)
+    desk.later(minutes=3)
+    assert desk.sync("vendors").count(Outcome.CREATED) == 5
+    attempts = desk.query("SELECT max(attempts) AS most FROM sagezoho.changes")[0]["most"]
+    assert attempts == 1  # waiting for credits uses up no attempt
+
+
+def test_used_up_credits_pause_for_longer_than_a_burst(desk: Bench) -> None:
+    faults = desk.sandbox.zoho_crm.world.faults
+    body = {"code": "TOO_MANY_REQUESTS", "details": {}, "message": "too many requests", "status": "error"}
+    faults.add("respond", path="/crm/", status=429, body=body, headers={"X-API-CREDITS-REMAINING": "0"})
+    desk.sync("vendors")
+    [rest] = desk.ledger.pauses(CONNECTION)
+    assert 14 * 60 < (rest.until - desk.now()).total_seconds() <= 15 * 60
+
+
+def test_the_other_connections_go_on(desk: Bench) -> None:
+    desk.sandbox.zoho_crm.world.faults.add("status", path="/Accounts", status=429)
+    desk.sync("vendors")
+    assert desk.ledger.pauses("elsewhere") == []
+    assert [rest.connection for rest in desk.ledger.pauses()] == [CONNECTION]
+
+
+def test_a_503_of_sage_slows_every_caller_of_the_process(desk: Bench) -> None:
+    desk.sandbox.sage300.world.faults.add(
+        "respond", path="APVendors", times=1, status=503, headers={"Retry-After": "1"}, body="Service Unavailable"
+    )
+    handle, settings = desk.sandbox.sage300, desk.settings.sage300
+    client = Sage300Client(
+        base_url=settings.url,
+        company=settings.company,
+        credentials=lambda: {"username": handle.username, "password": handle.password},
+        concurrency=4,
+    )
+
+    def read(entity_set: str, key: str) -> float:
+        client.find(entity_set, where=[], select=[key], limit=1)
+        return time.monotonic()
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(read, "AP/APVendors", "VendorNumber")
+        time.sleep(0.3)
+        other = pool.submit(read, "AR/ARCustomers", "CustomerNumber")
+        assert first.result() - began >= 1
+        assert other.result() - began >= 1
