@@ -6,7 +6,8 @@ import os
 import random
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import cached_property
@@ -19,8 +20,8 @@ from sagezoho_pipelines import config
 from sagezoho_pipelines.config import FLOWS, Settings
 from sagezoho_pipelines.domain.errors import SagezohoError
 from sagezoho_pipelines.domain.mapping import FlowMapping
-from sagezoho_pipelines.domain.records import Change
-from sagezoho_pipelines.domain.settlement import CaptureResult
+from sagezoho_pipelines.domain.records import Change, EntityRef
+from sagezoho_pipelines.domain.settlement import CaptureResult, Settlement
 from sagezoho_pipelines.domain.usage import Usage
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.ledger.channels import PostgresChannelStore
@@ -47,21 +48,46 @@ class Interrupted(SagezohoError):
 class InterruptibleLedger(PostgresLedger):
     """Refuses to capture and to claim once `interrupted` is set: every step ends soon and leaves nothing held.
 
-    Once `draining` is set nothing is claimed any more, as if nothing were due: what is held is finished in peace.
+    Once `draining` is set nothing is claimed any more, as if nothing were due, but for what a run needs to finish what
+    it holds: the customer of an order.
     """
 
     def __init__(self, engine: Engine, interrupted: threading.Event, draining: threading.Event) -> None:
         super().__init__(engine)
         self._interrupted = interrupted
         self._draining = draining
+        self._held: dict[str, dict[int, EntityRef]] = defaultdict(dict)  # by run, the oldest first
+        self._lock = threading.Lock()
 
     def capture(self, *args: Any, **options: Any) -> CaptureResult:
         self._go_on()
         return super().capture(*args, **options)
 
-    def claim(self, *args: Any, **options: Any) -> list[Change]:
+    def claim(self, entity: EntityRef, *, run_id: str = "", **options: Any) -> list[Change]:
         self._go_on()
-        return [] if self._draining.is_set() else super().claim(*args, **options)
+        with self._lock:
+            oldest = next(iter(self._held[run_id].values()), entity)
+        if self._draining.is_set() and oldest == entity:
+            return []
+        changes = super().claim(entity, run_id=run_id, **options)
+        with self._lock:
+            self._held[run_id] |= {change.id: change.entity for change in changes}
+        return changes
+
+    def release(self, changes: Sequence[Change], *, retry_at: datetime) -> None:
+        super().release(changes, retry_at=retry_at)
+        self._let_go(changes)
+
+    def settle(self, settlements: Sequence[Settlement], *, at: datetime) -> None:
+        super().settle(settlements, at=at)
+        self._let_go([settlement.change for settlement in settlements])
+
+    def _let_go(self, changes: Sequence[Change]) -> None:
+        with self._lock:
+            for held in self._held.values():
+                for change in changes:
+                    held.pop(change.id, None)
+            self._held = defaultdict(dict, {run: held for run, held in self._held.items() if held})
 
     def _go_on(self) -> None:
         if self._interrupted.is_set():

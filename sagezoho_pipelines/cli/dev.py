@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -35,26 +35,38 @@ def dev(port: int) -> None:
 
 def _serve(port: int) -> int:
     """Until it ends, or until we are told to."""
-    from sagezoho_pipelines import config
     from sagezoho_pipelines.cli import dagster_home, processes
     from sagezoho_pipelines.cli.output import say
 
-    env = dict(os.environ)
-    with ExitStack() as stack:
-        stack.enter_context(processes.interruptible())
-        if config.config_path(env).exists() or env.get("SAGEZOHO_CONFIG"):
-            config.load(config.config_path(env))
-            say(f"Configuration: {config.config_path(env)}")
-        else:
-            env |= stack.enter_context(_demo_data(env))
+    with processes.interruptible(), environment() as env:
         home = dagster_home.ensure(env)
         say(f"Dagster UI: http://{HOST}:{port}   (ready in about ten seconds; Ctrl-C ends it)")
-        command = [
-            sys.executable, "-m", "dagster", "dev", "-h", HOST, "-p", str(port),
-            "-w", str(home / dagster_home.WORKSPACE),
-        ]  # fmt: skip
-        process = stack.enter_context(processes.child(command, env=env))
-        return process.wait()
+        with processes.child(command(port, home), env=env) as process:
+            return process.wait()
+
+
+def command(port: int, home: Path) -> list[str]:
+    """Webserver, daemon and code location, from the Dagster home."""
+    from sagezoho_pipelines.cli import dagster_home
+
+    workspace = str(home / dagster_home.WORKSPACE)
+    return [sys.executable, "-m", "dagster", "dev", "-h", HOST, "-p", str(port), "-w", workspace]
+
+
+@contextmanager
+def environment() -> Iterator[dict[str, str]]:
+    """The environment of the configuration there is, which is read to see that it can be; else of the demo's data."""
+    from sagezoho_pipelines import config
+    from sagezoho_pipelines.cli.output import say
+
+    env = dict(os.environ)
+    if config.config_path(env).exists() or env.get("SAGEZOHO_CONFIG"):
+        config.load(config.config_path(env))
+        say(f"Configuration: {config.config_path(env)}")
+        yield env
+    else:
+        with _demo_data(env) as demos:
+            yield env | demos
 
 
 @contextmanager

@@ -18,12 +18,12 @@ COMMANDS: dict[str, str] = {
     "setup": "sagezoho_pipelines.cli.setup:setup",
     "sync": "sagezoho_pipelines.cli.sync:sync",
     "inbox": "sagezoho_pipelines.cli.inbox:inbox",
-    "inbox": "sagezoho_pipelines.cli.inbox:inbox",
     "explain": "sagezoho_pipelines.cli.explain:explain",
     "audit": "sagezoho_pipelines.cli.audit:audit",
-    "dev": "sagezoho_pipelines.cli.dev:dev",
-    "gateway": "sagezoho_pipelines.cli.gateway:gateway",
+    "up": "sagezoho_pipelines.cli.up:up",
     "worker": "sagezoho_pipelines.cli.worker:worker",
+    "gateway": "sagezoho_pipelines.cli.gateway:gateway",
+    "dev": "sagezoho_pipelines.cli.dev:dev",
     "sandbox": "sagezoho_pipelines.cli.sandbox:sandbox",
 }
 

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -30,18 +31,22 @@ def child(command: Sequence[str], *, env: Mapping[str, str], **options: Any) -> 
         end(process)
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
-    """SIGTERM to the group, time to finish, then SIGKILL to whatever is left of it."""
-    _signal(process, signal.SIGTERM)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(_STOP_SECONDS)
-    _signal(process, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(_STOP_SECONDS)
-    for stream in (process.stdin, process.stdout):
-        if stream is not None:
-            with contextlib.suppress(OSError):
-                stream.close()
+def end(*group: subprocess.Popen[bytes], seconds: float = _STOP_SECONDS) -> None:
+    """SIGTERM to the group of each, time to finish for all together, then SIGKILL to whatever is left of them."""
+    for process in group:
+        _signal(process, signal.SIGTERM)
+    until = time.monotonic() + seconds
+    for process in group:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(max(until - time.monotonic(), 0))
+    for process in group:
+        _signal(process, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_STOP_SECONDS)
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
 
 
 @contextmanager
@@ -86,6 +91,20 @@ def interruptible(*, repeatedly: bool = False) -> Iterator[None]:
         signal.signal(number, interrupt)
     try:
         yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def noted_signals() -> Iterator[Callable[[], bool]]:
+    """SIGTERM and Ctrl-C interrupt nothing inside the block; what it yields tells whether one has come."""
+    noted: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in before:
+        signal.signal(number, lambda number, _: noted.append(number))
+    try:
+        yield lambda: bool(noted)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -85,6 +85,11 @@ def _start_quoted(server: Any, data: Path) -> None:
         )
 
 
+def is_running(home: Path) -> bool:
+    """Whether the server on `home/postgres` answers."""
+    return _running(home.resolve() / "postgres") is not None
+
+
 def stop(home: Path) -> bool:
     """Stop the server on `home/postgres`, ending its sessions; returns False when none was running."""
     data = home.resolve() / "postgres"

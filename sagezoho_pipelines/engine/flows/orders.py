@@ -12,7 +12,7 @@ from sagezoho_pipelines.domain.digest import digest, equal
 from sagezoho_pipelines.domain.errors import ConfigurationError, MappingFailed, VendorError, Verdict
 from sagezoho_pipelines.domain.mapping import TargetMapping
 from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Link, Look, Outcome, Row, System
-from sagezoho_pipelines.engine import sage_target, settling, zoho_target
+from sagezoho_pipelines.engine import sage_target, settling, write_back, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.deliver import deliver
 from sagezoho_pipelines.engine.feeds import ZohoFeed
@@ -25,6 +25,9 @@ FLOW = "orders"
 ENTITY_SET = "OE/OEOrders"
 #: Read with every deal besides what the mapping names.
 _DEAL_FIELDS = ("Account_Name", "Amount", "Closing_Date", "Deal_Name", "Stage")
+#: Another batch, or another worker, may be making the customer right now: an order waits this long for it, rather
+#: than until its next attempt.
+_LOOKS_FOR_A_CUSTOMER, _BETWEEN_LOOKS_SECONDS = 60, 0.05
 _READ_BACK = ("OrderUniquifier", "OrderNumber", "OrderReference", "CustomerNumber", "OrderTotal", "LastInvoiceNumber")
 
 
@@ -162,9 +165,8 @@ class OrdersHandler:
 
     def deliver(self, ctx: Context, changes: Sequence[Change]) -> Sequence[Settlement]:
         deals = self._deals(ctx, changes)
-        accounts = sorted({_account_id(deal) for deal in deals.values()} - {""})
-        links = self._customers(ctx, accounts)
-        ship_to = self._ship_to(ctx, accounts)
+        echoes = self._echoes(ctx, changes, deals)
+        changes = [change for change in changes if change.id not in echoes]
         made = ctx.ledger.links_by_zoho(ctx.connection, "Deals", "orders", [change.key for change in changes])
         moved = {
             change.key
@@ -175,8 +177,11 @@ class OrdersHandler:
                 or digest(deals[change.key], digested_fields(ctx)) != made[change.key].source_digest
             )
         }
+        accounts = sorted({_account_id(deals[key]) for key in moved} - {""})
+        links = self._customers(ctx, accounts)
+        ship_to = self._ship_to(ctx, accounts)
         quotes = order_lines.accepted_quotes(ctx, sorted(moved))
-        settlements = []
+        settlements = list(echoes.values())
         for change in changes:
             deal = deals.get(change.key)
             try:
@@ -203,8 +208,24 @@ class OrdersHandler:
     def _deals(self, ctx: Context, changes: Sequence[Change]) -> dict[str, Row]:
         known = {change.key: change.payload for change in changes if change.payload is not None}
         looks = [change.key for change in changes if change.payload is None]
-        fetched = ctx.zoho.get_many("Deals", looks, fields=deal_fields(ctx)) if looks else []
+        fetched = ctx.zoho.get_many("Deals", looks, fields=[*deal_fields(ctx), "Modified_Time"]) if looks else []
         return {**known, **{str(row["id"]): row for row in fetched}}
+
+    def _echoes(self, ctx: Context, changes: Sequence[Change], deals: dict[str, Row]) -> dict[int, Settlement]:
+        """Notifications of what we wrote to a refused deal ourselves: to try it again for these would never end."""
+        told_of = [change for change in changes if change.cause is Cause.NOTIFICATION and change.key in deals]
+        keys = [change.key for change in told_of]
+        standing = ctx.ledger.standing(self.source(ctx), keys) if keys else {}
+        if not standing:
+            return {}
+        told = ctx.ledger.told(ctx.connection, "Deals", keys)
+        found = {}
+        for change in told_of:
+            deal = deals[change.key]
+            seen = settling.resolved(change, deal, digested_fields(ctx))
+            if write_back.is_echo(seen, deal.get("Modified_Time"), standing.get(change.key), told.get(change.key)):
+                found[change.id] = write_back.echoed(change)
+        return found
 
     def _customers(self, ctx: Context, accounts: Sequence[str]) -> dict[str, Link]:
         """The customer of each account; those still missing are made first, on the customers' own path."""
@@ -220,8 +241,13 @@ class OrdersHandler:
         ]
         if looks:
             ctx.ledger.enqueue(looks, at=ctx.clock(), run_id=ctx.run_id)
-        deliver(ctx, customers.CustomersHandler())
-        return ctx.ledger.links_by_zoho(ctx.connection, "Accounts", "customers", accounts)
+        deliver(ctx, customers.CustomersHandler(), write_back=False)  # with the orders' own, once those are posted
+        for _ in range(_LOOKS_FOR_A_CUSTOMER):
+            links = ctx.ledger.links_by_zoho(ctx.connection, "Accounts", "customers", accounts)
+            waiting = [one for one in missing if one not in links and ctx.ledger.last_error(entity, one) is None]
+            if not waiting or not ctx.ledger.open_changes(entity) or ctx.stop.wait(_BETWEEN_LOOKS_SECONDS):
+                break
+        return links
 
     def _ship_to(self, ctx: Context, accounts: Sequence[str]) -> dict[str, Row]:
         if not accounts:
