@@ -28,13 +28,18 @@ def gateway(host: str | None, port: int | None, as_json: bool) -> None:
         with listening(where, configured.port if port is None else port) as sock:
             _ = installation.vault.keys
             made = Gateway(installation.settings, installation.ledger, installation.channels, clock=installation.clock)
+            server = server_of(made)
+
+            def end(*_: object) -> None:
+                """Before uvicorn listens to signals itself, and when it hands them back after its graceful end."""
+                server.should_exit = True
+
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, end)
             shown = f"[{where}]" if ":" in where else where
             url = f"http://{shown}:{sock.getsockname()[1]}"
             if as_json:
                 output.emit_json({"url": url})
             else:
                 output.say(f"Notifications are received at {url}/notifications/CONNECTION. Ctrl-C ends this.")
-            # uvicorn ends gracefully on these, then raises them once more for whoever had them before it.
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda *_: None)
-            server_of(made).run(sockets=[sock])
+            server.run(sockets=[sock])

@@ -1,4 +1,4 @@
-"""`sagezoho setup`: the custom fields our mappings write, created in Zoho CRM."""
+"""`sagezoho setup`: the custom fields our mappings write, and the notification channel, created in Zoho CRM."""
 
 from __future__ import annotations
 
@@ -18,22 +18,30 @@ def setup(connection: str | None, as_json: bool) -> None:
     """Create the custom fields it needs in Zoho CRM, where they are missing.
 
     Safe to run again at any time. Afterwards the field list is read again: names, types and uniqueness are verified.
+    Where notifications.url is configured, Zoho is asked to tell of changes at once; a schedule keeps it so.
     """
+    from sagezoho_pipelines.engine.channels import keep_channel
     from sagezoho_pipelines.engine.setup import FieldReport, set_up
     from sagezoho_pipelines.mappings import custom_fields
 
     reports: dict[str, list[FieldReport]] = {}
+    channels: dict[str, list[str]] = {}
     with options.installation() as installation:
         for name in options.chosen(installation.settings, connection):
             with output.busy(f"Setting up Zoho CRM of {name} …", shown=not as_json):
                 reports[name] = list(set_up(installation.zoho_crm(name), custom_fields()))
+                if installation.settings.connection(name).notifications.active:
+                    ctx = installation.context(name, run_id="", actor="sagezoho setup")
+                    channels[name] = keep_channel(ctx, installation.channels).done
     ok = all(report.ok for found in reports.values() for report in found)
     if as_json:
         listed = {name: [dataclasses.asdict(report) for report in found] for name, found in reports.items()}
-        output.emit_json({"ok": ok, "connections": listed})
+        output.emit_json({"ok": ok, "connections": listed, "channels": channels})
     else:
         for name, found in reports.items():
             _show(name, found)
+            for done in channels.get(name, ()):
+                output.say(f"{name}: notifications: {done}")
     if not ok:
         raise Failed("some fields are not what they must be")
 
