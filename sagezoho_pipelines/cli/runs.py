@@ -32,6 +32,8 @@ _SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 _LEFT_OVER = (Outcome.REFUSED, Outcome.CONFLICTED, Outcome.RETRYING)
 
+__all__ = ["AssetReport", "Drain", "RunReport", "drains_due", "is_under_way", "run_drain", "run_flow_job", "warm_up"]
+
 _definitions: weakref.WeakKeyDictionary[Installation, dg.Definitions] = weakref.WeakKeyDictionary()
 
 

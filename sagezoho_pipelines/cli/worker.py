@@ -21,8 +21,7 @@ from sagezoho_pipelines.cli.errors import INTERRUPTED
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
-    from sagezoho_pipelines.cli.runs import RunReport
-    from sagezoho_pipelines.defs.queued import Drain
+    from sagezoho_pipelines.cli.runs import Drain, RunReport
     from sagezoho_pipelines.ledger.due import Listener
     from sagezoho_pipelines.wiring import Installation
 

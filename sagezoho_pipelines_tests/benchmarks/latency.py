@@ -2,11 +2,11 @@
 
 Run it with: python -m sagezoho_pipelines_tests.benchmarks.latency --samples 40 --sensor-samples 10
 
-The vendors are the sandbox without latency, the database is the embedded Postgres, and worker and Dagster are the real
-processes. All polling is off, so that nothing else delivers a sample. A sample's time begins when the notification of
-the closed deal is put into the queue, and ends when Sage holds the order of that deal. Every other deal is of an
-account that becomes a customer on the way. The runs named at the end are in the Dagster instance of the directory
-told, as long as it is kept with --keep.
+The vendors are the sandbox without latency, the database is the embedded Postgres, and gateway, worker and Dagster are
+the real processes. All polling is off, so that nothing else delivers a sample. A sample's time begins when a salesman
+closes the deal, so that Zoho sends its callback, and ends when Sage holds the order of that deal. Every other deal is
+of an account that becomes a customer on the way. The runs named at the end are in the Dagster instance of the
+directory told, as long as it is kept with --keep.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from typing import Any
 
 from sagezoho_pipelines import config
 from sagezoho_pipelines.cli import processes
-from sagezoho_pipelines.domain.records import Cause, EntityRef, Look, System
+from sagezoho_pipelines.domain.records import EntityRef, System
+from sagezoho_pipelines.engine.channels import keep_channel
 from sagezoho_pipelines.engine.setup import set_up
 from sagezoho_pipelines.ledger import embedded
 from sagezoho_pipelines.mappings import custom_fields
@@ -37,7 +38,6 @@ from sagezoho_pipelines.sandbox.server import Sandbox
 from sagezoho_pipelines.wiring import Installation
 
 CONNECTION = "saminc"
-DEALS = EntityRef(CONNECTION, System.ZOHO_CRM, "deals")
 TARGETS = {"worker": {"p50": 0.4, "p95": 1.0}, "sensor": {"p95": 12.0}}
 _COMMAND = (sys.executable, "-m", "sagezoho_pipelines.cli.main")
 _ADDRESS = {
@@ -54,12 +54,14 @@ connections:
   {connection}:
     sage300: {{url: "{sage[url]}", company: {sage[company]}}}
     zoho_crm: {{accounts_url: "{zoho[accounts_url]}", api_domains: ["{zoho[api_domain]}"]}}
+    notifications: {{url: "http://127.0.0.1:{port}", cron: "0 0 1 1 *"}}
     sweep_cron: "0 0 1 1 *"
     flows:
       vendors: {{enabled: false}}
       customers: {{cadence: {{cron: "0 0 1 1 *", sensor_seconds: 86400}}}}
       orders: {{cadence: {{cron: "0 0 1 1 *", sensor_seconds: 86400}}}}
       invoices: {{enabled: false}}
+gateway: {{port: {port}}}
 """
 
 
@@ -69,21 +71,28 @@ class Site:
     installation: Installation
     env: dict[str, str]
 
-    def close_deal(self, number: int, account: str = "") -> str:
-        """A deal of a new account, or of the given one, is won."""
+    def open_deals(self, count: int, *, first: int) -> list[str]:
+        """Deals that are not won yet, two of each new account; what Zoho tells of them is delivered already."""
         act = self.sandbox.zoho_crm.world.actions
-        account = account or str(act["add_account"]({"name": f"Customer {number}", "values": _ADDRESS})["id"])
-        deal = act["add_deal"]({"name": f"Deal {number}", "account_id": account, "amount": "1200.00"})
-        act["close_deal"]({"deal_id": deal["id"]})
-        return str(deal["id"])
+        deals = []
+        account = ""
+        for number in range(first, first + count):
+            if number % 2 == 0 or not account:
+                account = str(act["add_account"]({"name": f"Customer {number}", "values": _ADDRESS})["id"])
+            deal = act["add_deal"]({"name": f"Deal {number}", "account_id": account, "amount": "1200.00"})
+            deals.append(str(deal["id"]))
+        self.sandbox.zoho_crm.world.courier.drain()
+        self.await_silence()
+        return deals
 
-    def account_of(self, deal: str) -> str:
-        rows = self.sandbox.zoho_crm.world.state("Deals")
-        return next(str(row["Account_Name"]["id"]) for row in rows if str(row["id"]) == deal)
-
-    def notify(self, deal: str) -> None:
-        look = Look(DEALS, deal, Cause.NOTIFICATION, "Deals.edit")
-        self.installation.ledger.enqueue([look], at=self.installation.clock())
+    def await_silence(self) -> None:
+        """Until nothing is queued, and the run that delivered it is over."""
+        deals, accounts = (EntityRef(CONNECTION, System.ZOHO_CRM, name) for name in ("deals", "deal_accounts"))
+        end = time.monotonic() + _GIVE_UP_SECONDS
+        while any(self.installation.ledger.open_changes(entity) for entity in (deals, accounts)):
+            if time.monotonic() > end:
+                raise SystemExit(f"the queue is not empty after {_GIVE_UP_SECONDS:g} s")
+            time.sleep(0.05)
 
     def await_order(self, deal: str) -> float:
         """The moment Sage holds the order of the deal."""
@@ -98,14 +107,12 @@ class Site:
         """Seconds of each sample, one after another at moments of no pattern."""
         phase = random.Random(7)
         taken = []
-        account = ""
-        for number in range(first, first + samples):
-            deal = self.close_deal(number, account if number % 2 else "")
-            account = self.account_of(deal)
-            time.sleep(phase.uniform(0.2, pause))
+        for deal in self.open_deals(samples, first=first):
+            time.sleep(phase.uniform(0.5, pause))
             began = time.monotonic()
-            self.notify(deal)
+            self.sandbox.zoho_crm.world.actions["close_deal"]({"deal_id": deal})
             taken.append(self.await_order(deal) - began)
+            self.await_silence()
         return taken
 
     def runs(self) -> list[str]:
@@ -139,7 +146,7 @@ def site(home: Path) -> Iterator[Site]:
         told = sandbox.connections()
         sage, zoho = told["sage300"], told["zoho_crm"]
         (home / "sagezoho.yaml").write_text(
-            _CONFIGURATION.format(sage=sage, zoho=zoho, connection=CONNECTION), encoding="utf-8"
+            _CONFIGURATION.format(sage=sage, zoho=zoho, connection=CONNECTION, port=_free_port()), encoding="utf-8"
         )
         try:
             with Installation(env, settings=config.load(home / "sagezoho.yaml")) as installation:
@@ -149,7 +156,10 @@ def site(home: Path) -> Iterator[Site]:
                     installation.vault.put(CONNECTION, system, {name: told[system][name] for name in secret})
                 assert all(report.ok for report in set_up(installation.zoho_crm(CONNECTION), custom_fields()))
                 subprocess.run([*_COMMAND, "sync"], env=env, check=False, stdout=subprocess.DEVNULL)
-                yield Site(sandbox, installation, env)
+                with _said_first([*_COMMAND, "gateway", "--json"], env):
+                    ctx = installation.context(CONNECTION, run_id="", actor="benchmark")
+                    keep_channel(ctx, installation.channels)
+                    yield Site(sandbox, installation, env)
         finally:
             embedded.stop(home)
 
@@ -158,12 +168,20 @@ def site(home: Path) -> Iterator[Site]:
 def worker(place: Site) -> Iterator[list[dict[str, Any]]]:
     """A worker that is ready; what it has said is in the list when the block has ended."""
     said: list[dict[str, Any]] = []
-    with processes.child([*_COMMAND, "worker", "--json"], env=place.env, stdout=subprocess.PIPE) as process:
+    with _said_first([*_COMMAND, "worker", "--json"], place.env) as process:
         assert process.stdout is not None
-        assert json.loads(process.stdout.readline())["event"] == "ready"
         yield said
         process.terminate()
         said += [json.loads(line) for line in process.stdout]
+
+
+@contextmanager
+def _said_first(command: Sequence[str], env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is ready once it has written its first line."""
+    with processes.child(command, env=env, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline(), "it did not start"
+        yield process
 
 
 @contextmanager
@@ -198,7 +216,7 @@ def main() -> None:
         with site(home) as place:
             if asked.samples:
                 with worker(place) as said:
-                    taken = place.measure(asked.samples, first=0, pause=0.6)
+                    taken = place.measure(asked.samples, first=0, pause=1.0)
                 runs = [line for line in said if line["event"] == "run"]
                 measured["worker"] = figures("worker", taken)
                 measured["worker"]["runs"] = len(runs)
