@@ -127,7 +127,10 @@ class AmountLine(_Model):
 
 
 class OrdersFlow(_Model):
-    """Which deals become orders (`stages` empty: every stage whose forecast type is closed-won) and with what lines."""
+    """Which deals become orders (`stages` empty: every stage whose forecast type is closed-won) and with what lines.
+
+    `write_back`: deals and accounts in Zoho show their Sage number, and why they were refused.
+    """
 
     enabled: bool = True
     stages: tuple[str, ...] = ()
@@ -138,6 +141,7 @@ class OrdersFlow(_Model):
     location: str = "1"
     overlap_seconds: int = Field(120, ge=0)
     start: str = ""
+    write_back: bool = True
     cadence: Cadence = Cadence(cron="*/5 * * * *")
 
     @field_validator("start")

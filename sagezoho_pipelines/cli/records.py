@@ -24,6 +24,7 @@ _ONE = {
     "posted_documents": "posted document",
     "ar_batches": "A/R invoice batch",
     "ap_batches": "A/P invoice batch",
+    "write_backs": "status of",
 }
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
 
 from sagezoho_pipelines.domain.errors import MappingFailed, SagezohoError, VendorError, Verdict
 from sagezoho_pipelines.domain.records import Change, EntityRef, System
 from sagezoho_pipelines.engine import pausing, settling
+from sagezoho_pipelines.engine import write_back as write_backs
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.ports import Settlement
 from sagezoho_pipelines.engine.tally import Tally
@@ -47,8 +50,25 @@ class Handler(Protocol):
         ...
 
 
-def deliver(ctx: Context, handler: Handler) -> Tally:
-    """Deliver until nothing is due. A fatal error stops the run; what was claimed is given back untouched."""
+def deliver(ctx: Context, handler: Handler, *, write_back: bool = True) -> Tally:
+    """Deliver until nothing is due. A fatal error stops the run; what was claimed is given back untouched.
+
+    Then what became of the records is written back to them. That fails without harm: it is a note, and tried again.
+    """
+    tally = _drain(ctx, handler)
+    if not write_back or not write_backs.concerns(handler.source(ctx)):
+        return tally
+    try:
+        told = _drain(replace(ctx, stop=threading.Event()), write_backs.WriteBackHandler())
+    except VendorError as error:
+        tally.note(f"Zoho was not told what became of its records, which is tried again: {error}")
+        return tally
+    if told.left_over:
+        tally.note(f"{told.left_over} records of Zoho were not told what became of them: 'sagezoho inbox' says why")
+    return tally
+
+
+def _drain(ctx: Context, handler: Handler) -> Tally:
     tally = Tally()
     if ctx.ledger.open_changes(handler.source(ctx)) == 0:
         return tally
@@ -76,7 +96,7 @@ def _work(ctx: Context, handler: Handler, tally: Tally) -> None:
         if not changes:
             return
         try:
-            settlements = _attempt(ctx, handler, changes)
+            settlements = write_backs.announced(ctx, source, _attempt(ctx, handler, changes))
             settling.settle(ctx, settlements, handler.flow, target=handler.target)
         except BaseException:
             ctx.stop.set()

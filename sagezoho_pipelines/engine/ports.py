@@ -29,6 +29,7 @@ from sagezoho_pipelines.domain.settlement import Intent as Intent
 from sagezoho_pipelines.domain.settlement import IntentRequest as IntentRequest
 from sagezoho_pipelines.domain.settlement import Settlement as Settlement
 from sagezoho_pipelines.domain.usage import Usage
+from sagezoho_pipelines.domain.write_backs import Standing, Told
 from sagezoho_pipelines.domain.zoho import RowResult as RowResult
 from sagezoho_pipelines.domain.zoho import ZohoPage as ZohoPage
 
@@ -238,6 +239,17 @@ class Ledger(Protocol):
         ...
 
     def lift(self, connection: str, system: System) -> None: ...
+
+    # write-backs
+    def standing(self, entity: EntityRef, keys: Sequence[str]) -> dict[str, Standing]:
+        """Of these records, those in the inbox."""
+        ...
+
+    def told(self, connection: str, module: str, ids: Sequence[str]) -> dict[str, Told]:
+        """What these Zoho records were told last about their other side."""
+        ...
+
+    def tell(self, connection: str, module: str, rows: Sequence[Told]) -> None: ...
 
     # sequences, audit
     def next_number(self, connection: str, sequence: str, *, start: int = 1) -> int: ...

@@ -134,9 +134,14 @@ def write(ctx: Context, writes: Sequence[ZohoWrite], *, unique: str) -> list[Zoh
     return done
 
 
+def is_gone(error: VendorError) -> bool:
+    """Whether an update was refused since Zoho no longer has the record."""
+    return error.code == "INVALID_DATA" and _RECORD_ID.fullmatch(error.field) is not None
+
+
 def explained(write: ZohoWrite, error: VendorError) -> VendorError:
     """An update of a record that Zoho no longer has is a conflict: a person deleted what Sage still names."""
-    if write.link is None or error.code != "INVALID_DATA" or not _RECORD_ID.fullmatch(error.field):
+    if write.link is None or not is_gone(error):
         return error
     return VendorError(
         system=System.ZOHO_CRM,

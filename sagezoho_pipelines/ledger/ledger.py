@@ -23,7 +23,8 @@ from sagezoho_pipelines.domain.records import (
     System,
 )
 from sagezoho_pipelines.domain.settlement import CaptureResult, Intent, IntentRequest, Settlement
-from sagezoho_pipelines.ledger import audit, capture, intents, links, pauses, queue, watermarks
+from sagezoho_pipelines.domain.write_backs import Standing, Told
+from sagezoho_pipelines.ledger import audit, capture, intents, links, pauses, queue, watermarks, write_backs
 
 Result = TypeVar("Result")
 
@@ -177,6 +178,17 @@ class PostgresLedger:
 
     def lift(self, connection: str, system: System) -> None:
         self._in_transaction(lambda c: pauses.lift(c, connection, system))
+
+    # write-backs
+
+    def standing(self, entity: EntityRef, keys: Sequence[str]) -> dict[str, Standing]:
+        return self._in_transaction(lambda c: write_backs.standing(c, entity, keys))
+
+    def told(self, connection: str, module: str, ids: Sequence[str]) -> dict[str, Told]:
+        return self._in_transaction(lambda c: write_backs.told(c, connection, module, ids))
+
+    def tell(self, connection: str, module: str, rows: Sequence[Told]) -> None:
+        self._in_transaction(lambda c: write_backs.tell(c, connection, module, rows))
 
     # sequences, audit
 

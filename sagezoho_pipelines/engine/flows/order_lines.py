@@ -12,6 +12,7 @@ from sagezoho_pipelines.domain.mapping import as_number
 from sagezoho_pipelines.domain.records import Row, System
 from sagezoho_pipelines.engine import settling
 from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.zoho_target import module_exists
 
 #: Sage keeps a line's discount as a percentage with five decimals.
 _PERCENT = Decimal("0.00001")
@@ -22,7 +23,7 @@ Line = dict[str, Any]
 def accepted_quotes(ctx: Context, deal_ids: Sequence[str]) -> dict[str, list[str]]:
     """The accepted quotes of each deal, oldest first: deal id -> quote ids."""
     orders = ctx.settings.flows.orders
-    if "quote" not in orders.lines or not deal_ids:
+    if "quote" not in orders.lines or not deal_ids or not module_exists(ctx, "Quotes"):
         return {}
     rows = ctx.zoho.find(
         "Quotes",

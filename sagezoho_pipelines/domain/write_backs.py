@@ -1,0 +1,26 @@
+"""What sales people read on a Zoho record about its other side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sagezoho_pipelines.domain.records import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A record in the inbox: refused or conflicted, which version of it, and why."""
+
+    state: str
+    digest: str | None
+    error: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a Zoho record was told last, and the modified time that Zoho gave that write."""
+
+    record_id: str
+    digest: str
+    modified_time: datetime | None

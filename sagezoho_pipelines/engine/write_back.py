@@ -1,0 +1,155 @@
+"""Telling sales people what became of their deals and accounts, in fields of the Zoho records themselves.
+
+A delivery leaves a look at its record under `write_backs`, in the transaction that settles it; the looks are delivered
+afterwards, in hundreds and without automations. They are changes of their own: whatever becomes of them, the order is
+settled. What is written depends on the ledger alone, and nothing is sent twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sagezoho_pipelines.domain.digest import digest
+from sagezoho_pipelines.domain.records import (
+    Cause,
+    Change,
+    ChangeState,
+    EntityRef,
+    FieldChange,
+    Link,
+    Look,
+    Outcome,
+    Row,
+    System,
+)
+from sagezoho_pipelines.domain.write_backs import Standing, Told
+from sagezoho_pipelines.engine import settling, zoho_target
+from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.ports import RowResult, Settlement
+from sagezoho_pipelines.engine.settling import Movement
+
+ENTITY = "write_backs"
+STATUS, MESSAGE = "Sage_Sync_Status", "Sage_Sync_Message"
+_LONGEST = 255
+_WORDS = {ChangeState.REFUSED: "Refused", ChangeState.CONFLICTED: "In conflict"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an entity's news is written: the module, the field for the Sage number, and what it is linked to."""
+
+    module: str
+    number: str
+    linked: str
+
+
+_PLACES: Mapping[str, _Place] = {
+    "deals": _Place("Deals", "Sage_Order_Number", "orders"),
+    "deal_accounts": _Place("Accounts", "Sage_Customer_Number", "customers"),
+}
+
+
+def announced(ctx: Context, source: EntityRef, settlements: Sequence[Settlement]) -> list[Settlement]:
+    """The settlements with a look at each record whose standing they change."""
+    if not ctx.settings.flows.orders.write_back or not concerns(source):
+        return list(settlements)
+    entity = ctx.zoho_entity(ENTITY)
+    return [
+        replace(
+            one, looks=[*one.looks, Look(entity, f"{source.entity}/{one.change.key}", Cause.POLL, str(one.outcome))]
+        )
+        if one.state in (ChangeState.DELIVERED, *_WORDS) and one.outcome is not Outcome.SKIPPED
+        else one
+        for one in settlements
+    ]
+
+
+def concerns(source: EntityRef) -> bool:
+    """Whether what becomes of these records is written back to them."""
+    return source.system is System.ZOHO_CRM and source.entity in _PLACES
+
+
+def is_echo(change: Change, modified: str | None, standing: Standing | None, told: Told | None) -> bool:
+    """Whether a notification only tells of our own write to a record that is in the inbox as it still is."""
+    if change.cause is not Cause.NOTIFICATION or standing is None or told is None or not modified:
+        return False
+    return standing.digest == change.digest and told.modified_time == datetime.fromisoformat(modified)
+
+
+def echoed(change: Change) -> Settlement:
+    """Nothing to do, and the inbox keeps what it has of the record."""
+    return Settlement(change=change, state=ChangeState.SUPERSEDED, outcome=Outcome.NOOP)
+
+
+class WriteBackHandler:
+    """Up to a hundred records of a module in one update."""
+
+    flow = "orders"
+    target = (System.ZOHO_CRM, "Deals")
+    batch = 100
+
+    def source(self, ctx: Context) -> EntityRef:
+        return ctx.zoho_entity(ENTITY)
+
+    def workers(self, _ctx: Context) -> int:
+        return 1
+
+    def prepare(self, ctx: Context) -> None:
+        """Nothing to ask: fields that this organisation does without are left out."""
+
+    def deliver(self, ctx: Context, changes: Sequence[Change]) -> Sequence[Settlement]:
+        settlements: list[Settlement] = []
+        for entity, place in _PLACES.items():
+            mine = {change.key.partition("/")[2]: change for change in changes if change.key.startswith(f"{entity}/")}
+            if mine:
+                settlements += self._module(ctx, entity, place, mine)
+        return settlements
+
+    def _module(self, ctx: Context, entity: str, place: _Place, mine: Mapping[str, Change]) -> list[Settlement]:
+        ids = sorted(mine)
+        inbox = ctx.ledger.standing(ctx.zoho_entity(entity), ids)
+        links = ctx.ledger.links_by_zoho(ctx.connection, place.module, place.linked, ids)
+        told = ctx.ledger.told(ctx.connection, place.module, ids)
+        known = zoho_target.known_fields(ctx, place.module)
+        news = {one: _news(place, links.get(one), inbox.get(one), known) for one in ids}
+        due = [one for one in ids if news[one] and (one not in told or told[one].digest != digest(news[one]))]
+        results: dict[str, RowResult] = {}
+        if due:
+            rows = [{"id": one, **news[one]} for one in due]
+            results = dict(zip(due, ctx.zoho.update(place.module, rows, trigger=()), strict=True))
+            written = [
+                Told(one, digest(news[one]), result.modified_time)
+                for one, result in results.items()
+                if result.error is None
+            ]
+            if written:
+                ctx.ledger.tell(ctx.connection, place.module, written)
+        return [self._settlement(ctx, place, mine[one], one, news[one], results.get(one)) for one in ids]
+
+    def _settlement(
+        self, ctx: Context, place: _Place, change: Change, record_id: str, news: Row, result: RowResult | None
+    ) -> Settlement:
+        if result is None:
+            return settling.settled(ctx, self.flow, change, Outcome.NOOP)
+        if result.error is not None:
+            if zoho_target.is_gone(result.error):
+                return settling.settled(ctx, self.flow, change, Outcome.SKIPPED)
+            target = (System.ZOHO_CRM, place.module)
+            return settling.failed(ctx, self.flow, change, result.error, target=target, operation="write back")
+        fields = [FieldChange(name, (), "write back", None, value) for name, value in news.items()]
+        movement = Movement(System.ZOHO_CRM, place.module, record_id, "write back", Outcome.UPDATED, fields)
+        return settling.settled(ctx, self.flow, change, Outcome.UPDATED, movements=[movement])
+
+
+def _news(place: _Place, link: Link | None, standing: Standing | None, known: set[str]) -> dict[str, str | None]:
+    """The fields to write, of those that the organisation has; none for a record of which there is nothing to tell."""
+    if link is None and standing is None:
+        return {}
+    error = standing.error if standing is not None else {}
+    message = " ".join(str(error[name]) for name in ("text", "advice") if error.get(name))
+    status = _WORDS[ChangeState(standing.state)] if standing is not None else "In Sage 300"
+    number = {place.number: link.sage_id} if link is not None else {}
+    news: dict[str, str | None] = {**number, STATUS: status, MESSAGE: message[:_LONGEST] or None}
+    return {name: value for name, value in news.items() if name in known}

@@ -1,0 +1,53 @@
+"""What Zoho records were told about their other side, and where each source record stands now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, text
+
+from sagezoho_pipelines.domain.records import EntityRef
+from sagezoho_pipelines.domain.write_backs import Standing, Told
+from sagezoho_pipelines.ledger.watermarks import of
+
+_STANDING = text("""
+SELECT DISTINCT ON (key) key, state, digest, error FROM sagezoho.changes
+WHERE connection = :connection AND system = :system AND entity = :entity AND key = ANY (CAST(:keys AS text[]))
+  AND state IN ('refused', 'conflicted')
+ORDER BY key, id DESC
+""")
+
+_TOLD = text("""
+SELECT record_id, digest, modified_time FROM sagezoho.write_backs
+WHERE connection = :connection AND module = :module AND record_id = ANY (CAST(:ids AS text[]))
+""")
+
+_TELL = text("""
+INSERT INTO sagezoho.write_backs (connection, module, record_id, digest, modified_time)
+SELECT :connection, :module, t.record_id, t.digest, t.modified_time
+FROM unnest(CAST(:ids AS text[]), CAST(:digests AS text[]), CAST(:times AS timestamptz[]))
+     AS t (record_id, digest, modified_time) ORDER BY t.record_id
+ON CONFLICT (connection, module, record_id) DO UPDATE SET
+    digest = EXCLUDED.digest, modified_time = EXCLUDED.modified_time
+""")
+
+
+def standing(connection: Connection, entity: EntityRef, keys: Sequence[str]) -> dict[str, Standing]:
+    rows = connection.execute(_STANDING, {**of(entity), "keys": list(keys)})
+    return {row.key: Standing(row.state, row.digest, row.error or {}) for row in rows}
+
+
+def told(connection: Connection, name: str, module: str, ids: Sequence[str]) -> dict[str, Told]:
+    rows = connection.execute(_TOLD, {"connection": name, "module": module, "ids": list(ids)})
+    return {row.record_id: Told(row.record_id, row.digest, row.modified_time) for row in rows}
+
+
+def tell(connection: Connection, name: str, module: str, rows: Sequence[Told]) -> None:
+    values = {
+        "connection": name,
+        "module": module,
+        "ids": [row.record_id for row in rows],
+        "digests": [row.digest for row in rows],
+        "times": [row.modified_time for row in rows],
+    }
+    connection.execute(_TELL, values)

@@ -1,0 +1,129 @@
+"""What sales people read on their deals and accounts, and that telling them moves nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from sagezoho_pipelines.domain.records import Cause, Look, Outcome
+from sagezoho_pipelines.ledger import inbox
+from sagezoho_pipelines_tests.bench import Bench, bench
+
+
+@pytest.fixture
+def desk(engine: Engine) -> Iterator[Bench]:
+    with bench(engine, vendors=2, deals=0) as made:
+        yield made
+
+
+def _won(desk: Bench, **account: Any) -> tuple[str, str]:
+    made = str(desk.act("zoho_crm", "add_account", name="Harbour Lights Ltd", values=account)["id"])
+    deal = desk.act("zoho_crm", "add_deal", name="Refit", account_id=made, amount="10", stage="Closed Won")
+    return made, str(deal["id"])
+
+
+def _row(desk: Bench, module: str, record_id: str) -> dict[str, Any]:
+    return next(row for row in desk.state("zoho_crm", module) if str(row["id"]) == record_id)
+
+
+def _told_of(desk: Bench, entity: str, key: str) -> None:
+    look = Look(desk.context().zoho_entity(entity), key, Cause.NOTIFICATION, "Zoho told of update")
+    desk.ledger.enqueue([look], at=desk.now())
+
+
+def test_a_delivered_deal_and_its_account_carry_their_sage_numbers(desk: Bench) -> None:
+    account, deal = _won(desk)
+    assert desk.sync("orders").count(Outcome.CREATED) == 1
+    shown, customer = _row(desk, "Deals", deal), _row(desk, "Accounts", account)
+    assert str(shown["Sage_Order_Number"]).startswith("ORD")
+    assert (shown["Sage_Sync_Status"], shown["Sage_Sync_Message"]) == ("In Sage 300", None)
+    assert (customer["Sage_Customer_Number"], customer["Sage_Sync_Status"]) == ("Z000001", "In Sage 300")
+
+
+def test_a_refusal_is_told_in_its_own_words_and_taken_back_later(desk: Bench) -> None:
+    account, deal = _won(desk, Sage_Customer_Group="NOSUCH")
+    desk.sync("customers", "orders")
+    customer, shown = _row(desk, "Accounts", account), _row(desk, "Deals", deal)
+    assert customer["Sage_Sync_Status"] == shown["Sage_Sync_Status"] == "Refused"
+    assert "NOSUCH" in customer["Sage_Sync_Message"]
+    [entry] = inbox.entries(desk.engine, entity="deal_accounts")
+    desk.act("zoho_crm", "edit_account", account_id=account, values={"Sage_Customer_Group": "RTL"})
+    inbox.retry(desk.engine, entry, who="anna", at=desk.now(), read_again=True)
+    desk.sync("customers", "orders")
+    assert _row(desk, "Accounts", account)["Sage_Sync_Message"] is None
+    assert _row(desk, "Deals", deal)["Sage_Sync_Status"] == "In Sage 300"
+
+
+def test_our_own_write_makes_no_change_and_no_second_write(desk: Bench) -> None:
+    account, deal = _won(desk)
+    desk.sync("customers", "orders")
+    desk.later(minutes=5)
+    desk.reset_counters()
+    _told_of(desk, "deals", deal)
+    _told_of(desk, "deal_accounts", account)
+    tally = desk.sync("customers", "orders")
+    assert tally.left_over == 0
+    assert tally.count(Outcome.CREATED) == tally.count(Outcome.UPDATED) == 0
+    assert desk.writes() == {"sage300": 0, "zoho_crm": 0}
+
+
+def test_the_echo_of_a_refusal_does_not_try_the_deal_again(desk: Bench) -> None:
+    _account, deal = _won(desk, Sage_Customer_Group="NOSUCH")
+    desk.sync("customers", "orders")
+    [before] = inbox.entries(desk.engine, entity="deals")
+    desk.reset_counters()
+    _told_of(desk, "deals", deal)
+    assert desk.sync("orders").left_over == 0
+    assert inbox.entries(desk.engine, entity="deals") == [before]
+    assert desk.writes() == {"sage300": 0, "zoho_crm": 0}
+
+
+def test_a_refused_deal_that_a_person_touches_is_tried_again(desk: Bench) -> None:
+    _account, deal = _won(desk, Sage_Customer_Group="NOSUCH")
+    desk.sync("customers", "orders")
+    with desk.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE sagezoho.write_backs SET modified_time = modified_time - interval '5 s'")
+    _told_of(desk, "deals", deal)
+    assert desk.sync("orders").count(Outcome.REFUSED) == 1
+
+
+def test_a_write_back_that_fails_leaves_the_order_alone_and_follows_later(desk: Bench) -> None:
+    _account, deal = _won(desk)
+    rule = desk.sandbox.zoho_crm.world.faults.add("status", method="PUT", path="/Deals", status=503)
+    tally = desk.sync("orders")
+    assert (tally.count(Outcome.CREATED), tally.left_over) == (1, 0)
+    assert any("were not told" in note for note in tally.notes)
+    assert _row(desk, "Deals", deal).get("Sage_Sync_Status") is None
+    desk.sandbox.zoho_crm.world.faults.remove(rule.id)
+    desk.later(minutes=5)
+    desk.sync("orders")
+    assert _row(desk, "Deals", deal)["Sage_Sync_Status"] == "In Sage 300"
+
+
+def test_no_automation_is_set_off(desk: Bench) -> None:
+    _won(desk)
+    rule = desk.sandbox.zoho_crm.world.faults.add("latency", method="PUT", path="/Deals", contains='"trigger": []')
+    other = desk.sandbox.zoho_crm.world.faults.add("latency", method="PUT", path="/Deals", contains='"trigger":[]')
+    desk.sync("orders")
+    assert rule.fired + other.fired == 1
+
+
+def test_it_can_be_switched_off(engine: Engine) -> None:
+    with bench(engine, vendors=2, deals=0, flows={"orders": {"write_back": False}}) as desk:
+        _account, deal = _won(desk)
+        desk.sync("orders")
+        assert _row(desk, "Deals", deal).get("Sage_Order_Number") is None
+        assert desk.query("SELECT 1 FROM sagezoho.changes WHERE entity = 'write_backs'") == []
+
+
+def test_an_edition_without_room_does_without_the_words(engine: Engine) -> None:
+    with bench(engine, vendors=2, deals=0, edition="standard") as desk:
+        account, deal = _won(desk)
+        assert desk.sync("orders").count(Outcome.CREATED) == 1
+        customer = _row(desk, "Accounts", account)
+        assert customer["Sage_Customer_Number"] == "Z000001"
+        assert "Sage_Sync_Status" not in customer
+        assert _row(desk, "Deals", deal)["Sage_Sync_Status"] == "In Sage 300"
