@@ -227,22 +227,6 @@ class OrdersHandler:
                 found[change.id] = write_back.echoed(change)
         return found
 
-    def _echoes(self, ctx: Context, changes: Sequence[Change], deals: dict[str, Row]) -> dict[int, Settlement]:
-        """Notifications of what we wrote to a refused deal ourselves: to try it again for these would never end."""
-        told_of = [change for change in changes if change.cause is Cause.NOTIFICATION and change.key in deals]
-        keys = [change.key for change in told_of]
-        standing = ctx.ledger.standing(self.source(ctx), keys) if keys else {}
-        if not standing:
-            return {}
-        told = ctx.ledger.told(ctx.connection, "Deals", keys)
-        found = {}
-        for change in told_of:
-            deal = deals[change.key]
-            seen = settling.resolved(change, deal, digested_fields(ctx))
-            if write_back.is_echo(seen, deal.get("Modified_Time"), standing.get(change.key), told.get(change.key)):
-                found[change.id] = write_back.echoed(change)
-        return found
-
     def _customers(self, ctx: Context, accounts: Sequence[str]) -> dict[str, Link]:
         """The customer of each account; those still missing are made first, on the customers' own path."""
         links = ctx.ledger.links_by_zoho(ctx.connection, "Accounts", "customers", accounts)
@@ -327,12 +311,12 @@ class OrdersHandler:
             },
         )
         if created.stale:
-            error = self._order_exists(number, "while it became")
+            differs = self._order_exists(number, "while it became")
             return settling.failed(
                 ctx,
                 FLOW,
                 change,
-                error,
+                differs,
                 target=self.target,
                 operation="update",
                 movements=[movement],
