@@ -38,6 +38,10 @@ class Service:
         address = f"{self.url}/notifications/{connection}"
         return httpx.post(address, content=content, headers=headers, trust_env=False, **options)
 
+    def waiting(self) -> float:
+        """Callbacks that no commit has begun for."""
+        return self.gateway.metrics.registry.get_sample_value("sagezoho_notifications_waiting") or 0.0
+
     def rejected(self, reason: str) -> float:
         value = self.gateway.metrics.registry.get_sample_value(
             "sagezoho_notifications_rejected_total", {"reason": reason}
