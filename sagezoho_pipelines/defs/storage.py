@@ -5,13 +5,17 @@ Named in `dagster.yaml`, so that a bare `dagster dev` in a checkout needs no oth
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from dagster._config.config_schema import UserConfigSchema
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
-from sqlalchemy import URL, create_engine, text
+from sqlalchemy import URL, Engine, create_engine, event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from sagezoho_pipelines.ledger.postgres import (
     CONNECT_TIMEOUT_SECONDS,
@@ -22,6 +26,9 @@ from sagezoho_pipelines.ledger.postgres import (
 )
 
 SCHEMA = "dagster"
+
+#: A connection used this recently is not asked whether it still lives.
+_TRUSTED_SECONDS = 1.0
 
 
 class SagezohoStorage(DagsterPostgresStorage):
@@ -59,9 +66,9 @@ class SagezohoStorage(DagsterPostgresStorage):
         return cls(inst_data=inst_data)
 
     def _keep_connections(self, url: URL) -> None:
-        """One connection kept for each part, and checked before use: as shipped, every query connects anew, which
-        makes up more than half of a short run's time. Further ones are opened as needed and closed after use, so no
-        thread ever waits for the pool."""
+        """One connection kept for each part, and checked before use if it was idle: as shipped, every query connects
+        anew, which makes up more than half of a short run's time. Further ones are opened as needed and closed after
+        use, so no thread ever waits for the pool."""
         for part in (self._run_storage, self._event_log_storage, self._schedule_storage):
             part._engine.dispose()
             part._engine = create_engine(
@@ -69,10 +76,34 @@ class SagezohoStorage(DagsterPostgresStorage):
                 isolation_level="AUTOCOMMIT",
                 pool_size=1,
                 max_overflow=-1,
-                pool_pre_ping=True,
                 pool_recycle=3600,
                 connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
             )
+            _check_after_idling(part._engine)
+
+
+def _check_after_idling(engine: Engine) -> None:
+    """A connection that was not used for a moment is asked whether it still lives, and replaced if it does not.
+
+    SQLAlchemy's own pre-ping asks at every use: a hundred times in a run, which writes its events one by one.
+    """
+
+    def used(_connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+        record.info["used"] = time.monotonic()
+
+    def about_to_be_used(
+        connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: PoolProxiedConnection
+    ) -> None:
+        last = record.info.get("used")
+        if last is None or time.monotonic() - last < _TRUSTED_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error:
+            raise DisconnectionError from None
+
+    event.listen(engine, "checkin", used)
+    event.listen(engine, "checkout", about_to_be_used)
 
 
 def _within_schema(url: URL) -> URL:

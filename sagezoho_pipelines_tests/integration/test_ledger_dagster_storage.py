@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,19 @@ def test_an_instance_can_be_opened_again_from_its_reference() -> None:
     ):
         run = idle.execute_in_process(instance=instance)
         assert again.get_run_by_id(run.run_id) is not None
+
+
+def test_connections_that_broke_while_they_were_idle_are_replaced(installation: URL) -> None:
+    with DagsterInstance.from_config(str(ROOT)) as instance:
+        run = idle.execute_in_process(instance=instance)
+        admin = create_engine(installation.set(database="postgres"), isolation_level="AUTOCOMMIT")
+        with admin.connect() as connection:
+            cut = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
+            connection.execute(cut, {"name": installation.database})
+        admin.dispose()
+        time.sleep(1.1)
+        assert instance.get_run_by_id(run.run_id) is not None
+        assert len(instance.all_logs(run.run_id)) > 5
 
 
 def test_several_processes_may_start_at_once_on_an_empty_server(installation: URL) -> None:
