@@ -287,7 +287,8 @@ def _is_due(channel: Channel, now: datetime) -> bool:
 
 
 def _differs(channel: Channel, listed: Sequence[Watched]) -> bool:
-    """Whether somebody has changed the channel in Zoho: its address, or what it watches."""
+    """Whether somebody has changed the channel in Zoho: its address, or what it watches. What Zoho leaves out is as it
+    was."""
     told = {event for each in listed for event in each.events}
     addresses = {each.notify_url for each in listed} - {""}
-    return addresses != {channel.notify_url} or not told >= set(channel.events)
+    return bool(addresses - {channel.notify_url}) or (bool(told) and not told >= set(channel.events))

@@ -43,10 +43,6 @@ class Notification:
         return cls(connection, module, told, tuple(dict.fromkeys(texts)))
 
 
-def is_watched(module: str) -> bool:
-    return module in (DEALS, ACCOUNTS)
-
-
 def watched_modules(settings: Connection) -> tuple[str, ...]:
     """The Zoho modules whose changes the enabled flows want to hear of."""
     flows = settings.flows

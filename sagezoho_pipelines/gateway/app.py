@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from sagezoho_pipelines.config import Settings
 from sagezoho_pipelines.engine.channels import PATH, needs_attention
-from sagezoho_pipelines.engine.notifications import Notification, is_watched, looks_of
+from sagezoho_pipelines.engine.notifications import Notification, looks_of, watched_modules
 from sagezoho_pipelines.engine.ports import ChannelStore, Ledger
 from sagezoho_pipelines.gateway import bodies
 from sagezoho_pipelines.gateway.bodies import Rejected
@@ -63,7 +63,8 @@ class Gateway:
         began = time.monotonic()
         try:
             notification = await self._proven(request)
-            if is_watched(notification.module):
+            watched = notification.module in watched_modules(self.settings.connections[notification.connection])
+            if watched:
                 await self._intake.accept(notification)
         except Rejected as rejected:
             self.metrics.rejected.labels(rejected.reason).inc()
@@ -71,7 +72,7 @@ class Gateway:
         except NotStored:
             self.metrics.not_stored.inc()
             return _answer(503, "not_stored")
-        module = notification.module if is_watched(notification.module) else "other"
+        module = notification.module if watched else "other"
         self.metrics.notifications.labels(notification.connection, module).inc()
         self.metrics.records.labels(notification.connection, module).inc(len(notification.ids))
         self.metrics.seconds.observe(time.monotonic() - began)

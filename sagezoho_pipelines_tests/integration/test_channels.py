@@ -277,6 +277,18 @@ def test_a_new_address_replaces_the_channel(desk: Desk) -> None:
     assert {one.notify_url for one in desk.watched().values()} == {"http://127.0.0.1:10/hooks/notifications/saminc"}
 
 
+def test_what_somebody_changed_in_zoho_is_put_right(desk: Desk) -> None:
+    desk.keep()
+    held = desk.bench.sandbox.zoho_crm.world.channels.held
+    next(one for one in held.values() if one.module.api_name == "Deals").operations.discard("create")
+    assert desk.keep().done == ["replace"]
+    assert desk.watched()["Deals"].operations == {"create", "edit", "delete"}
+    for one in held.values():
+        one.notify_url = "http://127.0.0.1:11/elsewhere"
+    assert desk.keep().done == ["replace"]
+    assert desk.keep().done == ["verified"]
+
+
 def test_a_refused_subscription_is_told_and_tried_again(desk: Desk) -> None:
     faults = desk.bench.sandbox.zoho_crm.world.faults
     faults.add("status", method="POST", path="/actions/watch", status=503)

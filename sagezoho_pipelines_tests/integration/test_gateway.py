@@ -17,6 +17,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine, text
 
+from sagezoho_pipelines.config import Settings
 from sagezoho_pipelines.domain.errors import LedgerUnavailable
 from sagezoho_pipelines.domain.records import EntityRef, Link, Look, System
 from sagezoho_pipelines.ledger import links
@@ -84,6 +85,18 @@ def test_unknown_modules_are_acknowledged_and_counted(gateway: Service, engine: 
     assert gateway.post(callback("1", module="Leads")).status_code == 200
     assert queued(engine) == []
     assert 'sagezoho_notifications_total{connection="saminc",module="other"} 1.0' in metrics(gateway)
+
+
+def test_what_no_enabled_flow_wants_is_acknowledged_and_left_alone(
+    ledger: PostgresLedger, store: PostgresChannelStore, engine: Engine
+) -> None:
+    configured = settings()
+    off = {"orders": {"enabled": False}, "customers": {"enabled": False}}
+    values = configured.model_dump()
+    values["connections"][CONNECTION]["flows"] |= off
+    with serving(ledger, store, Settings.model_validate(values)) as gateway:
+        assert gateway.post(callback("11")).status_code == 200
+    assert queued(engine) == []
 
 
 def metrics(gateway: Service) -> str:
