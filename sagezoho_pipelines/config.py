@@ -220,6 +220,20 @@ class Gateway(_Model):
     trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
 
 
+class Alerts(_Model):
+    """Who hears of a degraded run: a command, with a JSON summary on its standard input, or a webhook, or both.
+
+    It is called once for a run that refused at least `min_refused` records, which are at least `failure_rate` (0 to 1)
+    of all it took up. `timeout` is in seconds.
+    """
+
+    command: tuple[str, ...] = ()
+    webhook_url: _URL | None = None
+    min_refused: int = Field(1, ge=1)
+    failure_rate: float = Field(0, ge=0, le=1)
+    timeout: float = Field(10, gt=0, le=120)
+
+
 class Settings(_Model):
     """The whole file. `retention_days` is how long Dagster's own run records are kept; the ledger's audit is kept.
 
@@ -229,6 +243,7 @@ class Settings(_Model):
 
     connections: Mapping[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,30}$")], Connection]
     gateway: Gateway = Gateway()
+    alerts: Alerts = Alerts()
     mappings: str = ""
     retention_days: int = Field(90, ge=1)
     worker_patience_seconds: float = Field(5, ge=0, le=3600)

@@ -12,6 +12,7 @@ from sagezoho_pipelines.defs.pools import pool_of
 from sagezoho_pipelines.defs.problems import told_clearly
 from sagezoho_pipelines.defs.workbench import LANE_TAG, Workbench, actor_of
 from sagezoho_pipelines.domain.mapping import FlowMapping
+from sagezoho_pipelines.engine import alerts
 from sagezoho_pipelines.engine.capture import capture
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.deliver import deliver
@@ -26,6 +27,9 @@ ARRIVED = "everything_arrived"
 
 #: On runs that left something behind.
 DEGRADED_TAG = "sagezoho/degraded"
+
+#: On runs of which the alert hook has heard.
+ALERTED_TAG = "sagezoho/alerted"
 
 #: A vendor that is away for a moment; polls come again anyway, this is for the backfill of many days.
 _RETRIES = dg.RetryPolicy(max_retries=2, delay=20, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
@@ -160,11 +164,28 @@ def _worked(
         )
         before = metadata.Meter.read(ctx)
         tally = attempt(ctx, flow, work)
+        _alert(context, workbench, connection, flow, tally)
         for note in tally.notes:
             context.log.warning(note)
         if tally.left_over:
             context.instance.add_run_tags(context.run.run_id, {DEGRADED_TAG: "true"})
         yield ctx, tally, before
+
+
+def _alert(
+    context: dg.AssetExecutionContext, workbench: Workbench, connection: str, flow: str, tally: Tally
+) -> None:
+    """Call the alert hook, once a run. Its failure is a note."""
+    settings, run = workbench.installation.settings.alerts, context.run
+    if not alerts.is_due(settings, tally):
+        return
+    recorded = context.instance.get_run_by_id(run.run_id)
+    if recorded is not None and ALERTED_TAG in recorded.tags:
+        return
+    context.instance.add_run_tags(run.run_id, {ALERTED_TAG: "true"})
+    problem = alerts.send(settings, alerts.summary(connection, flow, run.run_id, tally))
+    if problem is not None:
+        tally.note(problem)
 
 
 def _windows(context: dg.AssetExecutionContext, workbench: Workbench, connection: str) -> list[Window]:

@@ -164,15 +164,23 @@ def _unlinked(ctx: Context) -> tuple[int, list[str]]:
     return counted, unlinked
 
 
-def _listed(lines: Sequence[reports.ChangeLine]) -> dict[str, int | str]:
-    """How many, which first, and what the vendors said about them."""
+def _listed(lines: Sequence[reports.ChangeLine]) -> dict[str, int | str | dg.MarkdownMetadataValue]:
+    """How many, which first, and of the newest what the vendors said and what to do about it."""
     if not lines:
         return {"changes": 0}
     codes = Counter(str((line.error or {}).get("code", "none")) for line in lines)
+    newest = sorted(lines, key=lambda line: line.id, reverse=True)
+    told = [(line, line.error or {}) for line in newest[:_LISTED]]
+    words = [
+        f"- **{line.key}** {line.name}: {error.get('code', '')} {error.get('text', '')} _{error.get('advice', '')}_"
+        for line, error in told
+        if error
+    ]
     return {
         "changes": len(lines),
         "first": ", ".join(line.key for line in lines[:_LISTED]),
         "errors": ", ".join(f"{code}: {count}" for code, count in codes.most_common(_LISTED)),
+        "words": dg.MetadataValue.md("\n".join(words)),
     }
 
 

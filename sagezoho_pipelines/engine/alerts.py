@@ -1,0 +1,78 @@
+"""The alert of a degraded run: a command that gets a JSON summary on its standard input, or a webhook that gets it.
+
+Its failure is told and never raised: an alarm that is out of order must not stop what it watches.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+
+from sagezoho_pipelines.config import Alerts
+from sagezoho_pipelines.domain.records import Outcome
+from sagezoho_pipelines.engine.tally import Tally
+
+_SAMPLES = 20
+#: What the command has no business with.
+_SECRETS = frozenset({"SAGEZOHO_MASTER_KEY", "SAGEZOHO_POSTGRES_URL"})
+
+
+def summary(connection: str, flow: str, run_id: str, tally: Tally) -> dict[str, Any]:
+    """What happened, in the words of the inbox: figures, notes, and the first records that did not arrive."""
+    left = (Outcome.REFUSED, Outcome.CONFLICTED, Outcome.RETRYING)
+    records = [
+        {"source": one.source, "name": one.name, "outcome": one.outcome, "note": one.note}
+        for one in tally.samples
+        if one.outcome in left
+    ]
+    return {
+        "event": "degraded", "connection": connection, "flow": flow, "run_id": run_id, "figures": tally.figures(),
+        "failure_rate": round(rate(tally), 4), "records": records[:_SAMPLES], "notes": list(tally.notes),
+    }  # fmt: skip
+
+
+def rate(tally: Tally) -> float:
+    """Of the records this run took up, the share that was refused or is in conflict."""
+    taken = sum(tally.outcomes.values())
+    return _refused(tally) / taken if taken else 0.0
+
+
+def is_due(settings: Alerts, tally: Tally) -> bool:
+    """Whether the run is bad enough for the hook: as many refused as `min_refused`, and as large a share of all."""
+    if not (settings.command or settings.webhook_url):
+        return False
+    refused = _refused(tally)
+    return refused > 0 and refused >= settings.min_refused and rate(tally) >= settings.failure_rate
+
+
+def send(settings: Alerts, body: Mapping[str, Any]) -> str | None:
+    """Call the hook; in words what went wrong, without its address, which may hold a token. None when it went."""
+    text = json.dumps(body, default=str).encode()
+    try:
+        if settings.command:
+            subprocess.run(
+                list(settings.command), input=text, timeout=settings.timeout, check=True, capture_output=True
+            )
+        if settings.webhook_url:
+            request = urllib.request.Request(
+                settings.webhook_url, data=text, headers={"Content-Type": "application/json"}, method="POST"
+            )
+            with urllib.request.urlopen(request, timeout=settings.timeout):
+                pass
+    except subprocess.CalledProcessError as error:
+        return f"The alert command ended with exit code {error.returncode}."
+    except (subprocess.TimeoutExpired, TimeoutError):
+        return f"The alert hook did not end within {settings.timeout:g} s."
+    except urllib.error.HTTPError as error:
+        return f"The alert webhook answered HTTP {error.code}."
+    except OSError as error:
+        return f"The alert hook could not be called: {type(error).__name__}."
+    return None
+
+
+def _refused(tally: Tally) -> int:
+    return tally.count(Outcome.REFUSED) + tally.count(Outcome.CONFLICTED)
