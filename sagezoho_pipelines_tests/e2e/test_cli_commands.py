@@ -114,7 +114,8 @@ def test_a_refused_record_is_shown_with_the_remedy_and_the_exit_code_tells(ready
 def test_explain_tells_the_story_of_an_order_from_deal_to_paid_invoice(ready: Workplace, sandbox: Sandbox) -> None:
     account, deal = won_deal(sandbox)
     ready("sync", "customers", "orders")
-    order = json.loads(ready("audit", "export", "--record", deal).stdout.splitlines()[-1])["target_id"]
+    moved = [json.loads(line) for line in ready("audit", "export", "--record", deal).stdout.splitlines()]
+    [order] = [line["target_id"] for line in moved if line["operation"] == "create"]
     invoice = act(sandbox, "sage300", "ship_and_invoice_order", order=order)["InvoiceNumber"]
     ready("sync", "invoices")
     act(sandbox, "sage300", "receive_payment", document=invoice)
