@@ -102,6 +102,13 @@ class Scene:
             self._act("zoho_crm", "move_deal", deal_id=deal, stage="Qualification")
             self._act("zoho_crm", "move_deal", deal_id=deal, stage="Closed Won")
 
+    def edit_deal(self) -> None:
+        """A won deal gets another name: where its order exists already, a person must look at it."""
+        deals = self.desk.state("zoho_crm", "Deals")
+        if deals:
+            chosen = str(self.random.choice(deals)["id"])
+            self._act("zoho_crm", "edit_deal", deal_id=chosen, values={"Deal_Name": self._name("Edited")})
+
     def move_account(self) -> None:
         accounts = [row for row in self.desk.state("zoho_crm", "Accounts") if row["Account_Type"] != "Vendor"]
         if accounts:

@@ -1,0 +1,174 @@
+"""People's edits, faults, runs, killed runs and clock moves in any order: a state machine that shrinks what fails.
+
+`make soak` gives it half an hour and longer stories; `SAGEZOHO_SOAK_SECONDS` sets the budget.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import time
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from sqlalchemy import URL, Engine, create_engine, text
+from sqlalchemy.pool import NullPool
+
+from sagezoho_pipelines.config import FLOWS
+from sagezoho_pipelines.domain.errors import SagezohoError
+from sagezoho_pipelines.domain.records import Cause, Look
+from sagezoho_pipelines.engine.windows import Window
+from sagezoho_pipelines.ledger.postgres import engine_for
+from sagezoho_pipelines_tests.fault.scene import scene
+
+#: New stories are begun for so long.
+SECONDS = float(os.environ.get("SAGEZOHO_SOAK_SECONDS", "20"))
+SOAKING = "SAGEZOHO_SOAK_SECONDS" in os.environ
+
+_numbers = itertools.count(1)
+
+_ACTS = (
+    "vendor", "rename_vendor", "bill", "account", "deal", "reopen_and_close", "move_account", "edit_deal",
+    "ship", "service", "pay",
+)  # fmt: skip
+_FAULTS = st.sampled_from(
+    [
+        {"action": "reset_before", "method": "POST|PUT|PATCH", "times": 2},
+        {"action": "reset_after", "method": "POST|PUT|PATCH", "times": 2},
+        {"action": "reset_after", "method": "POST|PUT|PATCH", "nth": 2},
+        {"action": "truncate", "rate": 0.2, "times": 3},
+        {"action": "status", "status": 503, "times": 8},
+        {"action": "status", "status": 500, "method": "POST|PUT|PATCH", "times": 4},
+    ]
+)
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """`home` is the server on which each story gets a database of its own."""
+
+    home: URL
+    template: str
+
+    @initialize(number=st.integers(0, 2**16))
+    def begins(self, number: int) -> None:
+        self._open = ExitStack()
+        self.day = self._open.enter_context(scene(self._open.enter_context(_database(self)), seed=number, vendors=3))
+
+    @rule(acts=st.lists(st.sampled_from(_ACTS), min_size=1, max_size=5))
+    def people_work(self, acts: list[str]) -> None:
+        for act in acts:
+            getattr(self.day, act)()
+
+    @rule(vendor=st.sampled_from(["sage300", "zoho_crm"]), fault=_FAULTS)
+    def something_breaks(self, vendor: str, fault: dict[str, object]) -> None:
+        self.day.fault(vendor, seed=self.day.seed, **fault)
+
+    @rule()
+    def all_works_again(self) -> None:
+        self.day.calm()
+
+    @rule(flows=st.sampled_from([(), *[(flow,) for flow in FLOWS]]), sweep=st.booleans())
+    def a_run(self, flows: tuple[str, ...], sweep: bool) -> None:
+        try:
+            self.day.desk.sync(*flows, window=Window.sweep() if sweep else None)
+        except SagezohoError:
+            self.day.acted.append("stopped run")
+
+    @rule(flow=st.sampled_from(FLOWS), label=st.sampled_from(["sent", "answered", "before settle", "settled"]))
+    def a_run_that_is_killed(self, flow: str, label: str) -> None:
+        self.day.injected += self.day.process(flows=[flow], die_at=(label, 1)) != 0
+        self.day.pass_leases()
+
+    @rule(minutes=st.sampled_from([1, 15, 120]))
+    def time_passes(self, minutes: int) -> None:
+        self.day.desk.later(minutes=minutes)
+
+    @rule()
+    def a_day_passes(self) -> None:
+        self.day.desk.sandbox.clock.advance(timedelta(days=1))
+        self.day.desk.later(days=1)
+
+    @rule(choose=st.randoms(use_true_random=False), times=st.integers(1, 3))
+    def callbacks_come(self, choose: random.Random, times: int) -> None:
+        deals = [str(row["id"]) for row in self.day.desk.state("zoho_crm", "Deals")]
+        accounts = list(self.day.desk.query("SELECT zoho_id FROM sagezoho.links WHERE sage_entity = 'customers'"))
+        looks = [("deals", key) for key in deals] + [("deal_accounts", str(row["zoho_id"])) for row in accounts]
+        for entity, key in choose.sample(looks, min(3, len(looks))) * times:
+            context = self.day.desk.context()
+            look = Look(context.zoho_entity(entity), key, Cause.NOTIFICATION, "callback")
+            self.day.desk.ledger.enqueue([look], at=self.day.desk.now())
+
+    @invariant()
+    def nothing_is_double(self) -> None:
+        """Holds at every moment, in the middle of any fault."""
+        if hasattr(self, "day"):
+            verdict = self.day.audit()
+            assert verdict.figures()["duplicated"] == 0, str(verdict)
+
+    def teardown(self) -> None:
+        if not hasattr(self, "day"):
+            return
+        with self._open:
+            self.day.converge()
+            assert all(entry["code"] == "ORDER_EXISTS" for entry in self.day.inbox()), self.day.inbox()
+            self.day.close(f"any-order-{next(_numbers):04d}", self.receipts)
+
+    receipts: Path
+
+
+class _database:  # noqa: N801  a context manager, called like a function
+    """A migrated database that is dropped at the end."""
+
+    def __init__(self, machine: AnyOrder) -> None:
+        self._server, self._template = machine.home, machine.template
+        self._name = f"any_{os.getpid()}_{next(_numbers)}"
+
+    def __enter__(self) -> Engine:
+        self._admin("SELECT pg_advisory_lock(77001)", f"CREATE DATABASE {self._name} TEMPLATE {self._template}")
+        self.engine = engine_for(self._server.set(database=self._name))
+        return self.engine
+
+    def __exit__(self, *_exc: object) -> None:
+        self.engine.dispose()
+        self._admin(f"DROP DATABASE {self._name} WITH (FORCE)")
+
+    def _admin(self, *statements: str) -> None:
+        admin = create_engine(self._server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        with admin.connect() as connection:
+            for statement in statements:
+                connection.execute(text(statement))
+        admin.dispose()
+
+
+@pytest.fixture
+def machine(postgres_server: URL, migrated_template: str, tmp_path: Path) -> type[AnyOrder]:
+    return type(
+        "AnyOrderHere", (AnyOrder,), {"home": postgres_server, "template": migrated_template, "receipts": tmp_path}
+    )
+
+
+@pytest.mark.timeout(SECONDS * 2 + 600)
+def test_any_order_of_edits_faults_and_runs_converges(machine: type[AnyOrder]) -> None:
+    until = time.monotonic() + SECONDS
+    for number in itertools.count(1 if not SOAKING else int(time.time())):
+        stories = seed(number)(machine)
+        run_state_machine_as_test(
+            stories,
+            settings=settings(
+                max_examples=5 if not SOAKING else 20,
+                stateful_step_count=12 if not SOAKING else 40,
+                deadline=None,
+                database=None,
+                print_blob=True,
+                phases=[Phase.generate, Phase.shrink],
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+        if time.monotonic() > until:
+            return
