@@ -172,9 +172,7 @@ def _worked(
         yield ctx, tally, before
 
 
-def _alert(
-    context: dg.AssetExecutionContext, workbench: Workbench, connection: str, flow: str, tally: Tally
-) -> None:
+def _alert(context: dg.AssetExecutionContext, workbench: Workbench, connection: str, flow: str, tally: Tally) -> None:
     """Call the alert hook, once a run. Its failure is a note."""
     settings, run = workbench.installation.settings.alerts, context.run
     if not alerts.is_due(settings, tally):
