@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 #: A record or payload as JSON: str, Decimal/int, bool, None, lists and dicts of these. Instants and dates are ISO text.
 Row = Mapping[str, Any]
@@ -137,9 +137,11 @@ class Link:
     details: Row = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class FieldChange:
-    """One target field of a delivery: where its value came from and what it was before."""
+class FieldChange(NamedTuple):
+    """One target field of a delivery: where its value came from and what it was before.
+
+    A tuple, since a first sync makes one for every field of every record.
+    """
 
     target: str
     sources: Sequence[str]

@@ -62,8 +62,7 @@ def append(connection: Connection, entries: Iterable[AuditEntry]) -> None:
     chains: dict[str, list[dict[str, Any]]] = {}
     used: set[transformations.Transformation] = set()
     for entry in entries:
-        used.update(transformations.of(field) for field in entry.fields)
-        chains.setdefault(entry.connection, []).append(_line(entry))
+        chains.setdefault(entry.connection, []).append(_line(entry, used))
     transformations.store(connection, used)
     for name in sorted(chains):
         _extend(connection, name, chains[name])
@@ -108,11 +107,11 @@ def _extend(connection: Connection, name: str, lines: list[dict[str, Any]]) -> N
     connection.execute(_MOVE_HEAD, {"connection": name, "seq": seq, "hash": before})
 
 
-def _line(entry: AuditEntry) -> dict[str, Any]:
+def _line(entry: AuditEntry, used: set[transformations.Transformation]) -> dict[str, Any]:
     return {
         "at": entry.at.astimezone(UTC),
         **{name: clean(str(getattr(entry, name))) for name in _TEXTS},
-        "fields": transformations.compact(entry.fields),
+        "fields": transformations.compact(entry.fields, used),
         "answer": to_json(entry.answer),
         "change_id": entry.change_id,
     }

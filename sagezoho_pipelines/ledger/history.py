@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -175,7 +175,7 @@ def _intents(database: Connection, nodes: dict[str, list[str]]) -> Iterable[Even
 def _movements(database: Connection, nodes: dict[str, list[str]]) -> Iterable[Event]:
     rules = transformations.known(database)
     for row in database.execute(_AUDIT, nodes):
-        fields = [asdict(field) for field in transformations.expanded(row.fields, rules)]
+        fields = [field._asdict() for field in transformations.expanded(row.fields, rules)]
         source = Node(row.connection, row.source_system, row.source_entity, row.source_id)
         target = Node(row.connection, row.target_system, row.target_entity, row.target_id)
         facts = {"seq": row.seq, "actor": row.actor, "fields": fields, "answer": row.answer, "flow": row.flow}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from sagezoho_pipelines.domain.errors import BusinessKeyTaken
@@ -203,11 +203,17 @@ class PostgresLedger:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with self.engine.begin() as connection:
+                    connection.execute(_BY_INDEX)
                     return work(connection)
             except DBAPIError as error:
                 if attempt == ATTEMPTS or not _lost_a_race(error):
                     raise
         raise AssertionError("unreachable")
+
+
+# Everything here looks records up by key. On a first sync the tables grow faster than their statistics, and the
+# planner would read them whole, again for every batch.
+_BY_INDEX = text("SET LOCAL enable_seqscan = off")
 
 
 def _settle(connection: Connection, settlements: Sequence[Settlement], *, at: datetime) -> None:

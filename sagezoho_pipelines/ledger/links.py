@@ -38,23 +38,6 @@ _INPUT = """unnest(
         source_digest, written, target_time, details)"""
 
 
-def _held(target: str, source: str) -> TextClause:
-    """Links that stand in the way: the same target, another source. LIMIT makes it one index look-up a link."""
-    return text(f"""
-SELECT h.* FROM unnest(CAST(:connections AS text[]), CAST(:sage_entities AS text[]), CAST(:sage_ids AS text[]),
-                       CAST(:zoho_entities AS text[]), CAST(:zoho_ids AS text[]))
-                AS l (connection, sage_entity, sage_id, zoho_entity, zoho_id),
-LATERAL (
-    SELECT k.connection, k.sage_entity, k.sage_id, k.zoho_entity, k.zoho_id FROM sagezoho.links k
-    WHERE k.connection = l.connection AND k.sage_entity = l.sage_entity AND k.zoho_entity = l.zoho_entity
-      AND k.{target} = l.{target} LIMIT 1
-) h WHERE h.{source} <> l.{source}
-""")
-
-
-_HELD = {System.SAGE300: _held("zoho_id", "sage_id"), System.ZOHO_CRM: _held("sage_id", "zoho_id")}
-
-
 def _bind(constraint: str, *, overwrite: bool) -> TextClause:
     """Insert links whose source side is `constraint`; a source record keeps one link, pointed anew if need be."""
     action = """UPDATE SET
@@ -120,12 +103,32 @@ def bind(connection: Connection, links: Iterable[Link], *, source: System, at: d
     wanted = _distinct(links, source)
     if not wanted:
         return
-    values = _values(wanted)
+    _refuse_held(connection, wanted, source)
+    connection.execute(_BIND[source], {**_values(wanted), "at": at})
+
+
+def _refuse_held(connection: Connection, wanted: Sequence[Link], source: System) -> None:
+    """Raise LinkTaken for a target that another source record holds.
+
+    Asked by kind of pair with plain key lists: a join with the batch leaves the planner free to read the whole table
+    while its statistics are behind, as they are on a first sync.
+    """
     by_target = {_target(link, source): link for link in wanted}
-    for row in connection.execute(_HELD[source], values):
-        held = Link(row.connection, row.sage_entity, row.sage_id, row.zoho_entity, row.zoho_id)
-        raise LinkTaken(by_target[_target(held, source)], held)
-    connection.execute(_BIND[source], {**values, "at": at})
+    kinds = sorted({(link.connection, link.sage_entity, link.zoho_entity) for link in wanted})
+    for name, sage_entity, zoho_entity in kinds:
+        pair = [
+            link
+            for link in wanted
+            if (link.connection, link.sage_entity, link.zoho_entity) == (name, sage_entity, zoho_entity)
+        ]
+        if source is System.SAGE300:
+            present = by_zoho(connection, name, zoho_entity, sage_entity, [link.zoho_id for link in pair])
+        else:
+            present = by_sage(connection, name, sage_entity, zoho_entity, [link.sage_id for link in pair])
+        for held in present.values():
+            asked = by_target[_target(held, source)]
+            if _source(asked, source) != _source(held, source):
+                raise LinkTaken(asked, held)
 
 
 def bind_if_absent(connection: Connection, links: Sequence[Link], *, at: datetime) -> None:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -31,8 +30,7 @@ _ALL = text(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Transformation:
+class Transformation(NamedTuple):
     """One target field's rule. `sources` are the paths it reads."""
 
     target: str
@@ -65,13 +63,14 @@ def store(connection: Connection, used: Iterable[Transformation]) -> None:
         )
 
 
-def of(field: FieldChange) -> Transformation:
-    return Transformation(field.target, tuple(field.sources), field.expression)
-
-
-def compact(fields: Sequence[FieldChange]) -> str:
-    """The fields of one line as stored: `[[transformation id, before, after], …]`."""
-    return to_json([[identity(of(field)), field.before, field.after] for field in fields])
+def compact(fields: Sequence[FieldChange], used: set[Transformation]) -> str:
+    """The fields of one line as stored: `[[transformation id, before, after], …]`; adds what they name to `used`."""
+    stored = []
+    for target, sources, expression, before, after in fields:
+        rule = Transformation(target, tuple(sources), expression)
+        used.add(rule)
+        stored.append((identity(rule), before, after))
+    return to_json(stored)
 
 
 def known(connection: Connection) -> Mapping[str, Transformation]:
