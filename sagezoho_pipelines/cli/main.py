@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
 
 import click
@@ -66,8 +67,11 @@ def cli(debug: bool) -> None:
 
 
 def main() -> None:
-    """The entry point."""
-    cli.main(prog_name="sagezoho")
+    """The entry point. An interrupt that comes outside a command's own care ends with the same code."""
+    try:
+        cli.main(prog_name="sagezoho")
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":
