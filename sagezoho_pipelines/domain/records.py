@@ -17,6 +17,14 @@ class System(StrEnum):
     ZOHO_CRM = "zoho_crm"
 
 
+class Authority(StrEnum):
+    """Which side of a link leads. `newest`: the side that was edited last, where both tell the time."""
+
+    SAGE300 = "sage300"
+    ZOHO_CRM = "zoho_crm"
+    NEWEST = "newest"
+
+
 class Cause(StrEnum):
     """Why a change was captured."""
 
@@ -119,7 +127,10 @@ class Link:
 
     `written` is the payload last written to the target side, field by field: the base of changed-fields-only updates
     and of recognising our own echo. `target_time` is the target's own modified time of that write, where it has one.
-    `details` holds further ids, e.g. an order's uniquifier.
+    `details` holds further ids, e.g. an order's uniquifier. `made_by` is `created`, `matched: RULE`, `by hand` or
+    `imported`. `exceptions` are Zoho fields whose authority differs from the link's own. `agreed` holds, for each Zoho
+    field that both sides know, the pair [value seen from Sage, value in Zoho] that the two last settled on: the base
+    of three-way comparison. `seen_equal_at` is when both sides were last found to agree.
     """
 
     connection: str
@@ -129,12 +140,15 @@ class Link:
     zoho_id: str
     sage_name: str = ""
     zoho_name: str = ""
-    authority: System = System.SAGE300
+    authority: Authority = Authority.SAGE300
     made_by: str = "created"
     source_digest: str | None = None
     written: Row = field(default_factory=dict)
     target_time: datetime | None = None
     details: Row = field(default_factory=dict)
+    exceptions: Mapping[str, str] = field(default_factory=dict)
+    agreed: Row = field(default_factory=dict)
+    seen_equal_at: datetime | None = None
 
 
 class FieldChange(NamedTuple):

@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import Connection, TextClause, text
 
 from sagezoho_pipelines.domain.errors import LinkTaken
-from sagezoho_pipelines.domain.records import Link, System
+from sagezoho_pipelines.domain.records import Authority, Link, System
 from sagezoho_pipelines.ledger.sqljson import clean, to_json
 
 _COLUMNS = """connection, sage_entity, sage_id, zoho_entity, zoho_id, sage_name, zoho_name, authority, made_by,
-       source_digest, written, target_time, details"""
+       source_digest, written, target_time, details, exceptions, agreed, seen_equal_at"""
 
 _BY_SAGE = text(f"""
 SELECT {_COLUMNS} FROM sagezoho.links
@@ -33,24 +33,30 @@ _INPUT = """unnest(
     CAST(:zoho_entities AS text[]), CAST(:zoho_ids AS text[]), CAST(:sage_names AS text[]),
     CAST(:zoho_names AS text[]), CAST(:authorities AS text[]), CAST(:made_bys AS text[]),
     CAST(:digests AS text[]), CAST(:writtens AS text[]), CAST(:target_times AS timestamptz[]),
-    CAST(:detailses AS text[])
+    CAST(:detailses AS text[]), CAST(:exceptionses AS text[]), CAST(:agreeds AS text[]),
+    CAST(:seen_equals AS timestamptz[])
 ) AS l (connection, sage_entity, sage_id, zoho_entity, zoho_id, sage_name, zoho_name, authority, made_by,
-        source_digest, written, target_time, details)"""
+        source_digest, written, target_time, details, exceptions, agreed, seen_equal_at)"""
 
 
 def _bind(constraint: str, *, overwrite: bool) -> TextClause:
-    """Insert links whose source side is `constraint`; a source record keeps one link, pointed anew if need be."""
+    """Insert links whose source side is `constraint`; a source record keeps one link, pointed anew if need be.
+
+    Who leads stays as it is: a person may have decided that while this delivery was under way.
+    """
     action = """UPDATE SET
-    sage_id = EXCLUDED.sage_id, zoho_id = EXCLUDED.zoho_id, authority = EXCLUDED.authority, made_by = CASE
+    sage_id = EXCLUDED.sage_id, zoho_id = EXCLUDED.zoho_id, made_by = CASE
         WHEN k.sage_id = EXCLUDED.sage_id AND k.zoho_id = EXCLUDED.zoho_id THEN k.made_by ELSE EXCLUDED.made_by END,
     sage_name = CASE WHEN EXCLUDED.sage_name = '' THEN k.sage_name ELSE EXCLUDED.sage_name END,
     zoho_name = CASE WHEN EXCLUDED.zoho_name = '' THEN k.zoho_name ELSE EXCLUDED.zoho_name END,
     source_digest = EXCLUDED.source_digest, written = EXCLUDED.written, target_time = EXCLUDED.target_time,
-    details = EXCLUDED.details, updated_at = EXCLUDED.updated_at"""
+    details = EXCLUDED.details, agreed = EXCLUDED.agreed,
+    seen_equal_at = coalesce(EXCLUDED.seen_equal_at, k.seen_equal_at), updated_at = EXCLUDED.updated_at"""
     return text(f"""
 INSERT INTO sagezoho.links AS k ({_COLUMNS}, linked_at, updated_at)
 SELECT connection, sage_entity, sage_id, zoho_entity, zoho_id, sage_name, zoho_name, authority, made_by,
-       source_digest, CAST(written AS jsonb), target_time, CAST(details AS jsonb), :at, :at
+       source_digest, CAST(written AS jsonb), target_time, CAST(details AS jsonb),
+       CAST(exceptions AS jsonb), CAST(agreed AS jsonb), seen_equal_at, :at, :at
 FROM {_INPUT}
 ORDER BY connection, sage_entity, zoho_entity, sage_id
 ON CONFLICT {f"ON CONSTRAINT {constraint}" if overwrite else ""} DO {action if overwrite else "NOTHING"}
@@ -146,12 +152,15 @@ def link_of(row: Any) -> Link:
         zoho_id=row.zoho_id,
         sage_name=row.sage_name,
         zoho_name=row.zoho_name,
-        authority=System(row.authority),
+        authority=Authority(row.authority),
         made_by=row.made_by,
         source_digest=row.source_digest,
         written=row.written,
         target_time=row.target_time,
         details=row.details,
+        exceptions=row.exceptions,
+        agreed=row.agreed,
+        seen_equal_at=row.seen_equal_at,
     )
 
 
@@ -195,4 +204,7 @@ def _values(links: Sequence[Link]) -> dict[str, list[Any]]:
         "writtens": [to_json(link.written) for link in links],
         "target_times": [link.target_time for link in links],
         "detailses": [to_json(link.details) for link in links],
+        "exceptionses": [to_json(link.exceptions) for link in links],
+        "agreeds": [to_json(link.agreed) for link in links],
+        "seen_equals": [link.seen_equal_at for link in links],
     }

@@ -158,8 +158,40 @@ class LinkRow(Base):
     written: Mapped[dict[str, Any]]
     target_time: Mapped[datetime | None]
     details: Mapped[dict[str, Any]]
+    exceptions: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    agreed: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    seen_equal_at: Mapped[datetime | None]
     linked_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+class PlanRow(Base):
+    """A plan that was applied, whole: what was agreed to, by whom, and how far it got. `digest` names its bytes."""
+
+    __tablename__ = "plans"
+    __table_args__ = (Index("plans_of_connection", "connection", "flow", "id"),)
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    connection: Mapped[str]
+    flow: Mapped[str]
+    digest: Mapped[str]
+    document: Mapped[dict[str, Any]]
+    actor: Mapped[str]
+    state: Mapped[str]
+    begun_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class SeenMetadata(Base):
+    """A vendor's description of one entity as last seen: what schema drift is measured against."""
+
+    __tablename__ = "seen_metadata"
+
+    connection: Mapped[str] = mapped_column(primary_key=True)
+    system: Mapped[str] = mapped_column(primary_key=True)
+    entity: Mapped[str] = mapped_column(primary_key=True)
+    fields: Mapped[dict[str, Any]]
+    seen_at: Mapped[datetime]
 
 
 class IntentRow(Base):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from sagezoho_pipelines.domain.errors import BusinessKeyTaken, ConfigurationError, VendorError, Verdict
-from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Link, Look, Outcome, Row, System
+from sagezoho_pipelines.domain.records import Authority, Cause, Change, EntityRef, Link, Look, Outcome, Row, System
 from sagezoho_pipelines.engine import sage_target, settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import ZohoFeed
@@ -144,7 +144,7 @@ class CustomersHandler:
             zoho_id=change.key,
             sage_name=str(after["CustomerName"] or ""),
             zoho_name=change.name,
-            authority=System.ZOHO_CRM,
+            authority=Authority.ZOHO_CRM,
             source_digest=change.digest,
             written=after,
         )

@@ -10,7 +10,7 @@ from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.digest import digest, equal
 from sagezoho_pipelines.domain.errors import OutcomeUnknown, VendorError, Verdict
 from sagezoho_pipelines.domain.mapping import TargetMapping
-from sagezoho_pipelines.domain.records import Change, EntityRef, Link, Outcome, Row, System
+from sagezoho_pipelines.domain.records import Authority, Change, EntityRef, Link, Outcome, Row, System
 from sagezoho_pipelines.engine import settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import SageDateFeed
@@ -310,7 +310,7 @@ def _link(ctx: Context, document: _Document) -> Link:
         zoho_id="",
         sage_name=_number(document.row),
         zoho_name=str(document.write.after.get("Subject") or ""),
-        authority=System.SAGE300,
+        authority=Authority.SAGE300,
         source_digest=document.change.digest,
         details={
             "number": _number(document.row),

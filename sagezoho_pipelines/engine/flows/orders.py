@@ -11,7 +11,7 @@ from sagezoho_pipelines.domain.criteria import Criteria, where
 from sagezoho_pipelines.domain.digest import digest, equal
 from sagezoho_pipelines.domain.errors import ConfigurationError, MappingFailed, VendorError, Verdict
 from sagezoho_pipelines.domain.mapping import TargetMapping
-from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Link, Look, Outcome, Row, System
+from sagezoho_pipelines.domain.records import Authority, Cause, Change, EntityRef, Link, Look, Outcome, Row, System
 from sagezoho_pipelines.engine import sage_target, settling, write_back, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.deliver import deliver
@@ -300,7 +300,7 @@ class OrdersHandler:
             zoho_id=change.key,
             sage_name=str(body.get("OrderDescription") or ""),
             zoho_name=change.name,
-            authority=System.ZOHO_CRM,
+            authority=Authority.ZOHO_CRM,
             source_digest=change.digest,
             written=draft.unedited(ctx, body),
             details={

@@ -8,7 +8,7 @@ from typing import Any
 
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.errors import VendorError
-from sagezoho_pipelines.domain.records import Link, System
+from sagezoho_pipelines.domain.records import Authority, Link
 from sagezoho_pipelines.engine import settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
 
@@ -94,6 +94,6 @@ def _link(ctx: Context, code: str, record_id: str, name: str, made_by: str) -> L
         zoho_id=record_id,
         sage_name=name.strip(),
         zoho_name=name.strip(),
-        authority=System.SAGE300,
+        authority=Authority.SAGE300,
         made_by=made_by,
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
-from sagezoho_pipelines.domain.records import Change, EntityRef, Link, Outcome, Row, System
+from sagezoho_pipelines.domain.records import Authority, Change, EntityRef, Link, Outcome, Row, System
 from sagezoho_pipelines.engine import settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import SageDateFeed
@@ -185,7 +185,7 @@ def _link(ctx: Context, change: Change, module: str, sage_name: str, zoho_name: 
         zoho_id="",
         sage_name=sage_name.strip(),
         zoho_name=str(zoho_name or ""),
-        authority=System.SAGE300,
+        authority=Authority.SAGE300,
         source_digest=change.digest,
     )
 
