@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 from sagezoho_pipelines.sandbox.clock import SandboxClock
 from sagezoho_pipelines.sandbox.sage300.app import ROOT
 from sagezoho_pipelines.sandbox.sage300.app import create_app as sage_app
+from sagezoho_pipelines.sandbox.sage300.company import founded
 from sagezoho_pipelines.sandbox.sage300.switches import SageSwitches
 from sagezoho_pipelines.sandbox.sage300.world import SageWorld
 from sagezoho_pipelines.sandbox.transport import AbortableProtocol
@@ -99,7 +100,7 @@ class Sandbox:
 
         self.clock = clock or SandboxClock(datetime.now(UTC))
         sage_socket, zoho_socket = _bound(sage_port), _bound(zoho_port)
-        sage = SageWorld(seed=seed, vendors=vendors, clock=self.clock, switches=sage_switches)
+        sage = founded(seed=seed, vendors=vendors, clock=self.clock, switches=sage_switches)
         zoho_url = _url(zoho_socket)
         zoho = ZohoWorld(
             seed=seed,

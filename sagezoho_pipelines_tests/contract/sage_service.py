@@ -12,6 +12,7 @@ import simplejson
 
 from sagezoho_pipelines.sandbox.clock import SandboxClock
 from sagezoho_pipelines.sandbox.sage300.app import ROOT, create_app
+from sagezoho_pipelines.sandbox.sage300.company import founded
 from sagezoho_pipelines.sandbox.sage300.switches import SageSwitches
 from sagezoho_pipelines.sandbox.sage300.world import SageWorld
 from sagezoho_pipelines.sandbox.server import listening
@@ -72,7 +73,7 @@ def sage_service(**options: Any) -> Iterator[SageService]:
     """A fresh company served on loopback; options are those of SageWorld."""
     options.setdefault("clock", SandboxClock(TODAY))
     options.setdefault("switches", SageSwitches())
-    world = SageWorld(**options)
+    world = founded(**options)
     host = listening(create_app(world))
     host.start()
     try:

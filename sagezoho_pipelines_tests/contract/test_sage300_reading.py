@@ -12,8 +12,8 @@ import simplejson
 from defusedxml import ElementTree
 
 from sagezoho_pipelines.sandbox.sage300.catalog import MODULES, SETS
+from sagezoho_pipelines.sandbox.sage300.company import founded
 from sagezoho_pipelines.sandbox.sage300.switches import SageSwitches
-from sagezoho_pipelines.sandbox.sage300.world import SageWorld
 from sagezoho_pipelines_tests.contract.sage_service import SageService, refusal, sage_service
 
 VENDORS = 250
@@ -299,7 +299,7 @@ def test_answers_carry_the_recorded_headers(sage: SageService) -> None:
 
 def test_same_seed_same_bytes() -> None:
     def dump(seed: int) -> str:
-        world = SageWorld(seed=seed, vendors=120)
+        world = founded(seed=seed, vendors=120)
         rows = {name: list(world.state(name)) for name in world.tables}
         return str(simplejson.dumps(rows, default=str, use_decimal=True))
 
@@ -308,7 +308,7 @@ def test_same_seed_same_bytes() -> None:
 
 
 def test_the_vendors_are_as_odd_as_real_ones() -> None:
-    rows = list(SageWorld(vendors=300).state("AP/APVendors"))
+    rows = list(founded(vendors=300).state("AP/APVendors"))
     assert any(row["ContactName"] and " " not in row["ContactName"] for row in rows)
     assert any("'" in row["VendorName"] for row in rows)
     assert any("ü" in row["VendorName"] for row in rows)

@@ -9,13 +9,14 @@ import pytest
 
 from sagezoho_pipelines.sandbox import saving
 from sagezoho_pipelines.sandbox.clock import SandboxClock
+from sagezoho_pipelines.sandbox.sage300.company import founded
 from sagezoho_pipelines.sandbox.sage300.world import SageWorld
 from sagezoho_pipelines.sandbox.zoho_crm.world import ZohoWorld
 
 
 def worlds(*, vendors: int, deals: int) -> tuple[SageWorld, ZohoWorld]:
     clock = SandboxClock(datetime(2026, 9, 1, 9, tzinfo=UTC), frozen=True)
-    sage = SageWorld(seed=5, vendors=vendors, clock=clock)
+    sage = founded(seed=5, vendors=vendors, clock=clock)
     return sage, ZohoWorld(seed=5, deals=deals, clock=clock, base_url="http://127.0.0.1:1")
 
 

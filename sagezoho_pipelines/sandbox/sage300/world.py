@@ -90,21 +90,18 @@ class Setup:
 
 
 class SageWorld:
-    """Everything Sage's side of the sandbox knows. Hold `lock` while reading or changing more than one thing."""
+    """Everything Sage's side of the sandbox knows. Hold `lock` while reading or changing more than one thing.
+
+    An empty one: `company.founded` fills it, and names what people can do in it.
+    """
 
     def __init__(
         self,
         *,
-        seed: int = 1,
-        vendors: int = 50,
         clock: SandboxClock | None = None,
         company: str = "SAMINC",
         switches: SageSwitches | None = None,
     ) -> None:
-        # These modules act on worlds, so they cannot be imported before this class exists.
-        from sagezoho_pipelines.sandbox.sage300.people import people_actions
-        from sagezoho_pipelines.sandbox.sage300.seed import seed_company
-
         self.clock = clock or SandboxClock()
         self.company = company
         self.username, self.password = USERS[0].name, USERS[0].password
@@ -118,8 +115,7 @@ class SageWorld:
         self.session: date | None = None
         self.lock = threading.RLock()
         self._sequences: dict[str, int] = {}
-        self.actions: dict[str, Action] = people_actions(self)
-        seed_company(self, seed=seed, vendors=vendors)
+        self.actions: dict[str, Action] = {}
 
     @property
     def session_date(self) -> date:
