@@ -6,69 +6,60 @@ explained, and so neither lost nor wrong.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
-Row = Mapping[str, Any]
-Read = Callable[[str, str], Sequence[Row]]
-"""(vendor, collection) -> its raw rows."""
+from sagezoho_pipelines_tests.fault import bindings
+from sagezoho_pipelines_tests.fault.evidence import (
+    Finding,
+    Read,
+    Row,
+    Tables,
+    Verdict,
+    amount,
+    differing,
+    grouped,
+    looked_up,
+    once,
+    plain,
+    repeated,
+    tables_of,
+    unless,
+)
 
-KINDS = ("lost", "duplicated", "wrong", "unexplained", "mislinked")
 WON = ("Closed Won",)
+#: A link's own record in the queue: what a person is asked about it stands there.
+_SOURCES = {
+    "vendors": ("sage300", "vendors", "sage_id"),
+    "customers": ("zoho_crm", "deal_accounts", "zoho_id"),
+    "orders": ("zoho_crm", "deals", "zoho_id"),
+    "invoices": ("sage300", "invoices", "sage_id"),
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    kind: str
-    record: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {self.record}: {self.text}"
+def audit(read: Read, engine: Engine, **options: str) -> Verdict:
+    return judge(read, tables_of(engine), **options)
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """`expected` counts the records that the sources ask for: an audit of nothing proves nothing."""
-
-    expected: int
-    findings: Sequence[Finding]
-
-    def figures(self) -> dict[str, int]:
-        return {kind: sum(finding.kind == kind for finding in self.findings) for kind in KINDS}
-
-    @property
-    def clean(self) -> bool:
-        return not self.findings
-
-    def __str__(self) -> str:
-        return "\n".join(map(str, self.findings)) or "nothing to object to"
-
-
-def audit(read: Read, engine: Engine, *, company: str = "SAMINC", prefix: str = "Z") -> Verdict:
+def judge(read: Read, tables: Tables, *, company: str = "SAMINC", prefix: str = "Z") -> Verdict:
     """`company` is part of the keys that Zoho carries; `prefix` begins the customer numbers that are handed out."""
-    auditor = _Auditor(read, engine, company, prefix)
+    auditor = _Auditor(read, tables, company, prefix)
     findings = list(auditor.findings())
     return Verdict(auditor.expected, findings)
 
 
 class _Auditor:
-    def __init__(self, read: Read, engine: Engine, company: str, prefix: str) -> None:
+    def __init__(self, read: Read, tables: Tables, company: str, prefix: str) -> None:
         self._read = read
         self._company = company
         self._prefix = prefix
         self.expected = 0
-        with engine.connect() as connection:
-            self._changes = _rows(connection.execute(text("SELECT * FROM sagezoho.changes ORDER BY id")))
-            self._links = _rows(connection.execute(text("SELECT * FROM sagezoho.links ORDER BY id")))
-            self._intents = _rows(connection.execute(text("SELECT * FROM sagezoho.intents ORDER BY id")))
-            self._audit = _rows(connection.execute(text("SELECT * FROM sagezoho.audit ORDER BY connection, seq")))
+        self._changes, self._links = tables["changes"], tables["links"]
+        self._intents, self._audit = tables["intents"], tables["audit"]
 
     def findings(self) -> Iterator[Finding]:
         yield from self._queue()
@@ -77,7 +68,7 @@ class _Auditor:
         yield from self._orders()
         yield from self._invoices()
         yield from self._products()
-        yield from self._link_rows()
+        yield from self._bindings()
         yield from self._creations()
 
     # the ledger
@@ -113,23 +104,28 @@ class _Auditor:
             if (row["sage_entity"], row["zoho_entity"]) == (sage_entity, zoho_entity)
         }
 
-    def _link_rows(self) -> Iterator[Finding]:
-        """No link may point at nothing, and none may share a side with another."""
-        sage = {
-            "customers": {_text(row["CustomerNumber"]) for row in self._read("sage300", "ARCustomers")},
-            "orders": {_text(row["OrderNumber"]) for row in self._read("sage300", "OEOrders")},
-            "invoices": set(self._sage_invoices),
-        }
-        for row in self._links:
-            name = f"{row['sage_entity']} {row['sage_id']}"
-            if row["zoho_id"] not in self._zoho_ids(row["zoho_entity"]):
-                yield Finding("mislinked", name, f"linked to {row['zoho_entity']} {row['zoho_id']}, which is not there")
-            if row["sage_id"] not in sage.get(row["sage_entity"], {row["sage_id"]}):
-                yield Finding("mislinked", name, "linked, and not in Sage")
-        for side, other in (("sage", "zoho"), ("zoho", "sage")):
-            names = [(r[f"{side}_entity"], r[f"{side}_id"], r[f"{other}_entity"]) for r in self._links]
-            for entity, key, _ in _repeated(names):
-                yield Finding("mislinked", f"{entity} {key}", "has two links")
+    def _bindings(self) -> Iterator[Finding]:
+        modules = {row["zoho_entity"] for row in self._links} | {"Accounts", "Contacts"}
+        sides = bindings.Sides(
+            self._company,
+            sage={
+                "vendors": {plain(row["VendorNumber"]): row for row in self._read("sage300", "APVendors")},
+                "customers": {plain(row["CustomerNumber"]): row for row in self._read("sage300", "ARCustomers")},
+                "orders": {plain(row["OrderNumber"]): row for row in self._read("sage300", "OEOrders")},
+                "invoices": self._sage_invoices,
+            },
+            zoho={module: {row["id"]: row for row in self._zoho(module)} for module in modules},
+            reserved={
+                row["business_key"]: row["source_key"]
+                for row in self._intents
+                if row["target_entity"] == "customers" and row["state"] in ("settled", "open")
+            },
+        )
+        yield from bindings.findings(self._links, sides, self._asked_about)
+
+    def _asked_about(self, link: Row) -> bool:
+        source = _SOURCES.get(link["sage_entity"])
+        return source is not None and self._asked(source[0], source[1], link[source[2]])
 
     def _creations(self) -> Iterator[Finding]:
         """A document that we made has one line in the audit that says so."""
@@ -138,7 +134,7 @@ class _Auditor:
             for row in self._audit
             if row["outcome"] == "created" and row["target_entity"] in ("orders", "customers", "Invoices")
         ]
-        for entity, key in _repeated(made):
+        for entity, key in repeated(made):
             yield Finding("duplicated", f"{entity} {key}", "the audit says twice that it was created")
         documents = {"orders": "sage_id", "customers": "sage_id", "invoices": "zoho_id"}
         for link in self._links:
@@ -152,34 +148,31 @@ class _Auditor:
     # the flows
 
     def _vendors(self) -> Iterator[Finding]:
-        by_key = _grouped(self._zoho("Accounts"), "Sage_Vendor_Key")
-        contacts = _grouped(self._zoho("Contacts"), "Sage_Contact_Key")
+        by_key = grouped(self._zoho("Accounts"), "Sage_Vendor_Key")
+        contacts = grouped(self._zoho("Contacts"), "Sage_Contact_Key")
         accounts_of = self._linked("vendors", "Accounts")
         contacts_of = self._linked("vendors", "Contacts")
-        vendors = {_text(row["VendorNumber"]): row for row in self._read("sage300", "APVendors")}
+        vendors = {plain(row["VendorNumber"]): row for row in self._read("sage300", "APVendors")}
         for number, vendor in vendors.items():
             key, record = f"{self._company}/{number}", f"vendor {number}"
             asked = self._asked("sage300", "vendors", number)
             self.expected += 1
-            yield from _once(record, "account", by_key[key], asked)
+            yield from once(record, "account", by_key[key], asked)
             for account in by_key[key][:1]:
                 if accounts_of.get(number) != account["id"]:
-                    yield from _unless(asked, "mislinked", record, f"linked to {accounts_of.get(number)}")
-                yield from _differing(record, asked, account, _account_of(vendor))
-            if not any(_text(vendor.get(name)) for name in ("ContactName", "ContactsEmail", "Email")):
+                    yield from unless(asked, "mislinked", record, f"linked to {accounts_of.get(number)}")
+                yield from differing(record, asked, account, _account_of(vendor))
+            if not any(plain(vendor.get(name)) for name in ("ContactName", "ContactsEmail", "Email")):
                 continue
             self.expected += 1
-            yield from _once(record, "contact", contacts[key], asked)
+            yield from once(record, "contact", contacts[key], asked)
             for contact in contacts[key][:1]:
                 if contacts_of.get(number) != contact["id"]:
-                    yield from _unless(asked, "mislinked", record, f"contact linked to {contacts_of.get(number)}")
-                expected = {"Email": _text(vendor["ContactsEmail"]) or _text(vendor["Email"])}
-                yield from _differing(record, asked, contact, expected)
-                if by_key[key] and _id(contact.get("Account_Name")) != by_key[key][0]["id"]:
-                    yield from _unless(asked, "wrong", record, "its contact hangs on another account")
-        numbers = [_text(row.get("Sage_Vendor_Number")) for row in self._zoho("Accounts")]
-        for number in _repeated([number for number in numbers if number]):
-            yield Finding("duplicated", f"vendor {number}", "two accounts carry its number")
+                    yield from unless(asked, "mislinked", record, f"contact linked to {contacts_of.get(number)}")
+                expected = {"Email": plain(vendor["ContactsEmail"]) or plain(vendor["Email"])}
+                yield from differing(record, asked, contact, expected)
+                if by_key[key] and looked_up(contact.get("Account_Name")) != by_key[key][0]["id"]:
+                    yield from unless(asked, "wrong", record, "its contact hangs on another account")
 
     @cached_property
     def _customer_of(self) -> dict[str, str]:
@@ -188,7 +181,7 @@ class _Auditor:
 
     def _customers(self) -> Iterator[Finding]:
         accounts = {row["id"]: row for row in self._zoho("Accounts")}
-        customers = {_text(row["CustomerNumber"]): row for row in self._read("sage300", "ARCustomers")}
+        customers = {plain(row["CustomerNumber"]): row for row in self._read("sage300", "ARCustomers")}
         reserved = {row["business_key"]: row["source_key"] for row in self._intents}
         for account_id, number in self._customer_of.items():
             customer, account = customers.get(number), accounts.get(account_id)
@@ -196,12 +189,12 @@ class _Auditor:
                 continue
             asked = self._asked("zoho_crm", "deal_accounts", account_id)
             expected = {
-                "CustomerName": _text(account["Account_Name"])[:60],
-                "City": _text(account.get("Billing_City")),
-                "ZipPostalCode": _text(account.get("Billing_Code")),
-                "PhoneNumber": _text(account.get("Phone")),
+                "CustomerName": plain(account["Account_Name"])[:60],
+                "City": plain(account.get("Billing_City")),
+                "ZipPostalCode": plain(account.get("Billing_Code")),
+                "PhoneNumber": plain(account.get("Phone")),
             }
-            yield from _differing(f"customer {number}", asked, customer, expected)
+            yield from differing(f"customer {number}", asked, customer, expected)
         for number in customers:
             if number.startswith(self._prefix) and number[len(self._prefix) :].isdigit():
                 source = reserved.get(number, "")
@@ -217,31 +210,31 @@ class _Auditor:
         quotes = [
             row
             for row in self._zoho("Quotes")
-            if _id(row.get("Deal_Name")) == deal["id"] and row["Quote_Stage"] in ("Closed Won", "Accepted")
+            if looked_up(row.get("Deal_Name")) == deal["id"] and row["Quote_Stage"] in ("Closed Won", "Accepted")
         ]
         if len(quotes) == 1 and quotes[0]["Quoted_Items"]:
-            return sum((_number(line["Total_After_Discount"]) for line in quotes[0]["Quoted_Items"]), Decimal(0))
-        return (_number(deal.get("Amount")) or None) if not quotes else None
+            return sum((amount(line["Total_After_Discount"]) for line in quotes[0]["Quoted_Items"]), Decimal(0))
+        return (amount(deal.get("Amount")) or None) if not quotes else None
 
     def _orders(self) -> Iterator[Finding]:
-        by_reference = _grouped(self._read("sage300", "OEOrders"), "OrderReference")
+        by_reference = grouped(self._read("sage300", "OEOrders"), "OrderReference")
         linked = {deal: number for number, deal in self._linked("orders", "Deals").items()}
         for deal_id, deal in self._deals.items():
-            total, account = self._lines_total(deal), _id(deal.get("Account_Name"))
+            total, account = self._lines_total(deal), looked_up(deal.get("Account_Name"))
             orders, record = by_reference[deal_id], f"deal {deal_id}"
             asked = self._asked("zoho_crm", "deals", deal_id)
             if len(orders) > 1:
                 yield Finding(
-                    "duplicated", record, f"{len(orders)} orders: {[_text(o['OrderNumber']) for o in orders]}"
+                    "duplicated", record, f"{len(orders)} orders: {[plain(o['OrderNumber']) for o in orders]}"
                 )
             if deal["Stage"] not in WON or not account or total is None:
                 continue
             self.expected += 1
-            yield from _once(record, "order", orders[:1], asked)
+            yield from once(record, "order", orders[:1], asked)
             for order in orders[:1]:
-                if linked.get(deal_id) != _text(order["OrderNumber"]):
-                    yield from _unless(asked, "mislinked", record, f"linked to {linked.get(deal_id)}")
-                yield from _differing(
+                if linked.get(deal_id) != plain(order["OrderNumber"]):
+                    yield from unless(asked, "mislinked", record, f"linked to {linked.get(deal_id)}")
+                yield from differing(
                     record,
                     asked,
                     order,
@@ -252,9 +245,9 @@ class _Auditor:
     def _our_orders(self) -> dict[str, str]:
         """Order number -> deal id, for the orders that name a deal."""
         return {
-            _text(row["OrderNumber"]): _text(row["OrderReference"])
+            plain(row["OrderNumber"]): plain(row["OrderReference"])
             for row in self._read("sage300", "OEOrders")
-            if _text(row["OrderReference"]) in self._deals
+            if plain(row["OrderReference"]) in self._deals
         }
 
     @cached_property
@@ -262,23 +255,23 @@ class _Auditor:
         """Key -> what Zoho should say of the invoice; `lines` is how many rows."""
         found: dict[str, dict[str, Any]] = {}
         for row in self._read("sage300", "OEInvoices"):
-            number, order = _text(row["InvoiceNumber"]), _text(row["OrderNumber"])
+            number, order = plain(row["InvoiceNumber"]), plain(row["OrderNumber"])
             if order in self._our_orders:
                 found[number] = _invoice(number, order, row["CustomerNumber"], row["InvoiceTotalWithTax"], row)
         for batch in self._read("sage300", "ARInvoiceBatches"):
             for row in batch["Invoices"] if batch["BatchStatus"] == "Posted" else ():
-                number, order = _text(row["DocumentNumber"]), _text(row["OrderNumber"])
+                number, order = plain(row["DocumentNumber"]), plain(row["OrderNumber"])
                 if order in self._our_orders and row["DocumentType"] == "Invoice":
-                    key = f"{_text(row['CustomerNumber'])}/{number}"
+                    key = f"{plain(row['CustomerNumber'])}/{number}"
                     total = row["DocumentTotalIncludingTax"]
                     found[key] = _invoice(number, order, row["CustomerNumber"], total, row)
         return found
 
     def _invoices(self) -> Iterator[Finding]:
-        by_key = _grouped(self._zoho("Invoices"), "Sage_Invoice_Key")
+        by_key = grouped(self._zoho("Invoices"), "Sage_Invoice_Key")
         linked = self._linked("invoices", "Invoices")
         posted = {
-            (_text(row["CustomerNumber"]), _text(row["DocumentNumber"])): row
+            (plain(row["CustomerNumber"]), plain(row["DocumentNumber"])): row
             for row in self._read("sage300", "ARPostedDocuments")
         }
         linked_orders = self._linked("orders", "Deals")
@@ -288,48 +281,45 @@ class _Auditor:
             record, found = f"invoice {key}", by_key.pop(f"{self._company}/{key}", [])
             asked = self._asked("sage300", "invoices", key)
             self.expected += 1
-            yield from _once(record, "Zoho invoice", found, asked)
+            yield from once(record, "Zoho invoice", found, asked)
             state = posted.get((expected["customer"], expected["number"]))
             paid = self._asked("sage300", "posted_documents", f"{expected['customer']}/{expected['number']}")
             for invoice in found[:1]:
                 if linked.get(key) != invoice["id"]:
-                    yield from _unless(asked, "mislinked", record, f"linked to {linked.get(key)}")
+                    yield from unless(asked, "mislinked", record, f"linked to {linked.get(key)}")
                 lines = len(invoice["Invoiced_Items"])
                 if lines != expected["lines"]:
                     kind = "duplicated" if lines > expected["lines"] else "wrong"
-                    yield from _unless(asked, kind, record, f"{lines} lines instead of {expected['lines']}")
+                    yield from unless(asked, kind, record, f"{lines} lines instead of {expected['lines']}")
                 fields = {"Sage_Total": expected["total"], "Sage_Order_Number": expected["order"]}
-                yield from _differing(record, asked, invoice, fields)
-                if _id(invoice["Deal_Name__s"]) != self._our_orders[expected["order"]]:
-                    yield from _unless(asked, "wrong", record, "it names another deal")
+                yield from differing(record, asked, invoice, fields)
+                if looked_up(invoice["Deal_Name__s"]) != self._our_orders[expected["order"]]:
+                    yield from unless(asked, "wrong", record, "it names another deal")
                 if state is not None:
-                    open_amount = {"Sage_Open_Amount": _number(state["CustomerCurrencyAmountDue"])}
-                    yield from _differing(record, asked or paid, invoice, open_amount)
+                    open_amount = {"Sage_Open_Amount": amount(state["CustomerCurrencyAmountDue"])}
+                    yield from differing(record, asked or paid, invoice, open_amount)
         for key, rows in by_key.items():
             yield Finding("wrong", f"Zoho invoice {rows[0]['id']}", f"its key {key!r} is no invoice of ours in Sage")
 
     def _products(self) -> Iterator[Finding]:
-        codes = [_text(row.get("Product_Code")) for row in self._zoho("Products")]
-        for code in _repeated([code for code in codes if code]):
+        codes = [plain(row.get("Product_Code")) for row in self._zoho("Products")]
+        for code in repeated([code for code in codes if code]):
             yield Finding("duplicated", f"product {code}", "twice in Zoho")
 
     def _zoho(self, module: str) -> list[dict[str, Any]]:
         return [{**row, "id": str(row["id"])} for row in self._read("zoho_crm", module)]
 
-    def _zoho_ids(self, module: str) -> set[str]:
-        return {str(row["id"]) for row in self._read("zoho_crm", module)}
-
 
 def _account_of(vendor: Row) -> dict[str, Any]:
     return {
-        "Account_Name": _text(vendor["VendorName"]) or _text(vendor["VendorNumber"]),
+        "Account_Name": plain(vendor["VendorName"]) or plain(vendor["VendorNumber"]),
         "Account_Type": "Vendor",
-        "Phone": _text(vendor["PhoneNumber"]),
-        "Billing_City": _text(vendor["City"]),
-        "Billing_Country": _text(vendor["Country"]),
-        "Sage_Vendor_Terms": _text(vendor["Terms"]),
-        "Sage_Vendor_Currency": _text(vendor["CurrencyCode"]),
-        "Sage_Open_Balance": _number(vendor["BalanceDueInVendorCurrency"]),
+        "Phone": plain(vendor["PhoneNumber"]),
+        "Billing_City": plain(vendor["City"]),
+        "Billing_Country": plain(vendor["Country"]),
+        "Sage_Vendor_Terms": plain(vendor["Terms"]),
+        "Sage_Vendor_Currency": plain(vendor["CurrencyCode"]),
+        "Sage_Open_Balance": amount(vendor["BalanceDueInVendorCurrency"]),
     }
 
 
@@ -337,60 +327,7 @@ def _invoice(number: str, order: str, customer: Any, total: Any, row: Row) -> di
     return {
         "number": number,
         "order": order,
-        "customer": _text(customer),
-        "total": _number(total),
+        "customer": plain(customer),
+        "total": amount(total),
         "lines": len(row["InvoiceDetails"]),
     }
-
-
-def _once(record: str, what: str, found: Sequence[Row], asked: bool) -> Iterator[Finding]:
-    if not found:
-        yield from _unless(asked, "lost", record, f"no {what}")
-    elif len(found) > 1:
-        yield Finding("duplicated", record, f"{len(found)} times as {what}")
-
-
-def _differing(record: str, asked: bool, row: Row, expected: Row) -> Iterator[Finding]:
-    for name, value in expected.items():
-        found: Any = _number(row.get(name)) if isinstance(value, Decimal) else _text(row.get(name))
-        if found != value:
-            yield from _unless(asked, "wrong", record, f"{name} is {found!r} instead of {value!r}")
-
-
-def _unless(asked: bool, kind: str, record: str, words: str) -> Iterator[Finding]:
-    if not asked:
-        yield Finding(kind, record, words)
-
-
-def _grouped(rows: Iterable[Row], field: str) -> defaultdict[str, list[Row]]:
-    groups: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        if _text(row.get(field)):
-            groups[_text(row[field])].append(row)
-    return groups
-
-
-def _repeated(values: Iterable[Any]) -> list[Any]:
-    seen: set[Any] = set()
-    twice: dict[Any, None] = {}
-    for value in values:
-        if value in seen:
-            twice[value] = None
-        seen.add(value)
-    return list(twice)
-
-
-def _rows(result: Any) -> list[dict[str, Any]]:
-    return [dict(row) for row in result.mappings()]
-
-
-def _id(lookup: Any) -> str:
-    return str((lookup or {}).get("id") or "")
-
-
-def _text(value: Any) -> str:
-    return str(value if value is not None else "").strip()
-
-
-def _number(value: Any) -> Decimal:
-    return Decimal(str(value)) if value not in (None, "") else Decimal(0)

@@ -14,7 +14,8 @@ from sqlalchemy import Engine
 
 from sagezoho_pipelines_tests.bench import CONNECTION, Bench, settings_for
 from sagezoho_pipelines_tests.bench import bench as opened
-from sagezoho_pipelines_tests.fault.auditor import Verdict, audit
+from sagezoho_pipelines_tests.fault.auditor import audit
+from sagezoho_pipelines_tests.fault.evidence import Verdict
 from sagezoho_pipelines_tests.fault.worker import Post, begin, run
 
 MASTER_KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
