@@ -1,4 +1,4 @@
-"""Faults and request counters, for both simulated vendors.
+"""Faults, for both simulated vendors.
 
 A FaultBook holds rules; the middleware asks it about every request and plays what the matching rules say. Several
 rules can match one request: waiting rules (latency, slow_body, truncate, token_revoked) all apply, and the first rule
@@ -12,17 +12,16 @@ import json
 import random
 import re
 import threading
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sagezoho_pipelines.sandbox.counters import WRITING_METHODS, Counters
 from sagezoho_pipelines.sandbox.transport import reset_connection
 
 CONTROL_PREFIX = "/__sandbox__/"
-WRITING_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 ActionName = Literal[
     "latency",
@@ -36,6 +35,7 @@ ActionName = Literal[
     "token_revoked",
     "day_end",
     "post_in_progress",
+    "refuse_row",
 ]
 
 
@@ -54,8 +54,10 @@ class FaultRule:
 
     `method` and `path` are regular expressions (`method` matched whole, `path` searched in path and query), `contains`
     a substring of the request body. `nth` fires on that matching call only (1 is the first), `times` at most so often,
-    `rate` with that probability, drawn from `seed`. `seconds` is the wait of latency, slow_body and hang; `keep` the
-    bytes of body that truncate lets through (half of them when None).
+    `rate` with that probability, drawn from `seed`; `first_sending` fires on the first call only with the same method,
+    path and body. `seconds` is the wait of latency, slow_body and hang; `keep` the bytes of body that truncate lets
+    through (half of them when None). refuse_row refuses single rows of a batch with `code`, one of the vendor's own:
+    it counts, and draws for, each row.
     """
 
     action: ActionName
@@ -66,11 +68,13 @@ class FaultRule:
     times: int | None = None
     rate: float | None = None
     seed: int = 0
+    first_sending: bool = False
     seconds: float = 0.0
     status: int = 500
     headers: dict[str, str] = field(default_factory=dict)
     body: str | dict[str, Any] | None = None
     keep: int | None = None
+    code: str = ""
     id: int = 0
     matched: int = 0
     fired: int = 0
@@ -81,6 +85,7 @@ class FaultRule:
         self._method = re.compile(self.method, re.IGNORECASE) if self.method else None
         self._path = re.compile(self.path) if self.path else None
         self._random = random.Random(self.seed)
+        self._sent: set[int] = set()
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> FaultRule:
@@ -96,7 +101,14 @@ class FaultRule:
             return False
         if self._path is not None and not self._path.search(target):
             return False
-        return self.contains is None or self.contains.encode() in body
+        if self.contains is not None and self.contains.encode() not in body:
+            return False
+        if self.first_sending:
+            sending = hash((method, target, body))
+            if sending in self._sent:
+                return False
+            self._sent.add(sending)
+        return True
 
     def fires(self) -> bool:
         """Counts one matching call and says whether the rule acts on it."""
@@ -115,7 +127,8 @@ class FaultBook:
     """The rules of one vendor, thread-safe, with what is particular to that vendor.
 
     `statuses` gives the body a vendor sends for a bare status rule; `shortcuts` the canned answers behind day_end and
-    post_in_progress (asked for writes only); `hooks` functions called for token_revoked before the application runs.
+    post_in_progress (asked for writes only); `hooks` functions called for token_revoked before the application runs;
+    `row_codes` the codes with which the vendor refuses single rows of a batch: its application asks `row_refused`.
     `admit` is asked with the number of requests in flight, this one included, and may answer in the application's
     place.
     """
@@ -128,12 +141,14 @@ class FaultBook:
         hooks: Mapping[str, Callable[[], None]] | None = None,
         is_write: Callable[[str, str], bool] | None = None,
         admit: Callable[[int], Canned | None] | None = None,
+        row_codes: Collection[str] = (),
     ) -> None:
         self.latency = 0.0
         """Seconds every request waits before the application sees it."""
         self.statuses = statuses or (lambda status: Canned(status))
         self.shortcuts = dict(shortcuts or {})
         self.hooks = dict(hooks or {})
+        self.row_codes = frozenset(row_codes)
         self.is_write = is_write or (lambda method, _path: method in WRITING_METHODS)
         self.admit = admit or (lambda _in_flight: None)
         self._rules: list[FaultRule] = []
@@ -149,6 +164,9 @@ class FaultBook:
             raise ValueError(f"this vendor has no {rule.action}")
         if rule.action == "token_revoked" and rule.action not in self.hooks:
             raise ValueError("this vendor has no tokens to revoke")
+        if rule.action == "refuse_row" and rule.code not in self.row_codes:
+            known = ", ".join(sorted(self.row_codes)) or "it takes one row at a time"
+            raise ValueError(f"this vendor refuses no row with {rule.code!r}: {known}")
         with self._lock:
             rule.id, self._next_id = self._next_id, self._next_id + 1
             self._rules.append(rule)
@@ -180,8 +198,21 @@ class FaultBook:
             return [
                 rule
                 for rule in self._rules
-                if (writing or rule.action not in self.shortcuts) and rule.covers(method, target, body) and rule.fires()
+                if rule.action != "refuse_row"
+                and (writing or rule.action not in self.shortcuts)
+                and rule.covers(method, target, body)
+                and rule.fires()
             ]
+
+    def row_refused(self, method: str, target: str, row: object) -> str | None:
+        """The code with which a rule refuses this row of a batch, counting it for each rule it matches."""
+        with self._lock:
+            rules = [rule for rule in self._rules if rule.action == "refuse_row"]
+            if not rules:
+                return None
+            content = json.dumps(row, default=str, ensure_ascii=False).encode()
+            codes = [rule.code for rule in rules if rule.covers(method, target, content) and rule.fires()]
+        return codes[0] if codes else None
 
     def canned(self, rule: FaultRule) -> Canned:
         """The answer a status, respond or shortcut rule gives."""
@@ -195,59 +226,6 @@ class FaultBook:
             headers.setdefault("content-type", "application/json")
             return Canned(rule.status, headers, json.dumps(rule.body, ensure_ascii=False))
         return Canned(rule.status, headers, rule.body or "")
-
-
-def path_class(path: str) -> str:
-    """A path without the ids in it, so that calls can be counted by kind.
-
-    `…/ARCustomers('1200')` becomes `…/ARCustomers({key})`, a run of digits between slashes `{id}`.
-    """
-    path = re.sub(r"\([^/]*\)", "({key})", path)
-    return re.sub(r"(?<=/)\d{6,}(?=/|$)", "{id}", path)
-
-
-class Counters:
-    """How many requests a vendor saw: all, writes, and by method and kind of path."""
-
-    def __init__(self, *, is_write: Callable[[str, str], bool] | None = None) -> None:
-        self.is_write = is_write or (lambda method, _path: method in WRITING_METHODS)
-        self._lock = threading.Lock()
-        self.reset()
-
-    def reset(self) -> None:
-        with self._lock:
-            self.total = 0
-            self.writes = 0
-            self.by_call: Counter[str] = Counter()
-            self.by_status: Counter[str] = Counter()
-            self.in_flight = 0
-            self.most_in_flight = 0
-
-    def begin(self, method: str, path: str) -> int:
-        """Counts a request and returns how many are now in flight."""
-        with self._lock:
-            self.total += 1
-            self.writes += self.is_write(method, path)
-            self.by_call[f"{method} {path_class(path)}"] += 1
-            self.in_flight += 1
-            self.most_in_flight = max(self.most_in_flight, self.in_flight)
-            return self.in_flight
-
-    def end(self, outcome: str) -> None:
-        """`outcome` is the status sent, or `reset` or `hang`."""
-        with self._lock:
-            self.by_status[outcome] += 1
-            self.in_flight = max(0, self.in_flight - 1)
-
-    def snapshot(self) -> dict[str, Any]:
-        with self._lock:
-            return {
-                "total": self.total,
-                "writes": self.writes,
-                "most_in_flight": self.most_in_flight,
-                "by_call": dict(sorted(self.by_call.items())),
-                "by_status": dict(sorted(self.by_status.items())),
-            }
 
 
 class FaultMiddleware:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from sagezoho_pipelines.sandbox.clock import SandboxClock
-from sagezoho_pipelines.sandbox.faults import Counters, FaultBook
+from sagezoho_pipelines.sandbox.counters import Counters
+from sagezoho_pipelines.sandbox.faults import FaultBook
 
 Action = Callable[[dict[str, Any]], dict[str, Any]]
 """Something a person does in the vendor's own screens: takes a JSON object, answers one.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -201,6 +202,18 @@ def test_a_rate_strikes_the_same_calls_for_the_same_seed(sage: SageService) -> N
     first = struck()
     assert set(first) == {200, 500}
     assert struck() == first
+
+
+def test_a_fault_of_first_sendings_strikes_each_record_once(sage: SageService) -> None:
+    sage.world.faults.add("reset_before", method="POST", first_sending=True)
+    for _ in range(2):
+        for number in ("C1", "C2"):
+            body = {**CUSTOMER, "CustomerNumber": number}
+            if sage.get(f"AR/ARCustomers('{number}')").status_code == 404:
+                with contextlib.suppress(requests.ConnectionError):
+                    sage.call("POST", "AR/ARCustomers", body)
+    assert [rule["fired"] for rule in sage.world.faults.listed()] == [2]
+    assert [sage.get(f"AR/ARCustomers('{number}')").status_code for number in ("C1", "C2")] == [200, 200]
 
 
 def test_a_flood_is_turned_away(sage: SageService) -> None:

@@ -407,3 +407,27 @@ def test_a_profile_without_the_right_is_refused(zoho: Service) -> None:
     deny({"module": "Accounts", "operation": "READ", "allowed": False})
     zoho.insert_id("Accounts", Account_Name="A")
     assert _refusal(zoho.coql("select id from Accounts where id is not null"))[0] == 403
+
+
+def test_a_fault_refuses_single_rows_of_a_batch_with_a_code_of_zohos(zoho: Service) -> None:
+    rows = [{"Account_Name": f"Row {number}"} for number in range(60)]
+
+    def refused() -> list[int]:
+        zoho.world.faults.clear()
+        zoho.world.faults.add("refuse_row", code="RECORD_LOCKED", method="POST", path="/Accounts", rate=0.1, seed=2)
+        answer = zoho.insert("Accounts", *rows)
+        assert answer.status_code == 207
+        return [at for at, row in enumerate(answer.json()["data"]) if row["code"] == "RECORD_LOCKED"]
+
+    first = refused()
+    assert 0 < len(first) < 20
+    assert refused() == first
+    zoho.world.faults.clear()
+    zoho.world.faults.add("refuse_row", code="INVALID_DATA", contains='"Row 1"')
+    answer = zoho.insert("Accounts", *rows[:3]).json()["data"]
+    assert [(row["code"], row["details"].get("json_path")) for row in answer] == [
+        ("SUCCESS", None), ("INVALID_DATA", "$.data[1]"), ("SUCCESS", None),
+    ]  # fmt: skip
+    assert zoho.coql("select id from Accounts where Account_Name = 'Row 1'").json()["info"]["count"] == 2
+    with pytest.raises(ValueError, match="refuses no row with 'MELTED'"):
+        zoho.world.faults.add("refuse_row", code="MELTED")

@@ -9,7 +9,8 @@ from datetime import date
 from decimal import Decimal
 
 from sagezoho_pipelines.sandbox.clock import SandboxClock
-from sagezoho_pipelines.sandbox.faults import Canned, Counters, FaultBook
+from sagezoho_pipelines.sandbox.counters import Counters
+from sagezoho_pipelines.sandbox.faults import Canned, FaultBook
 from sagezoho_pipelines.sandbox.sage300.catalog import MODULES, SETS
 from sagezoho_pipelines.sandbox.sage300.errors import SHORTCUTS, TEXTS, SageError, canned_error, canned_status
 from sagezoho_pipelines.sandbox.sage300.schema import Row

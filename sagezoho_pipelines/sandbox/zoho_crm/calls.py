@@ -29,6 +29,11 @@ class Call:
     _parsed: Any = field(default=None, repr=False)
     _access: Access | None = None
 
+    @property
+    def target(self) -> str:
+        """The path, as fault rules match it."""
+        return API + "/".join(self.parts)
+
     def body(self) -> dict[str, Any]:
         """The JSON object sent, Content-Type or not; ApiError when it is none."""
         if self._parsed is None:

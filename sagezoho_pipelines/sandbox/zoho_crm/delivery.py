@@ -90,7 +90,8 @@ class Courier:
             else:
                 self._deliver(callback)
                 if draw() < self.switches.callback_duplicate_rate:
-                    self._deliver(callback)
+                    for _ in range(self.switches.callback_copies):
+                        self._deliver(callback)
             self._done()
             if held is not None:
                 self._deliver(held)

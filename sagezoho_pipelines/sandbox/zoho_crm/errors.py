@@ -117,3 +117,21 @@ def row_missing(path: str) -> RowError:
 
 def row_bad_id(given: object, path: str) -> RowError:
     return RowError("INVALID_DATA", "the id given seems to be invalid", {"id": str(given), "json_path": path})
+
+
+ROW_REFUSALS = {
+    "INVALID_DATA": "invalid data",
+    "MANDATORY_NOT_FOUND": "required field not found",
+    "DEPENDENT_FIELD_MISSING": "dependent field missing",
+    "AUTHORIZATION_FAILED": "you do not have the permission to update this record",
+    "RECORD_LOCKED": "You cannot perform this operation as the record is locked.",
+    "NOT_APPROVED": "the record is waiting for approval",
+    "NOT_ALLOWED": "not allowed",
+    "LIMIT_EXCEEDED": "the limit is exceeded",
+}
+"""Codes with which Zoho refuses one row of a batch while the others pass, as far as a fault may play them."""
+
+
+def row_refusal(code: str, path: str) -> RowError:
+    """A refusal that a fault asks for; `code` is one of ROW_REFUSALS."""
+    return RowError(code, ROW_REFUSALS[code], {"json_path": path})

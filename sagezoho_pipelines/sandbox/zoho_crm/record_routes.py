@@ -19,6 +19,7 @@ from sagezoho_pipelines.sandbox.zoho_crm.errors import (
     no_permission,
     param_missing,
     row_invalid,
+    row_refusal,
 )
 from sagezoho_pipelines.sandbox.zoho_crm.oauth import scope_for_module
 from sagezoho_pipelines.sandbox.zoho_crm.show import show_row
@@ -183,6 +184,9 @@ def _write(
         try:
             if not isinstance(row, dict):
                 raise row_invalid(path, expected_data_type="jsonobject")
+            code = world.faults.row_refused(call.method, call.target, row)
+            if code is not None:
+                raise row_refusal(code, path)
             rows.append(act(writer, row, path))
         except RowError as error:
             refused.append(error)

@@ -60,6 +60,8 @@ class ZohoSwitches:
     callback_retries: int = 0
     """How often a callback that was not answered 2xx is sent again."""
     callback_duplicate_rate: float = 0.0
+    callback_copies: int = 1
+    """How often a callback that is doubled comes again."""
     callback_drop_rate: float = 0.0
     callback_reorder_rate: float = 0.0
     """Share of callbacks held back until the next one has gone out."""

@@ -9,11 +9,12 @@ from functools import wraps
 from typing import Any
 
 from sagezoho_pipelines.sandbox.clock import SandboxClock
-from sagezoho_pipelines.sandbox.faults import Canned, Counters, FaultBook
+from sagezoho_pipelines.sandbox.counters import Counters
+from sagezoho_pipelines.sandbox.faults import Canned, FaultBook
 from sagezoho_pipelines.sandbox.world import Action
 from sagezoho_pipelines.sandbox.zoho_crm.channels import Channels
 from sagezoho_pipelines.sandbox.zoho_crm.delivery import Courier
-from sagezoho_pipelines.sandbox.zoho_crm.errors import ApiError, too_many_requests
+from sagezoho_pipelines.sandbox.zoho_crm.errors import ROW_REFUSALS, ApiError, too_many_requests
 from sagezoho_pipelines.sandbox.zoho_crm.limits import Limits
 from sagezoho_pipelines.sandbox.zoho_crm.oauth import AccountsServer
 from sagezoho_pipelines.sandbox.zoho_crm.organisation import Organisation
@@ -62,6 +63,7 @@ class ZohoWorld:
             statuses=_status_body,
             hooks={"token_revoked": self._revoke_access},
             is_write=is_write,
+            row_codes=ROW_REFUSALS,
         )
         self._counters = Counters(is_write=is_write)
         people = People(self.org, self.oauth, self.limits)
