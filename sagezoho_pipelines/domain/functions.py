@@ -74,6 +74,11 @@ class MappingFunctions(functions.Functions):
         first, second = self._func_decimal(one), self._func_decimal(other)
         return None if first is None or second is None else (first - second) or None
 
+    @functions.signature({"types": ["array"]}, {"types": []}, {"types": []})
+    def _func_if_all(self, values: list[Any], then: Any, otherwise: Any) -> Any:
+        """The second value when none of the first list is blank, else the third: parts of one whole, never of two."""
+        return then if all(map(_text, values)) else otherwise
+
     @functions.signature({"types": []}, {"types": ["number"]}, {"types": ["number"]})
     def _func_address_line(self, value: Any, number: int, length: int) -> str | None:
         """Line `number` (from 1) of a multi-line address, wrapped at word ends so that no line passes `length`."""

@@ -14,7 +14,8 @@ from sagezoho_pipelines_tests.e2e.conftest import Workplace
 def account(ready: Workplace, sandbox: Sandbox) -> str:
     """An account that Sage refuses as a customer, in the inbox."""
     actions = sandbox.zoho_crm.world.actions
-    made = actions["add_account"]({"name": "Harbour Lights", "values": {"Sage_Customer_Group": "NOSUCH"}})
+    values = {"Billing_Street": "1 Quay", "Billing_City": "Oslo", "Sage_Customer_Group": "NOSUCH"}
+    made = actions["add_account"]({"name": "Harbour Lights", "values": values})
     actions["add_deal"]({"name": "Refit", "account_id": made["id"], "amount": "100", "stage": "Closed Won"})
     assert ready("sync", "customers").exit_code == 1
     return str(made["id"])

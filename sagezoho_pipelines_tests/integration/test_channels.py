@@ -26,6 +26,8 @@ KEYS = MasterKeys([OLD_KEY], source="the test")
 DEAF = "http://127.0.0.1:9"
 EVENTS = [f"{module}.{operation}" for module in ("Deals", "Accounts") for operation in ("create", "edit", "delete")]
 
+_ADDRESS = {"Billing_Street": "12 Harbour Road", "Billing_City": "Vancouver"}
+
 
 class Desk:
     """A bench with a channel store, whose Zoho's clock moves with the engine's."""
@@ -171,7 +173,7 @@ def test_a_renewal_that_fails_keeps_both_tokens_until_one_is_confirmed(desk: Des
 
 
 def test_a_channel_that_zoho_has_forgotten_is_made_again_and_caught_up(desk: Desk) -> None:
-    account = desk.bench.act("zoho_crm", "add_account", name="Harbour Lights Ltd", values={})["id"]
+    account = desk.bench.act("zoho_crm", "add_account", name="Harbour Lights Ltd", values=_ADDRESS)["id"]
     desk.bench.sync("customers", "orders")
     desk.keep()
     good = desk.channel().known_good_at
@@ -239,7 +241,7 @@ def test_an_expired_channel_starts_a_catch_up_that_survives_a_crash(desk: Desk) 
 
 
 def test_a_channel_that_is_silent_while_polling_finds_changes_is_subscribed_anew(desk: Desk) -> None:
-    account = desk.bench.act("zoho_crm", "add_account", name="Harbour Lights Ltd", values={})["id"]
+    account = desk.bench.act("zoho_crm", "add_account", name="Harbour Lights Ltd", values=_ADDRESS)["id"]
     desk.keep()
     first = desk.channel()
     desk.later(minutes=5)
@@ -258,7 +260,7 @@ def test_a_channel_that_is_silent_while_polling_finds_changes_is_subscribed_anew
 
 
 def test_a_channel_that_told_what_polling_finds_is_not_silent(desk: Desk) -> None:
-    account = desk.bench.act("zoho_crm", "add_account", name="Harbour Lights Ltd", values={})["id"]
+    account = desk.bench.act("zoho_crm", "add_account", name="Harbour Lights Ltd", values=_ADDRESS)["id"]
     desk.keep()
     desk.later(minutes=5)
     deal = desk.bench.act("zoho_crm", "add_deal", name="Heard", account_id=account, amount="5", stage="Closed Won")

@@ -318,3 +318,65 @@ def test_an_account_that_is_linked_elsewhere_is_a_conflict_and_holds_nobody_back
     [entry] = _inbox(desk)
     assert (entry["key"], entry["error"]["code"]) == (second, "LINK_TAKEN")
     assert "SOMEBODY" in entry["error"]["text"]
+
+
+_SHIPPING = {
+    "Shipping_Street": "Dock 9", "Shipping_City": "Richmond", "Shipping_State": "", "Shipping_Code": "V7E 1A1",
+    "Shipping_Country": "Canada",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, ("12 Harbour Road", "Suite 4", "Vancouver", "BC")),
+        (_SHIPPING, ("Dock 9", "", "Richmond", "")),
+        ({"Shipping_City": "Richmond"}, ("12 Harbour Road", "Suite 4", "Vancouver", "BC")),
+        ({"Shipping_Street": "Dock 9"}, ("12 Harbour Road", "Suite 4", "Vancouver", "BC")),
+    ],
+)
+@pytest.mark.parametrize("reading", ["required", "partial"])
+def test_an_order_ships_to_one_whole_address(
+    desk: Bench, given: dict[str, Any], expected: tuple[str, ...], reading: Any
+) -> None:
+    desk.sandbox.sage300.world.switches.ship_to = reading
+    _deal(desk, _account(desk, **given))
+    assert desk.sync("orders").left_over == 0, _inbox(desk)
+    [order] = _orders(desk)
+    fields = ("ShipToAddressLine1", "ShipToAddressLine2", "ShipToCity", "ShipToStateProvince")
+    assert tuple(str(order[name]).strip() for name in fields) == expected
+
+
+def test_an_incomplete_address_leaves_the_customers_own_in_sage(desk: Bench) -> None:
+    account = _account(desk)
+    _deal(desk, account)
+    desk.sync("customers", "orders")
+    desk.act("zoho_crm", "edit_account", account_id=account, values={"Billing_Street": None, "Billing_City": "Nanaimo"})
+    desk.act(
+        "sage300", "edit_customer", customer="Z000001", fields={"AddressLine1": "1 Sage Street", "City": "Burnaby"}
+    )
+    _deal(desk, account, "Second")
+    desk.sync("orders")
+    [order] = [one for one in _orders(desk) if str(one["OrderDescription"]).strip() == "Second"]
+    assert (str(order["ShipToAddressLine1"]).strip(), str(order["ShipToCity"]).strip()) == ("1 Sage Street", "Burnaby")
+
+
+def test_an_order_without_any_address_is_refused_with_the_remedy_and_follows_the_account(desk: Bench) -> None:
+    account = str(desk.act("zoho_crm", "add_account", name="No Where Ltd")["id"])
+    _deal(desk, account)
+    assert desk.sync("customers", "orders").count(Outcome.REFUSED) == 1
+    [entry] = _inbox(desk)
+    assert "ship-to address is incomplete" in entry["error"]["text"]
+    assert f"billing address (street and city) of account {account}" in entry["error"]["advice"]
+    desk.act("zoho_crm", "edit_account", account_id=account, values=_ADDRESS)
+    desk.later(minutes=1)
+    assert desk.sync("customers", "orders").left_over == 0, _inbox(desk)
+    assert len(_orders(desk)) == 1
+    assert _inbox(desk) == []
+
+
+def test_an_empty_address_is_an_order_where_sage_takes_it(desk: Bench) -> None:
+    desk.sandbox.sage300.world.switches.ship_to = "partial"
+    _deal(desk, str(desk.act("zoho_crm", "add_account", name="No Where Ltd")["id"]))
+    assert desk.sync("orders").left_over == 0, _inbox(desk)
+    assert len(_orders(desk)) == 1

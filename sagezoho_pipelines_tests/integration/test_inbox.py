@@ -22,7 +22,9 @@ def desk(engine: Engine) -> Iterator[Bench]:
 
 
 def _account(desk: Bench, **values: Any) -> str:
-    return str(desk.act("zoho_crm", "add_account", name="Harbour Lights Ltd", values=values)["id"])
+    address = {"Billing_Street": "12 Harbour Road", "Billing_City": "Vancouver"}
+    made = desk.act("zoho_crm", "add_account", name="Harbour Lights Ltd", values={**address, **values})
+    return str(made["id"])
 
 
 def _deal(desk: Bench, account: str, **more: Any) -> str:

@@ -20,7 +20,8 @@ def desk(engine: Engine) -> Iterator[Bench]:
 
 
 def _won(desk: Bench, **account: Any) -> tuple[str, str]:
-    made = str(desk.act("zoho_crm", "add_account", name="Harbour Lights Ltd", values=account)["id"])
+    values = {"Billing_Street": "12 Harbour Road", "Billing_City": "Vancouver", **account}
+    made = str(desk.act("zoho_crm", "add_account", name="Harbour Lights Ltd", values=values)["id"])
     deal = desk.act("zoho_crm", "add_deal", name="Refit", account_id=made, amount="10", stage="Closed Won")
     return made, str(deal["id"])
 

@@ -11,6 +11,7 @@ from sagezoho_pipelines.domain.records import Authority, Cause, Change, EntityRe
 from sagezoho_pipelines.engine import sage_target, settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import ZohoFeed
+from sagezoho_pipelines.engine.flows import ship_to
 from sagezoho_pipelines.engine.ports import Intent, IntentRequest, Settlement
 from sagezoho_pipelines.engine.settling import Movement
 
@@ -28,8 +29,8 @@ def account_fields(ctx: Context) -> tuple[str, ...]:
     """What is read of an account: the customer's fields, and the ship-to address that orders take from it."""
     number = ctx.settings.flows.customers.number
     chosen = {number.field} if number.rule == "field" else set()
-    ship_to = {source.split(".", 1)[1] for source in _account_sources(ctx)}
-    return zoho_target.readable(ctx, "Accounts", sorted({*ctx.mappings[FLOW].source_fields(), *chosen, *ship_to}))
+    addressed = {source.split(".", 1)[1] for source in _account_sources(ctx)}
+    return zoho_target.readable(ctx, "Accounts", sorted({*ctx.mappings[FLOW].source_fields(), *chosen, *addressed}))
 
 
 def _account_sources(ctx: Context) -> set[str]:
@@ -232,7 +233,11 @@ class CustomersHandler:
             ) from None
 
     def _waiting_orders(self, ctx: Context, account_id: str) -> list[Look]:
-        """Deals that were refused because this account was no customer yet."""
+        """Deals that were refused because this account was no customer yet, or had no address to ship to."""
         deals = ctx.zoho_entity("deals")
-        waiting = ctx.ledger.refused_with(deals, code="CUSTOMER_MISSING", name="account", values=[account_id])
-        return [Look(deals, key, Cause.RETRY, "its account has become a customer") for key in waiting]
+        waiting = {
+            key
+            for code in ("CUSTOMER_MISSING", ship_to.INCOMPLETE)
+            for key in ctx.ledger.refused_with(deals, code=code, name="account", values=[account_id])
+        }
+        return [Look(deals, key, Cause.RETRY, "its account can be ordered for now") for key in sorted(waiting)]

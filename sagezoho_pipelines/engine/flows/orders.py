@@ -16,7 +16,7 @@ from sagezoho_pipelines.engine import sage_target, settling, write_back, zoho_ta
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.deliver import deliver
 from sagezoho_pipelines.engine.feeds import ZohoFeed
-from sagezoho_pipelines.engine.flows import customers, order_lines
+from sagezoho_pipelines.engine.flows import customers, order_lines, ship_to
 from sagezoho_pipelines.engine.ports import Intent, IntentRequest, Settlement
 from sagezoho_pipelines.engine.settling import Movement
 from sagezoho_pipelines.engine.windows import Window
@@ -135,7 +135,7 @@ class _Draft:
             for line in order_lines.lines_of(ctx, self.deal, self.quotes)
         ]
         header = self.header.changes({}, self.header.apply(document), creating=True)
-        return {**header, "OrderDetails": details}
+        return {**ship_to.whole(header, (rule.target for rule in self.header.rules)), "OrderDetails": details}
 
     def unedited(self, ctx: Context, body: Row) -> Row:
         """The order as the deal alone asks for it: what later versions of the deal are compared with."""
@@ -179,7 +179,7 @@ class OrdersHandler:
         }
         accounts = sorted({_account_id(deals[key]) for key in moved} - {""})
         links = self._customers(ctx, accounts)
-        ship_to = self._ship_to(ctx, accounts)
+        addresses = self._addresses(ctx, accounts)
         quotes = order_lines.accepted_quotes(ctx, sorted(moved))
         settlements = list(echoes.values())
         for change in changes:
@@ -191,7 +191,7 @@ class OrdersHandler:
                 change = settling.resolved(change, deal, digested_fields(ctx), str(deal.get("Deal_Name") or ""))
                 account = _account_id(deal)
                 header = settling.edited(ctx.mappings[FLOW]["orders"], change)
-                draft = _Draft(deal, quotes.get(change.key, []), links.get(account), ship_to.get(account, {}), header)
+                draft = _Draft(deal, quotes.get(change.key, []), links.get(account), addresses.get(account, {}), header)
                 if change.key in made:
                     settlements.append(self._known(ctx, change, draft, made[change.key], moved))
                 elif str(deal.get("Stage")) not in qualifying_stages(ctx):
@@ -249,7 +249,7 @@ class OrdersHandler:
                 break
         return links
 
-    def _ship_to(self, ctx: Context, accounts: Sequence[str]) -> dict[str, Row]:
+    def _addresses(self, ctx: Context, accounts: Sequence[str]) -> dict[str, Row]:
         if not accounts:
             return {}
         rows = ctx.zoho.get_many("Accounts", accounts, fields=customers.account_fields(ctx))
@@ -276,7 +276,8 @@ class OrdersHandler:
             )
         except VendorError as error:
             if error.verdict in (Verdict.REFUSE, Verdict.CONFLICT):
-                settlement = settling.failed(ctx, FLOW, change, error, target=self.target, operation="create")
+                told = ship_to.explained(error, body, customer.zoho_id)
+                settlement = settling.failed(ctx, FLOW, change, told, target=self.target, operation="create")
                 return replace(settlement, intents=[(intent.id, "refused", "")])
             raise
         order = created.record

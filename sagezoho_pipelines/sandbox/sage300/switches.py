@@ -41,7 +41,7 @@ class SageSwitches:
     """Text properties that come filled with blanks to their full width."""
     held_customers: Literal["refused", "held"] = "refused"
     """An order for a customer on hold is refused, or accepted and put on hold itself."""
-    ship_to: Literal["partial", "required"] = "partial"
+    ship_to: Literal["partial", "required"] = "required"
     """Ship-to addresses refused: those begun but not complete, or empty ones as well."""
     batch_number_sent: Literal["ignored", "used"] = "ignored"
     """Whether a new batch takes the BatchNumber in the payload."""
