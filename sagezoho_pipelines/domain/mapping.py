@@ -7,7 +7,7 @@ The source fields of every target field are derived from the expression, for lin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -76,14 +76,23 @@ class TargetMapping:
         )
         return TargetMapping(self.name, tuple(rules))
 
-    def changes(self, before: Row, after: Row, *, creating: bool) -> dict[str, Any]:
-        """The fields to send: on a create those with a value, on an update those that differ from `before`."""
+    def changes(self, before: Row, after: Row, *, creating: bool, unsettled: Collection[str] = ()) -> dict[str, Any]:
+        """The fields to send: on a create those with a value, on an update those that differ from `before`.
+
+        Of `unsettled` fields nobody knows what the target holds: an update sends them whatever `before` says.
+        """
         if creating:
             return {name: value for name, value in after.items() if value is not None}
-        fixed = {rule.target for rule in self.rules if rule.create_only}
         return {
-            name: value for name, value in after.items() if name not in fixed and not equal(before.get(name), value)
+            name: value
+            for name, value in self.lasting(after).items()
+            if name in unsettled or not equal(before.get(name), value)
         }
+
+    def lasting(self, after: Row) -> dict[str, Any]:
+        """The fields that an update may send: those written at creation only are left out."""
+        fixed = {rule.target for rule in self.rules if rule.create_only}
+        return {name: value for name, value in after.items() if name not in fixed}
 
     def trace(self, before: Row, sent: Row) -> list[FieldChange]:
         """For each field sent: where its value came from, and what it replaces."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -130,7 +130,8 @@ class Link:
     `details` holds further ids, e.g. an order's uniquifier. `made_by` is `created`, `matched: RULE`, `by hand` or
     `imported`. `exceptions` are Zoho fields whose authority differs from the link's own. `agreed` holds, for each Zoho
     field that both sides know, the pair [value seen from Sage, value in Zoho] that the two last settled on: the base
-    of three-way comparison. `seen_equal_at` is when both sides were last found to agree.
+    of three-way comparison. `seen_equal_at` is when both sides were last found to agree. `unsettled` names the fields
+    of an update that was sent and whose end was never noted: what the target holds there is not known.
     """
 
     connection: str
@@ -149,6 +150,12 @@ class Link:
     exceptions: Mapping[str, str] = field(default_factory=dict)
     agreed: Row = field(default_factory=dict)
     seen_equal_at: datetime | None = None
+    unsettled: tuple[str, ...] = ()
+
+    def wrote(self, sent: Row) -> Link:
+        """The link once the target is known to have taken these fields."""
+        unsettled = tuple(name for name in self.unsettled if name not in sent)
+        return replace(self, written={**self.written, **sent}, unsettled=unsettled)
 
 
 class FieldChange(NamedTuple):

@@ -43,7 +43,7 @@ class Intent:
     """The durable row written before a create is sent. `fresh` is False when an earlier attempt left it open.
 
     `payload_digest` is that of the payload sent last, or about to be sent: where the target turns out to exist, it
-    tells whether it was made from what the source says now.
+    tells whether it was made from what the source says now. `names` are all the names it may have been made under.
     """
 
     id: int
@@ -51,6 +51,7 @@ class Intent:
     attempt: int
     fresh: bool
     payload_digest: str = ""
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +62,4 @@ class IntentRequest:
     source_entity: str
     source_key: str
     payload_digest: str
+    name: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol
@@ -209,6 +209,10 @@ class Ledger(Protocol):
     def links_by_detail(
         self, connection: str, sage_entity: str, name: str, values: Sequence[str]
     ) -> dict[str, Link]: ...
+
+    def unsettle(self, sent: Sequence[tuple[Link, Iterable[str]]]) -> None:
+        """Note, before an update is sent, which fields it writes: until the link is settled they count as unknown."""
+        ...
 
     # intents
     def begin_intents(

@@ -15,12 +15,14 @@ from sagezoho_pipelines.engine.ports import Intent
 class Created:
     """The record as Sage has it now; `found` means that an unanswered attempt had created it.
 
-    `stale` means that it was an earlier attempt, and that the source has changed since: Sage holds the older version.
+    `earlier` means that it was an earlier attempt; `stale` that the source has changed since: Sage holds the older
+    version.
     """
 
     record: Row
     found: bool
     stale: bool = False
+    earlier: bool = False
 
 
 def create(
@@ -43,7 +45,8 @@ def create(
     if look_first or not intent.fresh:
         existing = read_back()
         if existing is not None:
-            return Created(existing, found=True, stale=intent.payload_digest != payload_digest)
+            stale = intent.payload_digest != payload_digest
+            return Created(existing, found=True, stale=stale, earlier=True)
     if not intent.fresh:
         ctx.ledger.sending(intent.id, payload_digest)
     try:

@@ -61,6 +61,15 @@ class ZohoWrite:
             return Outcome.CREATED
         return Outcome.UPDATED
 
+    @property
+    def was_found(self) -> bool:
+        """Whether the upsert of a new record met one that was there already."""
+        return self.result is not None and self.result.error is None and not self.result.created
+
+    def without_value(self) -> dict[str, None]:
+        """The fields of a record that was found instead of made which are to hold nothing."""
+        return {name: None for name, value in self.mapping.lasting(self.after).items() if value is None}
+
     def movement(self) -> Movement:
         before = self.link.written if self.link is not None else {}
         return Movement(
@@ -84,8 +93,7 @@ class ZohoWrite:
 
     def new_link(self, fresh: Link) -> Link:
         """The link after this write: `fresh` where there was none, else the known one brought up to date."""
-        written = {**(self.link.written if self.link is not None else {}), **self.after}
-        base = fresh if self.link is None else self.link
+        base = fresh if self.link is None else self.link.wrote(self.sent)
         time = self.result.modified_time if self.result is not None else None
         return replace(
             base,
@@ -93,7 +101,7 @@ class ZohoWrite:
             sage_name=fresh.sage_name,
             zoho_name=fresh.zoho_name,
             source_digest=fresh.source_digest,
-            written=written,
+            written={**(self.link.written if self.link is not None else {}), **self.after},
             target_time=time or base.target_time,
         )
 
@@ -101,14 +109,18 @@ class ZohoWrite:
 def planned(module: str, mapping: TargetMapping, link: Link | None, document: Row) -> ZohoWrite:
     """Decide what one record needs: everything that has a value, the changed fields, or nothing."""
     after = mapping.apply(document)
-    before = link.written if link is not None else {}
-    return ZohoWrite(module, mapping, link, after, mapping.changes(before, after, creating=link is None))
+    if link is None:
+        return ZohoWrite(module, mapping, link, after, mapping.changes({}, after, creating=True))
+    sent = mapping.changes(link.written, after, creating=False, unsettled=link.unsettled)
+    return ZohoWrite(module, mapping, link, after, sent)
 
 
 def write(ctx: Context, writes: Sequence[ZohoWrite], *, unique: str) -> list[ZohoWrite]:
     """Send what has something to send: known records by id, new ones as upserts on the unique Sage key.
 
-    An upsert that is repeated after a lost answer finds its own record by that key, so it is safe to send again.
+    An upsert that is repeated after a lost answer finds its own record by that key, so it is safe to send again; what
+    the earlier one had written and has no value any more is then emptied. What an update writes counts as unknown
+    from before it is sent until its link is settled.
     """
     trigger = ctx.settings.zoho_crm.trigger
     done = list(writes)
@@ -126,12 +138,28 @@ def write(ctx: Context, writes: Sequence[ZohoWrite], *, unique: str) -> list[Zoh
         lambda rows: ctx.zoho.upsert(module, rows, duplicate_check=[unique], trigger=trigger),
         [done[i].sent for i in new],
     )
+    found = [i for i in new if done[i].was_found]
+    empty = {i: done[i].without_value() for i in found}
+    done = [replace(item, sent={**item.sent, **empty.get(i, {})}) for i, item in enumerate(done)]
+    emptied = [i for i in found if empty[i]]
+    send(
+        emptied,
+        lambda rows: ctx.zoho.update(module, rows, trigger=trigger),
+        [{"id": done[i].record_id, **empty[i]} for i in emptied],
+    )
+    unsettle(ctx, [done[i] for i in known])
     send(
         known,
         lambda rows: ctx.zoho.update(module, rows, trigger=trigger),
         [{"id": done[i].record_id, **done[i].sent} for i in known],
     )
     return done
+
+
+def unsettle(ctx: Context, writes: Sequence[ZohoWrite]) -> None:
+    """Say that these updates are about to be sent."""
+    if writes:
+        ctx.ledger.unsettle([(item.link, item.sent) for item in writes if item.link is not None])
 
 
 def is_gone(error: VendorError) -> bool:

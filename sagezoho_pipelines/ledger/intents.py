@@ -10,22 +10,25 @@ from sqlalchemy import Connection, text
 
 from sagezoho_pipelines.domain.errors import BusinessKeyTaken
 from sagezoho_pipelines.domain.settlement import Intent, IntentRequest
+from sagezoho_pipelines.ledger.sqljson import clean
 
 # An earlier settled intent of the key says that the target may exist already: then the intent is not fresh either,
 # and the target is read back before anything is sent.
 _BEGIN = text("""
 INSERT INTO sagezoho.intents AS i (connection, target_system, target_entity, business_key, source_entity, source_key,
-                                   payload_digest, state, attempts, run_id, opened_at)
-SELECT :connection, target_system, target_entity, business_key, source_entity, source_key, payload_digest, 'open', 1,
-       :run_id, :at
+                                   payload_digest, names, state, attempts, run_id, opened_at)
+SELECT :connection, target_system, target_entity, business_key, source_entity, source_key, payload_digest,
+       CASE WHEN name = '' THEN CAST('[]' AS jsonb) ELSE jsonb_build_array(name) END, 'open', 1, :run_id, :at
 FROM unnest(CAST(:target_systems AS text[]), CAST(:target_entities AS text[]), CAST(:business_keys AS text[]),
-            CAST(:source_entities AS text[]), CAST(:source_keys AS text[]), CAST(:digests AS text[]))
-     AS q (target_system, target_entity, business_key, source_entity, source_key, payload_digest)
+            CAST(:source_entities AS text[]), CAST(:source_keys AS text[]), CAST(:digests AS text[]),
+            CAST(:names AS text[]))
+     AS q (target_system, target_entity, business_key, source_entity, source_key, payload_digest, name)
 ORDER BY target_system, target_entity, business_key
 ON CONFLICT (connection, target_system, target_entity, business_key) WHERE state = 'open'
-DO UPDATE SET attempts = i.attempts + 1, run_id = EXCLUDED.run_id
+DO UPDATE SET attempts = i.attempts + 1, run_id = EXCLUDED.run_id,
+    names = CASE WHEN i.names @> EXCLUDED.names THEN i.names ELSE i.names || EXCLUDED.names END
     WHERE i.source_entity = EXCLUDED.source_entity AND i.source_key = EXCLUDED.source_key
-RETURNING i.id, i.business_key, i.attempts, i.payload_digest, i.attempts = 1 AND NOT EXISTS (
+RETURNING i.id, i.business_key, i.attempts, i.payload_digest, i.names, i.attempts = 1 AND NOT EXISTS (
     SELECT 1 FROM sagezoho.intents o
     WHERE o.connection = i.connection AND o.target_system = i.target_system AND o.target_entity = i.target_entity
       AND o.business_key = i.business_key AND o.state = 'settled') AS fresh
@@ -34,7 +37,7 @@ RETURNING i.id, i.business_key, i.attempts, i.payload_digest, i.attempts = 1 AND
 _SENDING = text("UPDATE sagezoho.intents SET payload_digest = :digest WHERE id = :id AND state = 'open'")
 
 _OPEN_OF = text("""
-SELECT id, business_key, attempts, payload_digest FROM sagezoho.intents
+SELECT id, business_key, attempts, payload_digest, names FROM sagezoho.intents
 WHERE state = 'open' AND connection = :connection AND target_system = :target_system
   AND target_entity = :target_entity AND source_entity = :source_entity AND source_key = :source_key
 """)
@@ -80,11 +83,14 @@ def begin(
         "source_entities": [request.source_entity for request in chosen],
         "source_keys": [request.source_key for request in chosen],
         "digests": [request.payload_digest for request in chosen],
+        "names": [clean(request.name) for request in chosen],
         "at": at,
         "run_id": run_id,
     }
     begun = {
-        row.business_key: Intent(row.id, row.business_key, row.attempts, row.fresh, row.payload_digest)
+        row.business_key: Intent(
+            row.id, row.business_key, row.attempts, row.fresh, row.payload_digest, tuple(row.names)
+        )
         for row in connection.execute(_BEGIN, values)
     }
     for key in sorted(wanted.keys() - begun.keys()):
@@ -110,7 +116,9 @@ def open_of(
             "source_key": source_key,
         },
     ).one_or_none()
-    return None if row is None else Intent(row.id, row.business_key, row.attempts, False, row.payload_digest)
+    if row is None:
+        return None
+    return Intent(row.id, row.business_key, row.attempts, False, row.payload_digest, tuple(row.names))
 
 
 def sending(connection: Connection, intent_id: int, payload_digest: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from sagezoho_pipelines.domain.records import (
     EntityRef,
     Link,
     Look,
+    Outcome,
     Row,
     System,
 )
@@ -114,7 +115,8 @@ class PostgresLedger:
         """Everything commits together. Raises LinkTaken, with nothing committed, for a link that cannot be made.
 
         A change whose lease ran out and which another worker took keeps the state that worker gives it; what this
-        one found is kept all the same: audit, closed intents, and links where there are none.
+        one found is kept all the same: audit, closed intents, and links where there are none. Nobody knows which of
+        the two writes came last, so such a record is looked at once more, and what this one wrote is written again.
         """
         if settlements:
             self._in_transaction(lambda c: _settle(c, settlements, at=at))
@@ -138,6 +140,10 @@ class PostgresLedger:
 
     def links_by_detail(self, connection: str, sage_entity: str, name: str, values: Sequence[str]) -> dict[str, Link]:
         return self._in_transaction(lambda c: links.by_detail(c, connection, sage_entity, name, values))
+
+    def unsettle(self, sent: Sequence[tuple[Link, Iterable[str]]]) -> None:
+        """Note, before an update is sent, which fields it writes: until it is settled they count as unknown."""
+        self._in_transaction(lambda c: links.unsettle(c, sent))
 
     # intents
 
@@ -224,8 +230,22 @@ def _settle(connection: Connection, settlements: Sequence[Settlement], *, at: da
     links.bind_if_absent(connection, [link for s in settled.lost for link in s.links], at=at)
     intents.close(connection, (closed for s in settlements for closed in s.intents), at=at)
     run_id = next((entry.run_id for s in settlements for entry in s.audit), "")
-    capture.enqueue(connection, [look for s in settlements for look in s.looks], at=at, run_id=run_id)
+    links.unsettle(connection, [one for s in settled.lost for one in _doubtful(s)])
+    doubts = [
+        Look(s.change.entity, s.change.key, Cause.RETRY, "two workers had written it")
+        for s in settled.lost
+        if s.outcome is Outcome.UPDATED
+    ]
+    capture.enqueue(connection, [*(look for s in settlements for look in s.looks), *doubts], at=at, run_id=run_id)
     audit.append(connection, (entry for s in settlements for entry in s.audit))
+
+
+def _doubtful(settlement: Settlement) -> list[tuple[Link, set[str]]]:
+    """What an update wrote whose worker had lost the record, by link."""
+    if settlement.outcome is not Outcome.UPDATED:
+        return []
+    sent = {one.target for entry in settlement.audit for one in entry.fields}
+    return [(link, sent & set(link.written)) for link in settlement.links]
 
 
 def _lost_a_race(error: DBAPIError) -> bool:

@@ -14,7 +14,7 @@ from sagezoho_pipelines.domain.records import Authority, Link, System
 from sagezoho_pipelines.ledger.sqljson import clean, to_json
 
 _COLUMNS = """connection, sage_entity, sage_id, zoho_entity, zoho_id, sage_name, zoho_name, authority, made_by,
-       source_digest, written, target_time, details, exceptions, agreed, seen_equal_at"""
+       source_digest, written, target_time, details, exceptions, agreed, seen_equal_at, unsettled"""
 
 _BY_SAGE = text(f"""
 SELECT {_COLUMNS} FROM sagezoho.links
@@ -34,9 +34,9 @@ _INPUT = """unnest(
     CAST(:zoho_names AS text[]), CAST(:authorities AS text[]), CAST(:made_bys AS text[]),
     CAST(:digests AS text[]), CAST(:writtens AS text[]), CAST(:target_times AS timestamptz[]),
     CAST(:detailses AS text[]), CAST(:exceptionses AS text[]), CAST(:agreeds AS text[]),
-    CAST(:seen_equals AS timestamptz[])
+    CAST(:seen_equals AS timestamptz[]), CAST(:unsettleds AS text[])
 ) AS l (connection, sage_entity, sage_id, zoho_entity, zoho_id, sage_name, zoho_name, authority, made_by,
-        source_digest, written, target_time, details, exceptions, agreed, seen_equal_at)"""
+        source_digest, written, target_time, details, exceptions, agreed, seen_equal_at, unsettled)"""
 
 
 def _bind(constraint: str, *, overwrite: bool) -> TextClause:
@@ -50,13 +50,13 @@ def _bind(constraint: str, *, overwrite: bool) -> TextClause:
     sage_name = CASE WHEN EXCLUDED.sage_name = '' THEN k.sage_name ELSE EXCLUDED.sage_name END,
     zoho_name = CASE WHEN EXCLUDED.zoho_name = '' THEN k.zoho_name ELSE EXCLUDED.zoho_name END,
     source_digest = EXCLUDED.source_digest, written = EXCLUDED.written, target_time = EXCLUDED.target_time,
-    details = EXCLUDED.details, agreed = EXCLUDED.agreed,
+    details = EXCLUDED.details, agreed = EXCLUDED.agreed, unsettled = EXCLUDED.unsettled,
     seen_equal_at = coalesce(EXCLUDED.seen_equal_at, k.seen_equal_at), updated_at = EXCLUDED.updated_at"""
     return text(f"""
 INSERT INTO sagezoho.links AS k ({_COLUMNS}, linked_at, updated_at)
 SELECT connection, sage_entity, sage_id, zoho_entity, zoho_id, sage_name, zoho_name, authority, made_by,
        source_digest, CAST(written AS jsonb), target_time, CAST(details AS jsonb),
-       CAST(exceptions AS jsonb), CAST(agreed AS jsonb), seen_equal_at, :at, :at
+       CAST(exceptions AS jsonb), CAST(agreed AS jsonb), seen_equal_at, CAST(unsettled AS jsonb), :at, :at
 FROM {_INPUT}
 ORDER BY connection, sage_entity, zoho_entity, sage_id
 ON CONFLICT {f"ON CONSTRAINT {constraint}" if overwrite else ""} DO {action if overwrite else "NOTHING"}
@@ -68,6 +68,17 @@ _BIND = {
     System.ZOHO_CRM: _bind("links_zoho_side", overwrite=True),
 }
 _BIND_IF_ABSENT = _bind("", overwrite=False)
+
+_UNSETTLE = text("""
+UPDATE sagezoho.links k
+SET unsettled = (SELECT coalesce(jsonb_agg(DISTINCT name), '[]')
+                 FROM jsonb_array_elements_text(k.unsettled || CAST(u.names AS jsonb)) AS n (name))
+FROM unnest(CAST(:connections AS text[]), CAST(:sage_entities AS text[]), CAST(:sage_ids AS text[]),
+            CAST(:zoho_entities AS text[]), CAST(:names AS text[]))
+     AS u (connection, sage_entity, sage_id, zoho_entity, names)
+WHERE k.connection = u.connection AND k.sage_entity = u.sage_entity AND k.sage_id = u.sage_id
+  AND k.zoho_entity = u.zoho_entity
+""")
 
 
 def by_sage(
@@ -143,6 +154,20 @@ def bind_if_absent(connection: Connection, links: Sequence[Link], *, at: datetim
         connection.execute(_BIND_IF_ABSENT, {**_values(links), "at": at})
 
 
+def unsettle(connection: Connection, sent: Iterable[tuple[Link, Iterable[str]]]) -> None:
+    """Note which fields are about to be written: until that is settled, nobody knows what the target holds there."""
+    chosen = sorted(((link, sorted(names)) for link, names in sent), key=lambda one: _sides(one[0])[0])
+    if chosen:
+        values = {
+            "connections": [link.connection for link, _ in chosen],
+            "sage_entities": [link.sage_entity for link, _ in chosen],
+            "sage_ids": [link.sage_id for link, _ in chosen],
+            "zoho_entities": [link.zoho_entity for link, _ in chosen],
+            "names": [to_json(names) for _, names in chosen],
+        }
+        connection.execute(_UNSETTLE, values)
+
+
 def link_of(row: Any) -> Link:
     return Link(
         connection=row.connection,
@@ -161,6 +186,7 @@ def link_of(row: Any) -> Link:
         exceptions=row.exceptions,
         agreed=row.agreed,
         seen_equal_at=row.seen_equal_at,
+        unsettled=tuple(row.unsettled),
     )
 
 
@@ -207,4 +233,5 @@ def _values(links: Sequence[Link]) -> dict[str, list[Any]]:
         "exceptionses": [to_json(link.exceptions) for link in links],
         "agreeds": [to_json(link.agreed) for link in links],
         "seen_equals": [link.seen_equal_at for link in links],
+        "unsettleds": [to_json(list(link.unsettled)) for link in links],
     }

@@ -161,6 +161,7 @@ class LinkRow(Base):
     exceptions: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     agreed: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     seen_equal_at: Mapped[datetime | None]
+    unsettled: Mapped[list[str]] = mapped_column(JSONB(), server_default=text("'[]'"))
     linked_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -220,6 +221,7 @@ class IntentRow(Base):
     source_entity: Mapped[str]
     source_key: Mapped[str]
     payload_digest: Mapped[str]
+    names: Mapped[list[str]] = mapped_column(JSONB(), server_default=text("'[]'"))
     state: Mapped[str]
     attempts: Mapped[int]
     target_id: Mapped[str] = mapped_column(server_default=text("''"))

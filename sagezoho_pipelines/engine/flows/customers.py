@@ -106,14 +106,15 @@ class CustomersHandler:
 
     def _create(self, ctx: Context, change: Change, account: Row) -> Settlement:
         mapping = settling.edited(ctx.mappings[FLOW]["customers"], change)
-        intent = self._number(ctx, change, account)
+        name = str(mapping.apply(self._document(ctx, account, ""))["CustomerName"] or "")
+        intent = self._number(ctx, change, account, name)
         document = self._document(ctx, account, intent.business_key)
         after = mapping.apply(document)
         body = mapping.changes({}, after, creating=True)
 
         def read_back() -> Row | None:
             found = ctx.sage.get(ENTITY_SET, intent.business_key, select=_READ_BACK)
-            if found is not None and str(found.get("CustomerName") or "").strip() != str(after["CustomerName"] or ""):
+            if found is not None and str(found.get("CustomerName") or "").strip() not in intent.names:
                 raise VendorError(
                     system=System.SAGE300,
                     code="CUSTOMER_NUMBER_TAKEN",
@@ -131,8 +132,8 @@ class CustomersHandler:
             settlement = settling.failed(ctx, FLOW, change, error, target=self.target, operation="create")
             return replace(settlement, intents=[(intent.id, "refused", "")])
         number = str(created.record["CustomerNumber"]).strip()
-        if created.stale:
-            ctx.sage.patch(ENTITY_SET, number, mapping.changes({}, after, creating=False))
+        if created.earlier:  # nobody knows what that attempt, or a PATCH after it, has left there
+            ctx.sage.patch(ENTITY_SET, number, mapping.lasting(after))
         answer = {"CustomerNumber": number, "read_back": created.found}
         movement = Movement(
             System.SAGE300, "customers", number, "create", Outcome.CREATED, mapping.trace({}, body), answer
@@ -163,17 +164,17 @@ class CustomersHandler:
     def _update(self, ctx: Context, change: Change, account: Row, link: Link) -> Settlement:
         mapping = settling.edited(ctx.mappings[FLOW]["customers"], change)
         after = mapping.apply(self._document(ctx, account, link.sage_id))
-        sent = mapping.changes(link.written, after, creating=False)
+        sent = mapping.changes(link.written, after, creating=False, unsettled=link.unsettled)
         looks = self._waiting_orders(ctx, change.key)
         if not sent:
             return settling.settled(ctx, FLOW, change, Outcome.NOOP, looks=looks)
+        ctx.ledger.unsettle([(link, sent)])
         ctx.sage.patch(ENTITY_SET, link.sage_id, sent)
         movement = Movement(
             System.SAGE300, "customers", link.sage_id, "update", Outcome.UPDATED, mapping.trace(link.written, sent)
         )
         fresh = replace(
-            link,
-            written={**link.written, **sent},
+            link.wrote(sent),
             zoho_name=change.name,
             sage_name=str(after["CustomerName"] or ""),
             source_digest=change.digest,
@@ -184,11 +185,11 @@ class CustomersHandler:
         config = ctx.settings.flows.customers.model_dump(include={"group", "terms", "tax_group", "currency"})
         return {**account, "config": config, "customer": {"number": number}}
 
-    def _number(self, ctx: Context, change: Change, account: Row) -> Intent:
+    def _number(self, ctx: Context, change: Change, account: Row, name: str) -> Intent:
         """The account's customer number: chosen once and stored, with its intent, before the first send."""
         known = ctx.ledger.intent_of(ctx.connection, "sage300", "customers", SOURCE, change.key)
         if known is not None:
-            return self._intent(ctx, change, known.business_key)
+            return self._intent(ctx, change, known.business_key, name)
         rule = ctx.settings.flows.customers.number
         if rule.rule == "field":
             number = str(account.get(rule.field) or "").strip().upper()
@@ -207,21 +208,21 @@ class CustomersHandler:
                     field=rule.field,
                     advice="link the two with 'sagezoho links add', or choose another number",
                 )
-            return self._intent(ctx, change, number)
+            return self._intent(ctx, change, number, name)
         for _ in range(_NUMBER_ATTEMPTS):
             sequence = ctx.ledger.next_number(ctx.connection, f"customers:{rule.prefix}", start=rule.start)
             number = f"{rule.prefix}{sequence:0{rule.digits}d}"
             if len(number) > 12:
                 raise ConfigurationError(f"{ctx.connection}: customer number {number} has more than 12 characters")
             if ctx.sage.get(ENTITY_SET, number, select=_READ_BACK) is None:
-                return self._intent(ctx, change, number)
+                return self._intent(ctx, change, number, name)
         raise ConfigurationError(
             f"{ctx.connection}: {_NUMBER_ATTEMPTS} customer numbers from {rule.prefix} on are all taken in Sage; "
             "raise flows.customers.number.start"
         )
 
-    def _intent(self, ctx: Context, change: Change, number: str) -> Intent:
-        request = IntentRequest("sage300", "customers", number, SOURCE, change.key, change.digest or "")
+    def _intent(self, ctx: Context, change: Change, number: str, name: str) -> Intent:
+        request = IntentRequest("sage300", "customers", number, SOURCE, change.key, change.digest or "", name)
         try:
             return ctx.ledger.begin_intents(ctx.connection, [request], at=ctx.clock(), run_id=ctx.run_id)[number]
         except BusinessKeyTaken:

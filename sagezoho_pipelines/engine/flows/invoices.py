@@ -148,7 +148,7 @@ class InvoicesHandler:
         sent = {
             name: value
             for name, value in after.items()
-            if (value is not None if link is None else not equal(before.get(name), value))
+            if (value is not None if link is None else name in link.unsettled or not equal(before.get(name), value))
         }
         write = ZohoWrite(
             "Invoices",
@@ -212,7 +212,8 @@ class InvoicesHandler:
     def _adopt(self, ctx: Context, document: _Document, record_id: str) -> _Document:
         """An earlier, unanswered attempt had inserted it: bring the record, lines included, to what it should be."""
         link = replace(_link(ctx, document), zoho_id=record_id, written={LINES: None})
-        adopted = replace(document, write=replace(document.write, link=link))
+        # Whatever that attempt had written, or another one after it: all of it is said again, empty fields included.
+        adopted = replace(document, write=replace(document.write, link=link, sent=dict(document.write.after)))
         updated = self._update(ctx, adopted)
         return replace(updated, write=replace(updated.write, link=replace(link, made_by="read back")))
 
@@ -222,6 +223,7 @@ class InvoicesHandler:
         if not sent:
             return document
         record_id = document.write.record_id
+        zoho_target.unsettle(ctx, [document.write])
         if LINES in sent:
             record = ctx.zoho.get("Invoices", record_id)
             rows = [str(row["id"]) for row in (record or {}).get(LINES) or ()]

@@ -158,7 +158,8 @@ class VendorsHandler:
             return settling.settled(ctx, FLOW, change, Outcome.SKIPPED)
         after = {**link.written, "Sage_Vendor_Status": "Deleted in Sage"}
         mapping = ctx.mappings[FLOW]["accounts"]
-        write = ZohoWrite("Accounts", mapping, link, after, mapping.changes(link.written, after, creating=False))
+        sent = mapping.changes(link.written, after, creating=False, unsettled=link.unsettled)
+        write = ZohoWrite("Accounts", mapping, link, after, sent)
         done = zoho_target.write(ctx, [write], unique=ACCOUNT_KEY)[0]
         if done.error is not None:
             return settling.failed(ctx, FLOW, change, zoho_target.explained(done, done.error), target=self.target)

@@ -16,7 +16,7 @@ from sagezoho_pipelines.sandbox.sage300.errors import SageError
 from sagezoho_pipelines.sandbox.sage300.invoicing import ship_and_invoice
 from sagezoho_pipelines.sandbox.sage300.masters import create_master, delete_master, update_master
 from sagezoho_pipelines.sandbox.sage300.payloads import read_payload
-from sagezoho_pipelines.sandbox.sage300.receivables import receive_payment
+from sagezoho_pipelines.sandbox.sage300.receivables import receive_payment, return_payment
 from sagezoho_pipelines.sandbox.sage300.schema import Row
 from sagezoho_pipelines.sandbox.world import Action
 
@@ -119,6 +119,11 @@ class _People:
         """`{"document": number, "amount": a}`; all that is due without an amount."""
         amount = _decimal(given["amount"]) if given.get("amount") is not None else None
         document = receive_payment(self.world, given["document"], amount)
+        return {name: document[name] for name in ("CustomerNumber", "CustomerCurrencyAmountDue", "FullyPaid")}
+
+    def return_payment(self, given: Given) -> Given:
+        """`{"document": number, "amount": a}`: a cheque comes back from the bank."""
+        document = return_payment(self.world, given["document"], _decimal(given["amount"]))
         return {name: document[name] for name in ("CustomerNumber", "CustomerCurrencyAmountDue", "FullyPaid")}
 
     def add_ar_batch(self, given: Given) -> Given:

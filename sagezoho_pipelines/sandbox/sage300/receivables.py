@@ -62,15 +62,33 @@ def post_receivable(world: SageWorld, document: Row) -> Row:
 
 def receive_payment(world: SageWorld, number: str, amount: Decimal | None) -> Row:
     """Applies a receipt to a posted document, in full when no amount is given. Raises ValueError."""
-    found = world.table("ARPostedDocuments").where(DocumentNumber=number)
-    if not found:
-        raise ValueError(f"no posted document {number}")
-    document = found[0]
+    document = _posted(world, number)
     due = document["CustomerCurrencyAmountDue"]
     paid = due if amount is None else amount
     if not 0 < paid <= due:
         raise ValueError(f"{paid} cannot be applied to {number}: {due} is due")
-    left = due - paid
+    return _apply(world, document, paid)
+
+
+def return_payment(world: SageWorld, number: str, amount: Decimal) -> Row:
+    """A returned cheque: what had been applied to a posted document is due again. Raises ValueError."""
+    document = _posted(world, number)
+    applied = document["CustomerCurrencyInvoiceAmount"] - document["CustomerCurrencyAmountDue"]
+    if not 0 < amount <= applied:
+        raise ValueError(f"{amount} cannot be taken back from {number}: {applied} was applied")
+    return _apply(world, document, -amount)
+
+
+def _posted(world: SageWorld, number: str) -> Row:
+    found = world.table("ARPostedDocuments").where(DocumentNumber=number)
+    if not found:
+        raise ValueError(f"no posted document {number}")
+    return found[0]
+
+
+def _apply(world: SageWorld, document: Row, paid: Decimal) -> Row:
+    was_paid = not document["CustomerCurrencyAmountDue"]
+    left = document["CustomerCurrencyAmountDue"] - paid
     day = world.session_date
     changed = world.table("ARPostedDocuments").change(
         document,
@@ -81,7 +99,7 @@ def receive_payment(world: SageWorld, number: str, amount: Decimal | None) -> Ro
         LastActivityDate=day,
         LastAppliedPaymentSequenceNumber=document.get("LastAppliedPaymentSequenceNumber", Decimal(0)) + 1,
     )
-    closed = 0 if left else 1
+    closed = int(not left) - int(was_paid)
     _move_balance(world, document["CustomerNumber"], -paid, opened=-closed, paid=closed)
     _note_activity(world, document["CustomerNumber"], DateOfLastReceipt=day)
     return changed

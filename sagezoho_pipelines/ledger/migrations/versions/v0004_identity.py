@@ -20,6 +20,12 @@ def upgrade() -> None:
             schema="sagezoho",
         )
     op.add_column("links", sa.Column("seen_equal_at", sa.DateTime(timezone=True), nullable=True), schema="sagezoho")
+    for table, name in (("links", "unsettled"), ("intents", "names")):
+        op.add_column(
+            table,
+            sa.Column(name, postgresql.JSONB(), server_default=sa.text("'[]'"), nullable=False),
+            schema="sagezoho",
+        )
     op.create_table(
         "plans",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
