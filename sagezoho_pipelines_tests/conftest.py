@@ -117,3 +117,12 @@ def _database(server: URL, worker_id: str, *, template: str) -> Iterator[URL]:
 
 def _admin(server: URL) -> Engine:
     return create_engine(server.set(database="postgres"), isolation_level="AUTOCOMMIT", poolclass=NullPool)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Each run of the fault suite shows its one line of figures, captured or not, on xdist or not."""
+    reports = [one for state in ("passed", "failed") for one in terminalreporter.getreports(state)]
+    lines = [line for report in reports for line in report.capstdout.splitlines() if line.startswith("name ")]
+    if lines:
+        terminalreporter.section("figures of the fault suite")
+        terminalreporter.write("\n".join(sorted(lines)) + "\n")

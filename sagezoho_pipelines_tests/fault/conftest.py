@@ -1,9 +1,10 @@
-"""Databases that a whole module of fault tests shares."""
+"""Where receipts go, and databases that a whole module of fault tests shares."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import URL, Engine, create_engine, text
@@ -11,6 +12,13 @@ from sqlalchemy.pool import NullPool
 
 from sagezoho_pipelines.ledger.migrations import migrate
 from sagezoho_pipelines.ledger.postgres import engine_for
+from sagezoho_pipelines_tests.fault.scene import RECEIPTS
+
+
+@pytest.fixture
+def receipts() -> Path:
+    """The folder of the JSON receipts; `SAGEZOHO_RECEIPTS` names another one."""
+    return RECEIPTS
 
 
 @pytest.fixture(scope="module")

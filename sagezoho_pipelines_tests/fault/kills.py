@@ -14,10 +14,13 @@ from pathlib import Path
 from sagezoho_pipelines.ledger import embedded
 from sagezoho_pipelines.ledger.migrations import migrate
 from sagezoho_pipelines.ledger.postgres import DRIVER, engine_for
-from sagezoho_pipelines_tests.fault.scene import Scene, scene
+from sagezoho_pipelines_tests.fault.scene import RECEIPTS, Scene, scene
 
 #: Orders, kills and audits alike get slower with what has piled up: a day ends, the next begins with empty vendors.
 KILLS_A_DAY = 100
+
+#: An account that moves between a kill and the next attempt makes its deal's order another one: a person must look.
+MOVED_ON = frozenset({"ORDER_EXISTS"})
 
 #: A worker that is killed within this many seconds has had the time to do something.
 _LONGEST = 0.35
@@ -40,14 +43,13 @@ def kill_at_random(day: Scene, kills: int) -> None:
             day.injected += 1
         worker.join()
         day.pass_leases()
-    day.converge()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--receipts", type=Path, default=Path("build/receipts"), help="folder for the JSON receipts")
+    parser.add_argument("--receipts", type=Path, default=RECEIPTS, help="folder for the JSON receipts")
     given = parser.parse_args()
     given.receipts.mkdir(parents=True, exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="sagezoho-kills-"))
@@ -63,7 +65,7 @@ def main() -> None:
             migrate(engine)
             with scene(engine, seed=given.seed + number) as day:
                 kill_at_random(day, min(KILLS_A_DAY, given.kills - start))
-                day.close(f"kills-{number:02d}", given.receipts)
+                day.close(f"kills-{given.seed + number:02d}", given.receipts, asked=MOVED_ON)
             engine.dispose()
     finally:
         embedded.stop(home)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,9 @@ from sagezoho_pipelines_tests.fault.evidence import Verdict
 from sagezoho_pipelines_tests.fault.worker import Post, begin, run
 
 MASTER_KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+
+#: Where each run leaves its receipt.
+RECEIPTS = Path(os.environ.get("SAGEZOHO_RECEIPTS") or Path(__file__).parents[2] / "build" / "receipts")
 
 #: Past every lease and every back-off.
 _HOURS = 3
@@ -206,7 +210,7 @@ class Scene:
     # the end
 
     def converge(self) -> None:
-        """The faults stop, retries and leases fall due, and one poll of each flow follows."""
+        """The faults stop, retries and leases fall due, and exactly one poll of each flow follows."""
         self.calm()
         self.desk.later(hours=_HOURS)
         self._ahead += _HOURS * 3600
@@ -221,17 +225,29 @@ class Scene:
             "WHERE c.state IN ('refused', 'conflicted') ORDER BY c.id"
         )
 
-    def close(self, name: str, folder: Path, **figures: Any) -> None:
-        """Audit, print one line of figures, write the receipt, and fail unless all is zero."""
+    def close(self, name: str, receipts: Path, *, asked: Collection[str] = (), **figures: Any) -> None:
+        """Converge, audit, print one line of figures, write the receipt, and fail unless all is zero.
+
+        Only what the codes in `asked` name may wait in the inbox. The poll after the last one has nothing to write.
+        """
+        self.converge()
         verdict = self.audit()
+        self.desk.reset_counters()
+        self.desk.sync()
+        restless = sum(self.desk.writes().values())
+        questions = [entry for entry in self.inbox() if entry["code"] not in asked]
         told = {
-            "name": name, "seed": self.seed, "acts": len(self.acted), "injected": self.injected, **figures,
-            "expected": verdict.expected, "inbox": len(self.inbox()), **verdict.figures(),
+            "name": name.replace(" ", "-"), "seed": self.seed, "acts": len(self.acted), "injected": self.injected,
+            **figures, "expected": verdict.expected, "inbox": len(self.inbox()), "restless": restless,
+            **verdict.figures(),
         }  # fmt: skip
-        print("  ".join(f"{key} {value}" for key, value in told.items()))  # noqa: T201
-        receipt = {**told, "findings": [str(finding) for finding in verdict.findings]}
-        (folder / f"{name}.json").write_text(json.dumps(receipt, indent=1) + "\n")
+        print("  ".join([f"{key} {value}" for key, value in told.items()]))  # noqa: T201
+        receipts.mkdir(parents=True, exist_ok=True)
+        receipt = {**told, "findings": [str(finding) for finding in verdict.findings], "asked": self.inbox()}
+        (receipts / f"{told['name']}.json").write_text(json.dumps(receipt, indent=1) + "\n")
         assert verdict.clean, f"{name}, seed {self.seed}:\n{verdict}"
+        assert questions == [], f"{name}, seed {self.seed}: a person was asked"
+        assert restless == 0, f"{name}, seed {self.seed}: a poll that finds nothing new wrote to a vendor"
 
 
 @contextmanager

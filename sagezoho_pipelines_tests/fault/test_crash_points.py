@@ -49,7 +49,7 @@ def _work_for(day: Scene, flow: str) -> None:
 
 
 @pytest.mark.parametrize("flow", POINTS)
-def test_a_kill_at_any_point_neither_loses_nor_doubles(day: Scene, flow: str, tmp_path: Path) -> None:
+def test_a_kill_at_any_point_neither_loses_nor_doubles(day: Scene, flow: str, receipts: Path) -> None:
     assert day.process() == 0
     for label in POINTS[flow]:
         for hit in (1, 2) if label in _TWICE else (1,):
@@ -61,12 +61,10 @@ def test_a_kill_at_any_point_neither_loses_nor_doubles(day: Scene, flow: str, tm
             assert day.process(flows=_AFTER[flow]) == 0
             verdict = day.audit()
             assert verdict.clean, f"killed at {label!r} ({hit}):\n{verdict}"
-    day.converge()
-    assert day.inbox() == []
-    day.close(f"crash points of {flow}", tmp_path)
+    day.close(f"crash points of {flow}", receipts)
 
 
-def test_a_kill_while_a_token_is_refreshed_leaves_no_lock(day: Scene, tmp_path: Path) -> None:
+def test_a_kill_while_a_token_is_refreshed_leaves_no_lock(day: Scene, receipts: Path) -> None:
     for label in _TOKEN:
         with day.desk.engine.begin() as connection:
             connection.execute(text("DELETE FROM sagezoho.tokens"))
@@ -75,22 +73,20 @@ def test_a_kill_while_a_token_is_refreshed_leaves_no_lock(day: Scene, tmp_path: 
         day.injected += 1
         day.pass_leases()
         assert day.process() == 0
-    day.converge()
-    day.close("crash points of the token", tmp_path)
+    day.close("crash points of the token", receipts)
 
 
-def test_two_kills_in_a_row_at_the_same_point_change_nothing(day: Scene, tmp_path: Path) -> None:
+def test_two_kills_in_a_row_at_the_same_point_change_nothing(day: Scene, receipts: Path) -> None:
     day.deal()
     for label in ("sent", "answered", "before settle"):
         assert day.process(flows=["orders"], die_at=(label, 1)) == KILLED
         day.injected += 1
         day.pass_leases()
     assert day.process() == 0
-    day.converge()
-    day.close("kills in a row", tmp_path)
+    day.close("kills in a row", receipts)
 
 
-def test_an_account_edited_after_the_kill_is_a_customer_as_it_is_now(day: Scene, tmp_path: Path) -> None:
+def test_an_account_edited_after_the_kill_is_a_customer_as_it_is_now(day: Scene, receipts: Path) -> None:
     account = day.account()
     day.deal(account)
     assert day.process(flows=["customers"], die_at=("sent", 1)) == KILLED
@@ -99,10 +95,10 @@ def test_an_account_edited_after_the_kill_is_a_customer_as_it_is_now(day: Scene,
     assert day.process() == 0
     [customer] = [row for row in day.desk.state("sage300", "ARCustomers") if row["CustomerNumber"] == "Z000001"]
     assert str(customer["PhoneNumber"]).strip() == "604-555-7777"
-    day.close("edited after a kill", tmp_path)
+    day.close("edited after a kill", receipts)
 
 
-def test_a_deal_edited_after_the_kill_is_in_the_inbox_with_its_order(day: Scene, tmp_path: Path) -> None:
+def test_a_deal_edited_after_the_kill_is_in_the_inbox_with_its_order(day: Scene, receipts: Path) -> None:
     deal = day.deal()
     day.process(flows=["customers"])
     assert day.process(flows=["orders"], die_at=("sent", 1)) == KILLED
@@ -111,4 +107,4 @@ def test_a_deal_edited_after_the_kill_is_in_the_inbox_with_its_order(day: Scene,
     for _ in range(2):
         assert day.process() == 0
         assert [(entry["key"], entry["code"]) for entry in day.inbox()] == [(deal, "ORDER_EXISTS")]
-    day.close("deal edited after a kill", tmp_path)
+    day.close("deal edited after a kill", receipts, asked={"ORDER_EXISTS"})
