@@ -12,10 +12,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from sagezoho_pipelines.domain import marked_yaml
 from sagezoho_pipelines.domain.errors import ConfigurationError
+from sagezoho_pipelines.domain.marked_yaml import MarkedYaml
 
 FLOWS = ("vendors", "customers", "orders", "invoices")
 FlowName = Literal["vendors", "customers", "orders", "invoices"]
@@ -193,16 +203,50 @@ class Notifications(_Model):
         return self.enabled and bool(self.url)
 
 
+_Fields = Mapping[str, Mapping[str, Any]]
+_ValueMaps = Mapping[Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")], str]
+
+
+class MappingOverrides(_Model):
+    """What is laid over each flow's mapping: target -> field -> expression, `{value, write}`, or null to drop it."""
+
+    vendors: _Fields = {}
+    customers: _Fields = {}
+    orders: _Fields = {}
+    invoices: _Fields = {}
+    identity: _Fields = {}
+
+
+class Mappings(MappingOverrides):
+    """`directory`, beside the file unless absolute, holds `FLOW.yaml` (instead of the shipped mapping) and
+    `FLOW.override.yaml` (laid over it), the same for one connection in a directory of its name.
+    """
+
+    directory: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_a_directory(cls, given: Any) -> Any:
+        return {"directory": given} if isinstance(given, str) else given
+
+
 class Connection(_Model):
-    """One Sage 300 company paired with one Zoho CRM organisation."""
+    """One Sage 300 company paired with one Zoho CRM organisation.
+
+    `mappings` and `value_maps` go before those of the whole file. `drift_cron` is when both systems' field lists are
+    compared with the last seen.
+    """
 
     sage300: Sage300Settings
     zoho_crm: ZohoCrmSettings = ZohoCrmSettings()
     flows: Flows = Flows()
+    mappings: MappingOverrides = MappingOverrides()
+    value_maps: _ValueMaps = {}
     retries: Retries = Retries()
     notifications: Notifications = Notifications()
     timezone: str = "UTC"
     sweep_cron: str = "30 2 * * *"
+    drift_cron: str = "15 5 * * *"
     lease_seconds: float = Field(600, ge=5)
 
 
@@ -238,15 +282,24 @@ class Settings(_Model):
     """The whole file. `retention_days` is how long Dagster's own run records are kept; the ledger's audit is kept.
 
     `worker_patience_seconds` is how long a due change is left to a running worker before Dagster's sensor takes it.
-    `mappings` names a directory, beside the file unless absolute, whose `FLOW.yaml` replaces the shipped mapping.
+    `mappings` are overrides for all connections, or only the name of a directory. `value_maps` names CSV files (from,
+    to) that expressions look up in.
     """
 
     connections: Mapping[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,30}$")], Connection]
     gateway: Gateway = Gateway()
     alerts: Alerts = Alerts()
-    mappings: str = ""
+    mappings: Mappings = Mappings()
+    value_maps: _ValueMaps = {}
     retention_days: int = Field(90, ge=1)
     worker_patience_seconds: float = Field(5, ge=0, le=3600)
+
+    _source: MarkedYaml = PrivateAttr(default_factory=lambda: MarkedYaml("sagezoho.yaml", {}, {}))
+
+    @property
+    def source(self) -> MarkedYaml:
+        """The file these settings were read from, for naming the line of a key."""
+        return self._source
 
     def connection(self, name: str) -> Connection:
         try:
@@ -283,10 +336,12 @@ def parse(text: str, name: str) -> Settings:
     if not isinstance(marked.data, dict):
         raise ConfigurationError(f"{name}:1: the file must be a mapping with the key 'connections'")
     try:
-        return Settings.model_validate(marked.data)
+        settings = Settings.model_validate(marked.data)
     except ValidationError as error:
         lines = [_sentence(marked, problem) for problem in error.errors()]
         raise ConfigurationError("\n".join(lines)) from None
+    settings._source = marked
+    return settings
 
 
 def _sentence(marked: marked_yaml.MarkedYaml, problem: Any) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Self
 from sqlalchemy import Engine
 
 from sagezoho_pipelines import config
-from sagezoho_pipelines.config import FLOWS, Settings
+from sagezoho_pipelines.config import Settings
 from sagezoho_pipelines.domain.errors import SagezohoError
 from sagezoho_pipelines.domain.mapping import FlowMapping
 from sagezoho_pipelines.domain.records import Change, EntityRef
@@ -30,7 +30,7 @@ from sagezoho_pipelines.ledger.migrations.run import migrate
 from sagezoho_pipelines.ledger.postgres import database_url, engine_for, ensure_database
 from sagezoho_pipelines.ledger.tokens import PostgresTokenStore
 from sagezoho_pipelines.ledger.vault import Vault
-from sagezoho_pipelines.mappings import load_mappings
+from sagezoho_pipelines.mappings.loading import load_mappings
 from sagezoho_pipelines.sage300.client import Sage300Client
 from sagezoho_pipelines.zoho_crm.client import ZohoCrmClient
 from sagezoho_pipelines.zoho_crm.oauth import TokenSource
@@ -143,10 +143,10 @@ class Installation(AbstractContextManager["Installation"]):
         return PostgresChannelStore(self.database, self.vault)
 
     @cached_property
-    def mappings(self) -> Mapping[str, FlowMapping]:
-        """Raises ConfigurationError naming file and line for a mapping that cannot be used."""
-        folder = self.settings.mappings
-        return load_mappings(config.config_path(self.env).parent / folder if folder else None, FLOWS)
+    def mappings(self) -> Mapping[str, Mapping[str, FlowMapping]]:
+        """Each connection's mappings, by flow. Raises ConfigurationError naming file and line of what does not fit."""
+        home = config.config_path(self.env).parent
+        return {name: load_mappings(self.settings, name, home) for name in self.settings.connections}
 
     def sage300(self, connection: str, *, request_source: str = "sagezoho") -> Sage300Client:
         settings = self.settings.connection(connection).sage300
@@ -189,7 +189,7 @@ class Installation(AbstractContextManager["Installation"]):
             sage=self.sage300(connection, request_source=f"sagezoho/{run_id}"),
             zoho=self.zoho_crm(connection),
             ledger=self.ledger,
-            mappings=self.mappings,
+            mappings=self.mappings[connection],
             clock=self.clock,
             random=random.random,
             run_id=run_id,

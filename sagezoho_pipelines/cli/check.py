@@ -87,11 +87,22 @@ def _installation(installation: Installation) -> Iterator[Finding]:
     count = ask("configuration", lambda: f"{path}: {len(installation.settings.connections)} connection(s)")
     yield count
     if count.status is Status.OK:
-        yield ask("mappings", lambda: ", ".join(f"{one.flow} v{one.version}" for one in installation.mappings.values()))
+        yield ask("mappings", lambda: _mappings(installation))
     postgres = ask("Postgres", lambda: _postgres(installation))
     yield postgres
     if postgres.status is Status.OK:
         yield ask("master key", lambda: _master_key(installation))
+
+
+def _mappings(installation: Installation) -> str:
+    """The mapping of each flow; by connection where they differ."""
+    told = {
+        name: ", ".join(f"{flow} {mapping.fingerprint}" for flow, mapping in mappings.items())
+        for name, mappings in installation.mappings.items()
+    }
+    if len(set(told.values())) == 1:
+        return next(iter(told.values()))
+    return "; ".join(f"{name}: {text}" for name, text in told.items())
 
 
 def _postgres(installation: Installation) -> str:

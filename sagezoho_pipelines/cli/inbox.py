@@ -13,6 +13,7 @@ from sagezoho_pipelines.cli import options, output
 from sagezoho_pipelines.cli.records import moment, record, system
 
 if TYPE_CHECKING:
+    from sagezoho_pipelines.domain.mapping import FlowMapping
     from sagezoho_pipelines.ledger.inbox import InboxEntry
     from sagezoho_pipelines.wiring import Installation
 
@@ -63,11 +64,9 @@ def listed(as_json: bool, **filters: Any) -> None:
 @options.as_json
 def show(ids: tuple[str, ...], connection: str | None, as_json: bool) -> None:
     """Show entries in full: the words of the other side, our advice, the record on both sides, what may be edited."""
-    from sagezoho_pipelines.engine.inbox import editable
-
     with options.installation() as installation:
         found = _named(installation, ids, connection)
-        fields = {entry.id: editable(installation.mappings, entry.system, entry.entity) for entry in found}
+        fields = {entry.id: _editable(installation, entry) for entry in found}
     if as_json:
         output.emit_json({"entries": [{**_facts(entry), "editable": fields[entry.id]} for entry in found]})
         return
@@ -135,7 +134,7 @@ def edit(ids: str, assigned: tuple[str, ...], why: str, connection: str | None, 
         entry, *others = _named(installation, (ids,), connection)
         if others:
             raise click.UsageError(f"{ids} is ambiguous: give the number of one entry")
-        require_editable(installation.mappings, entry.system, entry.entity, fields)
+        require_editable(installation.mappings[entry.connection], entry.system, entry.entity, fields)
         kept = (entry.override or {}).get("fields") or {}
         change = ledger.retry(
             installation.database,
@@ -279,3 +278,16 @@ def _who() -> str:
         return getpass.getuser()
     except (OSError, KeyError):
         return "sagezoho inbox"
+
+
+def _editable(installation: Installation, entry: InboxEntry) -> list[str]:
+    """The fields that may be set for an entry; none where its connection is no longer configured."""
+    from sagezoho_pipelines.engine.inbox import editable
+
+    mappings = installation.mappings.get(entry.connection)
+    return [] if mappings is None else editable(mappings, entry.system, entry.entity)
+
+
+def _mappings(installation: Installation, entry: InboxEntry) -> Mapping[str, FlowMapping]:
+    installation.settings.connection(entry.connection)
+    return installation.mappings[entry.connection]

@@ -32,7 +32,7 @@ def components_of(installation: Installation) -> dict[str, Any]:
         graph = Graph(name, settings)
         if not graph.flows:
             continue
-        assets = assets_of(graph, installation.mappings)
+        assets = assets_of(graph, installation.mappings[name])
         hourly, nightly = checks.checks_of(graph)
         channel = channel_of(graph)
         jobs = jobs_of(graph, assets, hourly=hourly, nightly=nightly)

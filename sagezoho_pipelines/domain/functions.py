@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from jmespath import functions
+from jmespath.exceptions import JMESPathError
+
+from sagezoho_pipelines.domain.value_maps import ValueMap
 
 _BLANKS = re.compile(r"\s+")
 
 
 class MappingFunctions(functions.Functions):
-    """Each takes null for "no value" and answers null when there is nothing to say; none raises on a real record."""
+    """Each takes null for "no value" and answers null when there is nothing to say; none raises on a real record.
+
+    `lookup` alone refuses a value that its map does not know, unless the expression gives a default.
+    """
+
+    def __init__(self, value_maps: Mapping[str, ValueMap] | None = None) -> None:
+        self._value_maps = value_maps or {}
 
     @functions.signature({"types": []})
     def _func_trim(self, value: Any) -> str | None:
@@ -84,6 +94,22 @@ class MappingFunctions(functions.Functions):
         """Line `number` (from 1) of a multi-line address, wrapped at word ends so that no line passes `length`."""
         wrapped = wrap_address(_text(value), int(length))
         return wrapped[int(number) - 1] if int(number) <= len(wrapped) else None
+
+    @functions.signature({"types": ["string"]}, {"types": [], "variadic": True})
+    def _func_lookup(self, name: str, value: Any, *default: Any) -> Any:
+        """What the value map `name` has for a value: else the third argument, else NoEntry. Nothing for nothing."""
+        text = _text(value)
+        if not text:
+            return None
+        known = self._value_maps[name]
+        found = known.find(text)
+        if found is None and not default:
+            raise NoEntry(f"the value map {name!r} ({known.where}) has no entry for {text!r}")
+        return default[0] if found is None else found or None
+
+
+class NoEntry(JMESPathError):
+    """A value map does not know a value of the record."""
 
 
 def wrap_address(text: str, length: int) -> list[str]:

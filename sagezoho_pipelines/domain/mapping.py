@@ -7,8 +7,8 @@ The source fields of every target field are derived from the expression, for lin
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -17,14 +17,17 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 from jmespath.visitor import TreeInterpreter
 
-from sagezoho_pipelines.domain import functions, marked_yaml
+from sagezoho_pipelines.domain import functions
 from sagezoho_pipelines.domain.digest import digest, equal
-from sagezoho_pipelines.domain.errors import ConfigurationError, MappingFailed
+from sagezoho_pipelines.domain.errors import MappingFailed
 from sagezoho_pipelines.domain.records import FieldChange, Row
+from sagezoho_pipelines.domain.value_maps import ValueMap
 
 # Stateless, and what a search would otherwise build anew for every field of every record.
-_INTERPRETER = TreeInterpreter(jmespath.Options(custom_functions=functions.MappingFunctions()))
-_FIELD_KEYS = {"value", "write"}
+INTERPRETER = TreeInterpreter(jmespath.Options(custom_functions=functions.MappingFunctions()))
+
+#: How a rule came to be: as shipped, from a file that replaces the shipped one, or from an override.
+SHIPPED, REPLACED, OVERRIDE = "shipped", "replaced", "override"
 
 #: Stands for source and expression of a field that a person set in the inbox.
 EDIT = "inbox edit"
@@ -32,18 +35,27 @@ EDIT = "inbox edit"
 
 @dataclass(frozen=True)
 class FieldRule:
-    """One target field: its expression, compiled, the source fields it reads, and when it is written."""
+    """One target field: its expression, compiled, the source fields it reads, and when it is written.
+
+    `place` is the file and line it stands in, `layer` what kind of file that is, `value_maps` what its lookups use.
+    """
 
     target: str
     expression: str
     sources: tuple[str, ...]
     create_only: bool
     compiled: Any
+    place: str = field(default="", compare=False)
+    layer: str = field(default=SHIPPED, compare=False)
+    value_maps: tuple[ValueMap, ...] = ()
+    interpreter: Any = field(default=INTERPRETER, compare=False, repr=False)
 
     def value(self, document: Mapping[str, Any]) -> Any:
         """The field's value for one record; empty text is no value. Raises MappingFailed."""
         try:
-            found = _INTERPRETER.visit(self.compiled.parsed, document)
+            found = self.interpreter.visit(self.compiled.parsed, document)
+        except functions.NoEntry as error:
+            raise MappingFailed(f"{self.target}: {error}; add it to the map, or give lookup() a default") from None
         except JMESPathError as error:
             raise MappingFailed(f"{self.target}: {self.expression!r} cannot be applied: {error}") from None
         return found if found != "" else None
@@ -119,7 +131,10 @@ class FlowMapping:
     def fingerprint(self) -> str:
         """Changes when any rule does: shown in the metadata of every delivery."""
         rules = {
-            name: {rule.target: [rule.expression, rule.create_only] for rule in target.rules}
+            name: {
+                rule.target: [rule.expression, rule.create_only, *(one.fingerprint for one in rule.value_maps)]
+                for rule in target.rules
+            }
             for name, target in self.targets.items()
         }
         return f"v{self.version}-{digest({'rules': rules})[:12]}"
@@ -142,65 +157,13 @@ class FlowMapping:
         }
 
 
-def parse(text: str, name: str) -> FlowMapping:
-    """Read and compile a mapping file. Raises ConfigurationError naming file, line and key."""
-    marked = marked_yaml.load(text, name)
-    data = marked.data
-    if not isinstance(data, dict):
-        raise ConfigurationError(f"{name}:1: a mapping file is a mapping with the keys flow, version and targets")
-    for key in data:
-        if key not in {"flow", "version", "context", "targets"}:
-            raise ConfigurationError(f"{marked.where((key,))}: unknown key; use flow, version, context, targets")
-    for key in ("flow", "version", "targets"):
-        if key not in data:
-            raise ConfigurationError(f"{name}:1: the key {key!r} is missing")
-    targets: dict[str, TargetMapping] = {}
-    for target, rules in data["targets"].items():
-        if not isinstance(rules, dict) or not rules:
-            raise ConfigurationError(f"{marked.where(('targets', target))}: a target lists its fields")
-        compiled = tuple(_rule(field, spec, marked.where(("targets", target, field))) for field, spec in rules.items())
-        targets[target] = TargetMapping(target, compiled)
-    return FlowMapping(str(data["flow"]), int(data["version"]), frozenset(data.get("context") or ()), targets)
-
-
-def _rule(field: str, spec: Any, where: str) -> FieldRule:
-    create_only = False
-    if isinstance(spec, dict):
-        unknown = {str(key) for key in spec} - _FIELD_KEYS
-        if unknown:
-            raise ConfigurationError(f"{where}: unknown key {sorted(unknown)[0]!r}; use value and write")
-        if spec.get("write", "always") not in {"once", "always"}:
-            raise ConfigurationError(f"{where}: 'write' is once or always, not {spec['write']!r}")
-        create_only = spec.get("write") == "once"
-        spec = spec.get("value")
-    if not isinstance(spec, str) or not spec.strip():
-        raise ConfigurationError(f"{where}: the value must be a JMESPath expression, as text")
-    try:
-        compiled = jmespath.compile(spec)
-    except JMESPathError as error:
-        problem = str(error).splitlines()[0].rstrip(":")
-        raise ConfigurationError(f"{where}: the expression {spec!r} cannot be read: {problem}") from None
-    for called in sorted(_called(compiled.parsed)):
-        if called not in functions.names():
-            raise ConfigurationError(
-                f"{where}: the expression {spec!r} calls {called}(), which does not exist; "
-                f"known: {', '.join(sorted(functions.names()))}"
-            )
-    return FieldRule(field, spec, tuple(sorted(set(_sources(compiled.parsed)))), create_only, compiled)
-
-
-def _called(node: Any) -> Iterable[str]:
-    if node["type"] == "function_expression":
-        yield node["value"]
-    for child in node.get("children", ()):
-        yield from _called(child)
+def sources_of(parsed: Any) -> tuple[str, ...]:
+    """The paths that a parsed expression reads from its document, sorted: `account.id`, `VendorName`."""
+    return tuple(sorted(set(_sources(parsed))))
 
 
 def _sources(node: Any) -> list[str]:
-    """The paths an expression reads, from the document's root: `account.id`, `VendorName`.
-
-    What stands to the right of a projection or a pipe sees an element, not the document, so the left side names it.
-    """
+    """What stands to the right of a projection or a pipe sees an element, not the document: the left side names it."""
     kind = node["type"]
     children = node.get("children", [])
     if kind == "field":

@@ -23,11 +23,14 @@ class MarkedYaml:
 
     def where(self, path: Path) -> str:
         """`file:line: key` for an error message; the nearest known ancestor stands in for a missing key."""
-        for end in range(len(path), -1, -1):
-            if path[:end] in self.lines:
-                dotted = ".".join(str(part) for part in path)
-                return f"{self.name}:{self.lines[path[:end]]}: {dotted}".rstrip(": ")
-        return self.name
+        dotted = ".".join(str(part) for part in path)
+        return f"{self.place(path)}: {dotted}".rstrip(": ")
+
+    def place(self, path: Path) -> str:
+        """`file:line` of a key, or of its nearest known ancestor."""
+        known = (path[:end] for end in range(len(path), -1, -1) if path[:end] in self.lines)
+        found = next(known, None)
+        return self.name if found is None else f"{self.name}:{self.lines[found]}"
 
 
 def load(text: str, name: str) -> MarkedYaml:

@@ -121,7 +121,9 @@ def _attempt(ctx: Context, handler: Handler, changes: Sequence[Change]) -> list[
         if isinstance(error, SagezohoError) and not isinstance(error, MappingFailed):
             raise
         if len(changes) > 1:
-            return [settlement for change in changes for settlement in _attempt(ctx, handler, [change])]
+            # Halves, since a batch of hundreds with one bad record should not become hundreds of calls.
+            middle = len(changes) // 2
+            return [*_attempt(ctx, handler, changes[:middle]), *_attempt(ctx, handler, changes[middle:])]
         log.exception("%s %s could not be delivered", changes[0].entity, changes[0].key)
         return [settling.failed(ctx, handler.flow, changes[0], _unexpected(error), target=handler.target)]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from sagezoho_pipelines.domain import mapping
+from sagezoho_pipelines.domain import mapping_files
 from sagezoho_pipelines.domain.records import Cause, Look, Outcome
 from sagezoho_pipelines.engine.run import run_flow
 from sagezoho_pipelines.engine.windows import Window
@@ -272,7 +272,7 @@ def test_day_end_processing_is_waited_for(desk: Bench) -> None:
 def test_a_record_that_breaks_the_mapping_is_refused_alone(desk: Bench) -> None:
     good, bad = _deal(desk, _account(desk), "Good"), _deal(desk, _account(desk, "Other Ltd"), "Bad")
     context = desk.context()
-    broken = mapping.parse(
+    broken = mapping_files.parse(
         "flow: orders\nversion: 1\ncontext: [config, customer, account, line]\ntargets:\n"
         "  orders:\n    CustomerNumber: customer.number\n    OrderReference: id\n    OrderDate: date(Closing_Date)\n"
         "    OrderDescription: join(', ', (Deal_Name == 'Bad' && Deal_Name) || ['fine'])\n"

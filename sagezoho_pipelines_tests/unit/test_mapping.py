@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sagezoho_pipelines.config import FLOWS
 from sagezoho_pipelines.domain.errors import ConfigurationError
 from sagezoho_pipelines.domain.functions import wrap_address
-from sagezoho_pipelines.domain.mapping import FlowMapping, parse
+from sagezoho_pipelines.domain.mapping import FlowMapping
+from sagezoho_pipelines.domain.mapping_files import parse
 from sagezoho_pipelines.mappings import custom_fields, default_mapping
 
 _FILE = """\

@@ -150,7 +150,13 @@ class ArBatchesHandler(_BatchHandler):
 
     def _record(self, ctx: Context, entry: Row) -> CapturedRecord:
         mapping = ctx.mappings["invoices"]
-        columns = {*mapping.source_fields("ar_invoices"), "CustomerNumber", "OrderNumber", "InvoiceDetails"}
+        columns = {
+            *mapping.source_fields("ar_invoices"),
+            "CustomerNumber",
+            "OrderNumber",
+            "DocumentNumber",
+            "InvoiceDetails",
+        }
         payload = {name: entry.get(name) for name in sorted(columns)}
         number = str(entry["DocumentNumber"]).strip()
         return CapturedRecord(f"{str(entry['CustomerNumber']).strip()}/{number}", digest(payload), payload, number)

@@ -30,7 +30,8 @@ def account_fields(ctx: Context) -> tuple[str, ...]:
     number = ctx.settings.flows.customers.number
     chosen = {number.field} if number.rule == "field" else set()
     addressed = {source.split(".", 1)[1] for source in _account_sources(ctx)}
-    return zoho_target.readable(ctx, "Accounts", sorted({*ctx.mappings[FLOW].source_fields(), *chosen, *addressed}))
+    names = {*ctx.mappings[FLOW].source_fields(), *chosen, *addressed, "Account_Name"}
+    return zoho_target.readable(ctx, "Accounts", sorted(names))
 
 
 def _account_sources(ctx: Context) -> set[str]:

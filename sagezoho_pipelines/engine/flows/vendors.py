@@ -22,6 +22,14 @@ _ROWS_PER_CALL = 100
 ACCOUNT_KEY = "Sage_Vendor_Key"
 CONTACT_KEY = "Sage_Contact_Key"
 
+#: Read of every vendor, whatever the mapping reads: its key, its name, and whether it names a contact.
+_ALWAYS_READ = ("VendorNumber", "VendorName", "ContactName", "ContactsEmail", "Email")
+
+
+def vendor_fields(ctx: Context) -> tuple[str, ...]:
+    return tuple(sorted({*ctx.mappings[FLOW].source_fields(), *_ALWAYS_READ}))
+
+
 feed = SageDateFeed(
     flow=FLOW,
     name="vendors",
@@ -29,8 +37,8 @@ feed = SageDateFeed(
     key="VendorNumber",
     marker="DateLastMaintained",
     label="VendorName",
-    select=lambda ctx: ctx.mappings[FLOW].source_fields(),
-    digested=lambda ctx: ctx.mappings[FLOW].source_fields(),
+    select=vendor_fields,
+    digested=vendor_fields,
     overlap_days=lambda ctx: ctx.settings.flows.vendors.overlap_days,
 )
 
@@ -78,7 +86,7 @@ class VendorsHandler:
         looks = [change.key for change in changes if change.payload is None]
         if not looks:
             return list(changes), []
-        fields = ctx.mappings[FLOW].source_fields()
+        fields = vendor_fields(ctx)
         found = {
             str(row["VendorNumber"]): row
             for row in ctx.sage.find(ENTITY_SET, where=[where("VendorNumber", "in", looks)], select=fields)
