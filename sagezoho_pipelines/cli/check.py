@@ -183,7 +183,7 @@ def _properties(ctx: Context) -> list[tuple[str, str, list[str]]]:
 
 def _zoho_crm(ctx: Context) -> Iterator[Finding]:
     from sagezoho_pipelines.engine.check import Finding, Status, zoho_modules, zoho_stages
-    from sagezoho_pipelines.zoho_crm.probe import edition
+    from sagezoho_pipelines.zoho_crm.scopes import edition
 
     org, user = ctx.zoho.org(), ctx.zoho.current_user()
     name = org.get("company_name") or org.get("id")
@@ -202,7 +202,7 @@ def _scopes(ctx: Context) -> Finding:
     """By what the token server told of the token at hand; it does not tell when another process fetched it."""
     from sagezoho_pipelines.engine.check import Finding, Status
     from sagezoho_pipelines.zoho_crm.client import ZohoCrmClient
-    from sagezoho_pipelines.zoho_crm.probe import SCOPES, covers
+    from sagezoho_pipelines.zoho_crm.scopes import SCOPES, covers
 
     told = ctx.zoho.token_source.scopes if isinstance(ctx.zoho, ZohoCrmClient) else frozenset()
     if not told:

@@ -29,7 +29,7 @@ def probe_applications(client: Sage300Client, applications: Iterable[Application
         findings.append(finding)
         if hopeless:
             break
-    return findings
+    return [_company(findings, client)] if len(findings) > 1 and all(_forbidden(one) for one in findings) else findings
 
 
 def missing_properties(metadata: Metadata, entity_set: str, names: Sequence[str]) -> Finding:
@@ -53,6 +53,22 @@ def _probe(client: Sage300Client, application: Application) -> tuple[Finding, bo
         hopeless = error.code in ("Unauthorized", "Unreachable", "NotTheWebApi", "SessionError", "Timeout")
         return Finding(name, False, f"{error.code}: {error.text}", _remedy(error, application, client)), hopeless
     return Finding(name, True, f"{application.entity_set} can be read"), False
+
+
+def _forbidden(finding: Finding) -> bool:
+    return finding.detail.startswith("Forbidden")
+
+
+def _company(findings: Sequence[Finding], client: Sage300Client) -> Finding:
+    """Every application is refused: the company, or the user as a whole, is the trouble, and it is said once."""
+    return Finding(
+        f"company {client.company}",
+        False,
+        findings[0].detail,
+        "Correct `company` in sagezoho.yaml if it is the wrong one; else let the user sign on to this company, and give "
+        "its security group the right 'Sage 300 Web API' for every application that the flows use. ADMIN is refused by "
+        "default: use a user of its own.",
+    )
 
 
 def _remedy(error: VendorError, application: Application, client: Sage300Client) -> str:

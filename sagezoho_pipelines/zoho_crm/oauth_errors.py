@@ -8,6 +8,7 @@ from typing import Any
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.records import System
 from sagezoho_pipelines.zoho_crm.datacenters import DATA_CENTRES
+from sagezoho_pipelines.zoho_crm.scopes import SCOPES
 
 PATH_VERSION = "v2"
 THROTTLED = "TOKEN_THROTTLED"
@@ -15,8 +16,8 @@ THROTTLED = "TOKEN_THROTTLED"
 _STORE = "then run `sagezoho credentials set CONNECTION zoho_crm`"
 _NEW_TOKEN = (
     "The refresh token was revoked, replaced or belongs to another client. In the Zoho API console of your region open "
-    "the Self Client, choose Generate Code with the scopes that `sagezoho check` lists, exchange the code for a "
-    f"refresh token, {_STORE}."
+    f"the Self Client, choose Generate Code with the scopes {','.join(SCOPES)}, exchange the code for a refresh token, "
+    f"{_STORE}."
 )
 _CLIENT = (
     "Zoho does not know this client at {host}. Copy the client ID again from the API console, or, if your Zoho account "

@@ -15,7 +15,6 @@ from sagezoho_pipelines.domain.errors import OutcomeUnknown, VendorError, Verdic
 from sagezoho_pipelines.sandbox.server import Sandbox
 from sagezoho_pipelines.zoho_crm.client import ZohoCrmClient
 from sagezoho_pipelines.zoho_crm.oauth import MemoryTokenStore, TokenSource
-from sagezoho_pipelines.zoho_crm.probe import probe
 from sagezoho_pipelines.zoho_crm.wire import Timeouts
 
 KEY = {"field_label": "Sage Key", "data_type": "text", "length": 60, "unique": {"case_sensitive": False}}
@@ -230,18 +229,6 @@ def test_an_edition_without_inventory_says_so(sandbox: Sandbox, zoho: ZohoCrmCli
     with pytest.raises(VendorError) as caught:
         zoho.find("Invoices", where=(), fields=["id"])
     assert caught.value.code == "MODULE_NOT_IN_EDITION"
-
-
-def test_the_probe_finds_what_is_there_and_what_is_not(sandbox: Sandbox, zoho: ZohoCrmClient) -> None:
-    sandbox.zoho_crm.world.actions["set_edition"]({"edition": "standard"})
-    findings = probe(
-        zoho, modules=["Accounts", "Invoices"], required_fields={"Accounts": ["Sage_Key", "Nowhere"], "Invoices": ["X"]}
-    )
-    failed = {finding.name: finding for finding in findings if not finding.ok}
-    assert set(failed) == {"module Invoices", "fields of Accounts"}
-    assert "Professional" in failed["module Invoices"].remedy
-    assert failed["fields of Accounts"].detail == "missing: Nowhere"
-    assert "standard edition" in next(finding for finding in findings if finding.name == "organisation").detail
 
 
 def test_creating_a_field_that_exists_is_told_on_its_row(zoho: ZohoCrmClient) -> None:

@@ -84,3 +84,10 @@ def test_each_application_is_asked_and_a_missing_right_is_named() -> None:
 def test_a_wrong_password_is_said_once() -> None:
     [finding] = probe_applications(client_of(ScriptedAdapter(fault_reply(401, "Unauthorized", "bad"))))
     assert "credentials set" in finding.remedy
+
+
+def test_a_wrong_company_is_said_once() -> None:
+    refused = ScriptedAdapter(answer=lambda _request: fault_reply(403, "Forbidden", "no access to company 'SAMINC'"))
+    [finding] = probe_applications(client_of(refused))
+    assert (finding.name, finding.ok) == ("company SAMINC", False)
+    assert "sagezoho.yaml" in finding.remedy
