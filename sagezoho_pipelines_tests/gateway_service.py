@@ -36,7 +36,7 @@ class Service:
         content = options.pop("content", None) or json.dumps(callback() if body is None else body)
         headers = {"Content-Type": "application/json", **options.pop("headers", {})}
         address = f"{self.url}/notifications/{connection}"
-        return httpx.post(address, content=content, headers=headers, trust_env=False, **options)
+        return httpx.post(address, content=content, headers=headers, trust_env=False, **{"timeout": 60, **options})
 
     def waiting(self) -> float:
         """Callbacks that no commit has begun for."""
@@ -98,7 +98,7 @@ def serving(
     server = server_of(gateway)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
     thread.start()
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while not server.started and time.monotonic() < until:
         time.sleep(0.005)
 

@@ -65,9 +65,9 @@ def _company(findings: Sequence[Finding], client: Sage300Client) -> Finding:
         f"company {client.company}",
         False,
         findings[0].detail,
-        "Correct `company` in sagezoho.yaml if it is the wrong one; else let the user sign on to this company, and give "
-        "its security group the right 'Sage 300 Web API' for every application that the flows use. ADMIN is refused by "
-        "default: use a user of its own.",
+        "Correct `company` in sagezoho.yaml if it is the wrong one; else let the user sign on to this company, and "
+        "give its security group the right 'Sage 300 Web API' for every application that the flows use. ADMIN is "
+        "refused by default: use a user of its own.",
     )
 
 

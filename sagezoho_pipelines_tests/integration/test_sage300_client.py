@@ -221,10 +221,13 @@ def test_a_name_that_does_not_resolve_is_unreachable(connect: Connect) -> None:
     ],
 )
 def test_a_read_survives(connect: Connect, sage: SageHandle, fault: dict[str, Any]) -> None:
-    sage.world.faults.add(**fault, nth=2)
-    client = connect(read_timeout=1.0)
+    rule = sage.world.faults.add(**fault, nth=2)
+    slow = fault["action"] in ("slow_body", "hang")
+    client = connect(read_timeout=1.0 if slow else 30.0)
     assert numbers(client) == vendors_of(sage)
-    assert client.usage.retries == 1
+    assert rule.fired == 1
+    # With a second's patience a busy machine makes a client retry more than what the fault struck.
+    assert client.usage.retries >= 1 if slow else client.usage.retries == 1
 
 
 def test_html_from_iis_is_told_in_a_few_words(connect: Connect, sage: SageHandle) -> None:
