@@ -131,6 +131,8 @@ def _next(events: Sequence[Event]) -> None:
             output.say(f"  {_name(node)}: nothing to do; {event.summary}", output.WARN)
         elif event.kind == "captured":
             output.say(f"  {_name(node)}: it is delivered by the next sync", output.WARN)
+        elif event.summary.endswith("skipped"):
+            output.say(f"  {_name(node)}: nothing to do; it is not brought to the other side", output.GOOD)
         else:
             output.say(f"  {_name(node)}: nothing to do; it has reached the other side", output.GOOD)
 

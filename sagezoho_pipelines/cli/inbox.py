@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -96,7 +95,7 @@ def retry(ids: tuple[str, ...], everything: bool, as_json: bool, **filters: Any)
                 ledger.retry(
                     installation.database,
                     entry,
-                    who=_who(),
+                    who=options.who(),
                     at=installation.clock(),
                     read_again=read_again(entry.system, entry.entity),
                 ),
@@ -139,10 +138,10 @@ def edit(ids: str, assigned: tuple[str, ...], why: str, connection: str | None, 
         change = ledger.retry(
             installation.database,
             entry,
-            who=_who(),
+            who=options.who(),
             at=installation.clock(),
             read_again=read_again(entry.system, entry.entity),
-            edit=Override({**kept, **fields}, _who(), why),
+            edit=Override({**kept, **fields}, options.who(), why),
         )
     lost = "a newer version of the record is queued already: the edit was dropped"
     told = lost if change is None else "queued again with the edit, which a newer version of the record will drop"
@@ -161,7 +160,7 @@ def dismiss(ids: tuple[str, ...], why: str, connection: str | None, as_json: boo
     with options.installation() as installation:
         found = _named(installation, ids, connection)
         done = [
-            (entry, ledger.dismiss(installation.database, entry, who=_who(), why=why, at=installation.clock()))
+            (entry, ledger.dismiss(installation.database, entry, who=options.who(), why=why, at=installation.clock()))
             for entry in found
         ]
     _told(as_json, [(entry, "dismissed" if gone else "was no longer in the inbox") for entry, gone in done])
@@ -271,13 +270,6 @@ def _assignment(text: str) -> tuple[str, Any]:
     if isinstance(parsed, str | dict | list):
         raise click.UsageError(f"--set {text}: after := stands a number, true, false or null")
     return name[:-1].strip(), parsed
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "sagezoho inbox"
 
 
 def _editable(installation: Installation, entry: InboxEntry) -> list[str]:

@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "check": "sagezoho_pipelines.cli.check:check",
     "setup": "sagezoho_pipelines.cli.setup:setup",
     "sync": "sagezoho_pipelines.cli.sync:sync",
+    "links": "sagezoho_pipelines.cli.links:links",
     "inbox": "sagezoho_pipelines.cli.inbox:inbox",
     "explain": "sagezoho_pipelines.cli.explain:explain",
     "audit": "sagezoho_pipelines.cli.audit:audit",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -42,3 +43,11 @@ def chosen(settings: Settings, name: str | None) -> list[str]:
     if not settings.connections:
         raise ConfigurationError("the configuration has no connection: add one under 'connections'")
     return sorted(settings.connections)
+
+
+def who() -> str:
+    """The person at the keyboard, as the audit names them."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "sagezoho"

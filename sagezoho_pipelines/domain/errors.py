@@ -7,6 +7,8 @@ SagezohoError                 something a person must know; the message says wha
 ├── VaultError                a secret cannot be opened with the master key at hand
 ├── MappingFailed             an expression cannot be applied to this record
 ├── LinkTaken                 the target record is linked to another source record already
+├── LinkBusy                  a worker delivers the record of a link right now
+├── LinkGone                  the link is no longer in the mapping table
 ├── BusinessKeyTaken          another source record is about to be created under the same business key
 └── VendorError               a vendor answered with an error, or did not answer
     └── OutcomeUnknown        the request may have been carried out: read back before sending again
@@ -68,6 +70,28 @@ class LinkTaken(SagezohoError):
             f"{link.connection}: Sage {link.sage_entity} {link.sage_id} and Zoho {link.zoho_entity} {link.zoho_id} "
             f"cannot be linked: Sage {held.sage_entity} {held.sage_id} and Zoho {held.zoho_entity} {held.zoho_id} "
             "are. Decide which two records belong together, and remove the wrong link or merge the duplicates."
+        )
+
+
+class LinkBusy(SagezohoError):
+    """A link cannot be made or removed while a worker delivers its record. Nothing was committed."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        super().__init__(
+            f"{link.connection}: Sage {link.sage_entity} {link.sage_id} and Zoho {link.zoho_entity} {link.zoho_id}: "
+            "one of them is being delivered at this moment. Nothing was done; try again in a minute."
+        )
+
+
+class LinkGone(SagezohoError):
+    """A link that is to be changed or removed is not in the mapping table any more. Nothing was committed."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        super().__init__(
+            f"{link.connection}: Sage {link.sage_entity} {link.sage_id} and Zoho {link.zoho_entity} {link.zoho_id} are "
+            "no longer linked: somebody changed the mapping table meanwhile. Nothing was done; look again."
         )
 
 

@@ -12,6 +12,7 @@ from sagezoho_pipelines.domain.channels import Unannounced as Unannounced
 from sagezoho_pipelines.domain.channels import Watch as Watch
 from sagezoho_pipelines.domain.channels import Watched as Watched
 from sagezoho_pipelines.domain.criteria import Criteria
+from sagezoho_pipelines.domain.links import LeftAlone, LinkEdits
 from sagezoho_pipelines.domain.pauses import Pause
 from sagezoho_pipelines.domain.records import (
     AuditEntry,
@@ -212,6 +213,17 @@ class Ledger(Protocol):
 
     def unsettle(self, sent: Sequence[tuple[Link, Iterable[str]]]) -> None:
         """Note, before an update is sent, which fields it writes: until the link is settled they count as unknown."""
+        ...
+
+    def edit_links(self, edits: LinkEdits, *, at: datetime) -> None:
+        """Change the mapping table as a person asked, with looks and audit: all of it, or nothing.
+
+        Raises LinkTaken where a record is bound already, LinkBusy while one is being delivered, and LinkGone for a
+        link that is no longer there."""
+        ...
+
+    def left_alone(self, entity: EntityRef, keys: Sequence[str] | None = None) -> dict[str, LeftAlone]:
+        """Of these records (of all, where none are named), those that a person decided not to bring over."""
         ...
 
     # intents

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from sagezoho_pipelines.domain.errors import BusinessKeyTaken
+from sagezoho_pipelines.domain.links import LeftAlone, LinkEdits
 from sagezoho_pipelines.domain.pauses import Pause
 from sagezoho_pipelines.domain.records import (
     AuditEntry,
@@ -25,7 +26,7 @@ from sagezoho_pipelines.domain.records import (
 )
 from sagezoho_pipelines.domain.settlement import CaptureResult, Intent, IntentRequest, Settlement
 from sagezoho_pipelines.domain.write_backs import Standing, Told
-from sagezoho_pipelines.ledger import audit, capture, intents, links, pauses, queue, watermarks, write_backs
+from sagezoho_pipelines.ledger import audit, capture, intents, link_table, links, pauses, queue, watermarks, write_backs
 
 Result = TypeVar("Result")
 
@@ -144,6 +145,12 @@ class PostgresLedger:
     def unsettle(self, sent: Sequence[tuple[Link, Iterable[str]]]) -> None:
         """Note, before an update is sent, which fields it writes: until it is settled they count as unknown."""
         self._in_transaction(lambda c: links.unsettle(c, sent))
+
+    def edit_links(self, edits: LinkEdits, *, at: datetime) -> None:
+        self._in_transaction(lambda c: link_table.edit(c, edits, at=at))
+
+    def left_alone(self, entity: EntityRef, keys: Sequence[str] | None = None) -> dict[str, LeftAlone]:
+        return self._in_transaction(lambda c: link_table.left_alone(c, entity, keys))
 
     # intents
 

@@ -166,6 +166,21 @@ class LinkRow(Base):
     updated_at: Mapped[datetime]
 
 
+class LeftAloneRow(Base):
+    """A record that a person decided not to bring to the other side."""
+
+    __tablename__ = "left_alone"
+
+    connection: Mapped[str] = mapped_column(primary_key=True)
+    system: Mapped[str] = mapped_column(primary_key=True)
+    entity: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    who: Mapped[str]
+    why: Mapped[str]
+    at: Mapped[datetime]
+
+
 class PlanRow(Base):
     """A plan that was applied, whole: what was agreed to, by whom, and how far it got. `digest` names its bytes."""
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from sagezoho_pipelines.domain.errors import BusinessKeyTaken, ConfigurationError, VendorError, Verdict
 from sagezoho_pipelines.domain.records import Authority, Cause, Change, EntityRef, Link, Look, Outcome, Row, System
-from sagezoho_pipelines.engine import sage_target, settling, zoho_target
+from sagezoho_pipelines.engine import left_alone, sage_target, settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import ZohoFeed
 from sagezoho_pipelines.engine.flows import ship_to
@@ -243,3 +243,27 @@ class CustomersHandler:
             for key in ctx.ledger.refused_with(deals, code=code, name="account", values=[account_id])
         }
         return [Look(deals, key, Cause.RETRY, "its account can be ordered for now") for key in sorted(waiting)]
+
+
+def missing(ctx: Context, account: str) -> VendorError:
+    """Why a deal of this account cannot become an order: its account is no Sage customer."""
+    if not account:
+        return settling.refusal(
+            "ACCOUNT_MISSING",
+            "the deal has no account",
+            field="Account_Name",
+            advice="give the deal an account in Zoho",
+            system=System.ZOHO_CRM,
+        )
+    entity = ctx.zoho_entity(SOURCE)
+    alone = ctx.ledger.left_alone(entity, [account]).get(account)
+    why = ctx.ledger.last_error(entity, account) if alone is None else {"text": left_alone.in_words(alone)}
+    return VendorError(
+        system=System.SAGE300,
+        code="CUSTOMER_MISSING",
+        text=f"account {account} is no Sage customer" + (f": {why['text']}" if why else " yet"),
+        verdict=Verdict.REFUSE if why else Verdict.RETRY,
+        field="Account_Name",
+        advice="mend the account; its deals follow by themselves",
+        details={"account": account},
+    )

@@ -258,7 +258,7 @@ class OrdersHandler:
     def _create(self, ctx: Context, change: Change, draft: _Draft) -> Settlement:
         customer = draft.customer
         if customer is None:
-            raise self._no_customer(ctx, _account_id(draft.deal))
+            raise customers.missing(ctx, _account_id(draft.deal))
         mapping = ctx.mappings[FLOW]
         body = draft.body(ctx)
         details = body["OrderDetails"]
@@ -360,6 +360,10 @@ class OrdersHandler:
         """
         if change.key not in moved:
             return settling.settled(ctx, FLOW, change, Outcome.NOOP)
+        if not link.written:
+            # Linked by hand: the order is what people made of it, and what counts is how the deal changes from here.
+            adopted = replace(link, source_digest=change.digest, zoho_name=change.name, written=self._now(ctx, draft))
+            return settling.settled(ctx, FLOW, change, Outcome.NOOP, links=[adopted])
         body = draft.body(ctx)
         differing = [name for name in {**link.written, **body} if not equal(link.written.get(name), body.get(name))]
         if not differing:
@@ -367,6 +371,15 @@ class OrdersHandler:
             return settling.settled(ctx, FLOW, change, Outcome.NOOP, links=[fresh])
         error = self._order_exists(link.sage_id, "after it became", f": {', '.join(sorted(differing))} would differ")
         return settling.failed(ctx, FLOW, change, error, target=self.target, operation="update")
+
+    def _now(self, ctx: Context, draft: _Draft) -> Row:
+        """The order that the deal would be; nothing, while it lacks what an order needs."""
+        try:
+            return draft.unedited(ctx, draft.body(ctx))
+        except VendorError as error:
+            if error.verdict is not Verdict.REFUSE:
+                raise
+            return {}
 
     def _order_exists(self, number: str, when: str, what: str = "") -> VendorError:
         return VendorError(
@@ -376,26 +389,6 @@ class OrdersHandler:
             verdict=Verdict.CONFLICT,
             advice=f"change order {number} in Sage if it should follow, then dismiss this",
             details={"order": number},
-        )
-
-    def _no_customer(self, ctx: Context, account: str) -> VendorError:
-        if not account:
-            return settling.refusal(
-                "ACCOUNT_MISSING",
-                "the deal has no account",
-                field="Account_Name",
-                advice="give the deal an account in Zoho",
-                system=System.ZOHO_CRM,
-            )
-        why = ctx.ledger.last_error(ctx.zoho_entity(customers.SOURCE), account)
-        return VendorError(
-            system=System.SAGE300,
-            code="CUSTOMER_MISSING",
-            text=f"account {account} is no Sage customer" + (f": {why['text']}" if why else " yet"),
-            verdict=Verdict.REFUSE if why else Verdict.RETRY,
-            field="Account_Name",
-            advice="mend the account; its deals follow by themselves",
-            details={"account": account},
         )
 
 

@@ -1,4 +1,4 @@
-"""Identity: what both sides of a link last agreed on, applied plans, and the vendors' metadata as last seen."""
+"""Identity: what links last agreed on, records left alone, applied plans, and the vendors' metadata as last seen."""
 
 from __future__ import annotations
 
@@ -26,6 +26,19 @@ def upgrade() -> None:
             sa.Column(name, postgresql.JSONB(), server_default=sa.text("'[]'"), nullable=False),
             schema="sagezoho",
         )
+    op.create_table(
+        "left_alone",
+        sa.Column("connection", sa.Text(), nullable=False),
+        sa.Column("system", sa.Text(), nullable=False),
+        sa.Column("entity", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("connection", "system", "entity", "key", name=op.f("left_alone_pkey")),
+        schema="sagezoho",
+    )
     op.create_table(
         "plans",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),

@@ -1,0 +1,359 @@
+"""`sagezoho links`: the mapping table, which Sage record and which Zoho record are the same thing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from sagezoho_pipelines.cli import options, output
+from sagezoho_pipelines.cli.errors import Failed
+from sagezoho_pipelines.domain.links import KINDS, kind_of
+from sagezoho_pipelines.domain.records import Authority
+
+if TYPE_CHECKING:
+    from sagezoho_pipelines.engine.context import Context
+    from sagezoho_pipelines.engine.linking import Checked
+    from sagezoho_pipelines.ledger.link_table import LinkEntry
+    from sagezoho_pipelines.wiring import Installation
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+_MOST_SHOWN = 50
+_KIND = click.Choice(list(KINDS))
+_AUTHORITY = click.Choice([str(one) for one in Authority])
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_why = click.option("--why", default="", metavar="TEXT", help="Kept in the audit.")
+
+COLUMNS = (
+    "connection", "kind", "sage_id", "sage_name", "zoho_id", "zoho_name", "authority", "exceptions", "made_by",
+    "linked_at", "seen_equal_at",
+)  # fmt: skip
+
+
+def _filters(command: Command) -> Command:
+    for option in reversed(
+        (
+            options.connection,
+            click.option("--kind", type=_KIND, help="Only pairs of this kind."),
+            click.option("--name", metavar="TEXT", help="Only where either name holds this text."),
+            click.option("--made-by", metavar="HOW", help="Only: created, matched, by hand, imported."),
+            click.option("--authority", type=_AUTHORITY, help="Only what this side leads, as a whole or in a field."),
+            click.option("--unequal", is_flag=True, help="Only pairs not known to agree at the moment."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@click.group()
+def links() -> None:
+    """The mapping table: which Sage record and which Zoho record are the same thing, and which side leads.
+
+    Kinds: vendors and customers (Zoho accounts), contacts (of vendors), items (products), orders (deals), invoices.
+    LINK is a link's number (12, or link-12 where a record has that number too), or the id of either record. Every
+    change is audited.
+    """
+
+
+@links.command("list")
+@_filters
+@options.as_json
+def listed(as_json: bool, **filters: Any) -> None:
+    """List links, sorted by connection, kind and Sage id."""
+    with options.installation() as installation:
+        found = _entries(installation, filters)
+    if as_json:
+        output.emit_json({"count": len(found), "links": [_facts(entry) for entry in found]})
+        return
+    if not found:
+        output.say("No link is like that." if any(filters.values()) else "Nothing is linked yet.")
+        return
+    rows = [
+        (
+            entry.id,
+            kind_of(entry.link).name,
+            entry.link.sage_id,
+            entry.link.sage_name,
+            entry.link.zoho_id,
+            entry.link.zoho_name,
+            _leads(entry),
+            entry.link.made_by,
+            ("no", output.WARN) if entry.unequal else "yes",
+        )
+        for entry in found[:_MOST_SHOWN]
+    ]
+    output.table(["#", "kind", "Sage 300", "name", "Zoho CRM", "name", "leads", "made by", "equal"], rows)
+    if len(found) > _MOST_SHOWN:
+        output.say(f"… and {len(found) - _MOST_SHOWN} more: filters choose, --json lists them all, or 'links export'")
+
+
+@links.command()
+@click.argument("ids", nargs=-1, required=True, metavar="LINK...")
+@options.connection
+@options.as_json
+def show(ids: tuple[str, ...], connection: str | None, as_json: bool) -> None:
+    """Show links in full: who leads each field, and what both sides last agreed on."""
+    with options.installation() as installation:
+        found = [entry for one in ids for entry in _named(installation, one, connection)]
+    if as_json:
+        output.emit_json({"links": [{**_facts(entry), "agreed": dict(entry.link.agreed)} for entry in found]})
+        return
+    for entry in found:
+        _say(entry)
+
+
+@links.command()
+@click.argument("kind", type=_KIND)
+@click.argument("sage_id", metavar="SAGE_ID")
+@click.argument("zoho_id", metavar="ZOHO_ID")
+@click.option("--authority", type=_AUTHORITY, help="Which side leads (default: as the flow has it).")
+@_why
+@options.connection
+@options.as_json
+def add(
+    kind: str, sage_id: str, zoho_id: str, authority: str | None, why: str, connection: str | None, as_json: bool
+) -> None:
+    """Say that a Sage record and a Zoho record are the same thing: the next sync updates, and creates nothing.
+
+    SAGE_ID is the number as Sage shows it (of contacts: the vendor's), ZOHO_ID the number at the end of the record's
+    address in Zoho. Both are looked up; neither may be linked already.
+    """
+    from sagezoho_pipelines.domain.errors import SagezohoError
+    from sagezoho_pipelines.engine import link_edits, linking
+
+    with options.installation() as installation:
+        ctx = _context(installation, connection)
+        leads = Authority(authority) if authority else None
+        asked = linking.Asked(KINDS[kind], sage_id, zoho_id, authority=leads)
+        checked = linking.check(ctx, [asked])
+        if checked.problems:
+            raise SagezohoError(f"{ctx.connection}: {checked.problems[0]}. Nothing was done.")
+        if checked.lead:
+            raise SagezohoError(f"{asked} are linked already; who leads is changed with 'links set-authority'.")
+        link_edits.carry_out(ctx, checked, who=options.who(), why=why)
+        [entry] = [
+            one
+            for one in _named(installation, sage_id.strip().upper(), ctx.connection)
+            if kind_of(one.link) is KINDS[kind]
+        ]
+    known = bool(checked.unchanged)
+    if as_json:
+        output.emit_json({"added": not known, "link": _facts(entry)})
+    elif known:
+        output.say(f"{_pair(entry)} were linked already.")
+    else:
+        output.say(f"Linked {_pair(entry)} (link {entry.id}).", output.GOOD)
+        output.say("The next sync brings them into step.")
+
+
+@links.command()
+@click.argument("ids", nargs=-1, required=True, metavar="LINK...")
+@click.option("--leave-alone", is_flag=True, help="And do not create the record on the other side again.")
+@_why
+@options.connection
+@options.as_json
+def remove(ids: tuple[str, ...], leave_alone: bool, why: str, connection: str | None, as_json: bool) -> None:
+    """Unlink. No record is deleted, on either side; the Zoho record is relieved of the Sage key.
+
+    A record that is not linked any more is created on the other side when it next changes, unless it is linked with
+    another one, or left alone.
+    """
+    from sagezoho_pipelines.engine import link_edits
+
+    with options.installation() as installation:
+        chosen = [_one(installation, one, connection) for one in ids]
+        for entry in chosen:
+            ctx = _context(installation, entry.link.connection)
+            link_edits.remove(ctx, [entry.link], who=options.who(), why=why, leave_alone=leave_alone)
+    if as_json:
+        output.emit_json({"removed": [_facts(entry) for entry in chosen], "left_alone": leave_alone})
+        return
+    for entry in chosen:
+        output.say(f"Unlinked {_pair(entry)}.{' It is left alone from now on.' if leave_alone else ''}", output.GOOD)
+
+
+@links.command("set-authority")
+@click.argument("one", metavar="LINK")
+@click.argument("authority", type=_AUTHORITY)
+@click.option("--field", metavar="F", help="Only this Zoho field, e.g. Phone; the rest stays as it is.")
+@_why
+@options.connection
+@options.as_json
+def set_authority(one: str, authority: str, field: str | None, why: str, connection: str | None, as_json: bool) -> None:
+    """Say which side leads a link, or one field of it. `newest`: the side that was edited last.
+
+    A field that is led like its link is no exception any more.
+    """
+    from sagezoho_pipelines.engine import link_edits
+
+    with options.installation() as installation:
+        entry = _one(installation, one, connection, two_way=True)
+        ctx = _context(installation, entry.link.connection)
+        _require_field(ctx, entry, field)
+        leads = Authority(authority)
+        wanted = link_edits.set_authority(ctx, entry.link, leads, field=field, who=options.who(), why=why)
+        [entry] = _named(installation, str(entry.id), entry.link.connection)
+    if as_json:
+        output.emit_json({"link": _facts(entry)})
+    else:
+        exceptions = ", ".join(f"{name}: {side}" for name, side in wanted.exceptions.items())
+        output.say(f"{_pair(entry)}: {wanted.authority} leads{f', except {exceptions}' if exceptions else ''}.")
+
+
+@links.command()
+@click.argument("file", type=_FILE, metavar="FILE")
+@_filters
+@options.as_json
+def export(file: Path, as_json: bool, **filters: Any) -> None:
+    """Write links to a .csv or .xlsx file, which 'links import' reads again."""
+    from sagezoho_pipelines.cli import sheets
+
+    with options.installation() as installation:
+        rows = [_row(entry) for entry in _entries(installation, filters)]
+    count = sheets.write(file, COLUMNS, rows)
+    if as_json:
+        output.emit_json({"file": str(file), "count": count})
+    else:
+        output.say(f"Wrote {count} links to {file}.")
+
+
+@links.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
+@click.option("--apply", is_flag=True, help="Do it; without this, only say what would be done.")
+@_why
+@options.connection
+@options.as_json
+def import_(file: Path, apply: bool, why: str, connection: str | None, as_json: bool) -> None:
+    """Link the pairs of a .csv or .xlsx file: all of them, or none.
+
+    Needed columns: kind, sage_id, zoho_id. Read where they are there: connection, authority, exceptions (e.g.
+    `Phone=zoho_crm; Website=newest`). A pair that is linked already is no error: it gets the authority of its line.
+    """
+    from sagezoho_pipelines.cli import link_files
+    from sagezoho_pipelines.engine import link_edits, linking
+
+    with options.installation() as installation:
+        plan, bad = link_files.read(installation, file, connection)
+        if len(plan) > 1:
+            raise click.UsageError(f"the file is about {', '.join(sorted(plan))}: choose one with --connection")
+        checked: dict[str, Checked] = {}
+        contexts: dict[str, Context] = {}
+        for name, asked in plan.items():
+            contexts[name] = _context(installation, name)
+            with output.busy(f"Looking up {len(asked)} pairs of {name} …", shown=not as_json):
+                checked[name] = linking.check(contexts[name], asked)
+            bad += [(one.asked.place, one.reason) for one in checked[name].problems]
+        if apply and not bad:
+            for name, done in checked.items():
+                link_edits.carry_out(contexts[name], done, who=options.who(), why=why or f"imported from {file.name}")
+    link_files.tell(checked, bad, applied=apply and not bad, as_json=as_json)
+    if bad:
+        raise Failed(f"{len(bad)} bad lines")
+
+
+def _context(installation: Installation, connection: str | None) -> Context:
+    names = options.chosen(installation.settings, connection)
+    if len(names) > 1:
+        raise click.UsageError(f"name one of the connections {', '.join(names)} with --connection")
+    return installation.context(names[0], run_id="", actor=options.who())
+
+
+def _entries(installation: Installation, filters: Mapping[str, Any]) -> list[LinkEntry]:
+    from sagezoho_pipelines.ledger import link_table
+
+    kind = KINDS[filters["kind"]] if filters["kind"] else None
+    return link_table.entries(installation.database, **{**filters, "kind": kind})
+
+
+def _named(installation: Installation, one: str, connection: str | None) -> list[LinkEntry]:
+    """The links of a number or an id. Raises SagezohoError where there is none: nothing is done by halves."""
+    from sagezoho_pipelines.domain.errors import SagezohoError
+    from sagezoho_pipelines.ledger import link_table
+
+    found = link_table.entries(installation.database, connection=connection, ids=[one])
+    if not found:
+        raise SagezohoError(f"No link has the number or the record {one!r}; 'sagezoho links list' shows them.")
+    return found
+
+
+def _one(installation: Installation, one: str, connection: str | None, *, two_way: bool = False) -> LinkEntry:
+    """The one link that is meant. Raises SagezohoError when several are, or when its kind is led by its flow."""
+    from sagezoho_pipelines.domain.errors import SagezohoError
+
+    found = _named(installation, one, connection)
+    if two_way:
+        led = [entry for entry in found if kind_of(entry.link).two_way]
+        if not led:
+            kind = kind_of(found[0].link)
+            raise SagezohoError(f"{kind.name} go one way: {kind.authority} leads them, and nothing else can.")
+        found = led
+    if len(found) > 1:
+        numbers = "; ".join(f"link-{entry.id} is {_pair(entry)}" for entry in found)
+        raise SagezohoError(f"{one} may mean several links, so nothing was done. {numbers}.")
+    return found[0]
+
+
+def _require_field(ctx: Context, entry: LinkEntry, field: str | None) -> None:
+    from sagezoho_pipelines.domain.errors import SagezohoError
+    from sagezoho_pipelines.engine.linking import fields_of
+
+    known = fields_of(ctx, kind_of(entry.link))
+    if field is not None and field not in known:
+        raise SagezohoError(f"{field} is no field that both sides have; there are {', '.join(known)}.")
+
+
+def _say(entry: LinkEntry) -> None:
+    link = entry.link
+    output.say(f"{entry.id}  {_pair(entry)}", output.STRONG)
+    output.say(f"  {link.connection}, {kind_of(link).name}; {link.made_by}; linked {_moment(entry.linked_at)}")
+    output.say(f"  {link.authority} leads" + "".join(f"; {side} leads {f}" for f, side in link.exceptions.items()))
+    equal = f"seen equal {_moment(link.seen_equal_at)}" if link.seen_equal_at else "not seen equal yet"
+    output.say(f"  {equal}", output.WARN if entry.unequal else output.GOOD)
+    if link.agreed:
+        rows = [(name, *(pair if isinstance(pair, list) else (pair, pair))) for name, pair in link.agreed.items()]
+        output.table(["field", "in Sage 300", "in Zoho CRM"], rows)
+
+
+def _pair(entry: LinkEntry) -> str:
+    from sagezoho_pipelines.cli.records import record
+
+    link = entry.link
+    sage = f"{record('sage300', link.sage_entity, link.sage_id)} ({link.sage_name})"
+    return f"{sage} = {record('zoho_crm', link.zoho_entity, link.zoho_id)} ({link.zoho_name})"
+
+
+def _leads(entry: LinkEntry) -> str:
+    others = len(entry.link.exceptions)
+    return f"{entry.link.authority}{f' (+{others})' if others else ''}"
+
+
+def _moment(at: Any) -> str:
+    from sagezoho_pipelines.cli.records import moment
+
+    return moment(at)
+
+
+def _facts(entry: LinkEntry) -> dict[str, Any]:
+    link = entry.link
+    return {
+        "id": entry.id, "connection": link.connection, "kind": kind_of(link).name,
+        "sage": {"entity": link.sage_entity, "id": link.sage_id, "name": link.sage_name},
+        "zoho": {"entity": link.zoho_entity, "id": link.zoho_id, "name": link.zoho_name},
+        "authority": str(link.authority), "exceptions": dict(link.exceptions), "made_by": link.made_by,
+        "linked_at": entry.linked_at.isoformat(), "updated_at": entry.updated_at.isoformat(),
+        "seen_equal_at": link.seen_equal_at.isoformat() if link.seen_equal_at else None, "unequal": entry.unequal,
+    }  # fmt: skip
+
+
+def _row(entry: LinkEntry) -> dict[str, str]:
+    link = entry.link
+    return {
+        "connection": link.connection, "kind": kind_of(link).name, "sage_id": link.sage_id,
+        "sage_name": link.sage_name, "zoho_id": link.zoho_id, "zoho_name": link.zoho_name,
+        "authority": str(link.authority),
+        "exceptions": "; ".join(f"{name}={side}" for name, side in sorted(link.exceptions.items())),
+        "made_by": link.made_by, "linked_at": entry.linked_at.isoformat(),
+        "seen_equal_at": link.seen_equal_at.isoformat() if link.seen_equal_at else "",
+    }  # fmt: skip

@@ -1,0 +1,220 @@
+"""Whether pairs that somebody asks for can be linked: both sides are read from the vendors, and the table is asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from sagezoho_pipelines.domain.criteria import where
+from sagezoho_pipelines.domain.links import KINDS, PairKind
+from sagezoho_pipelines.domain.records import Authority, Link
+from sagezoho_pipelines.engine import zoho_target
+from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.link_sides import Side, sage_side, zoho_side
+
+BY_HAND, IMPORTED = "by hand", "imported"
+_ZOHO_ID = re.compile(r"\d{1,19}")
+_ROUNDED = re.compile(r"\d[.,]?\d*[eE]\+?\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A pair somebody wants linked. `place` names where it was asked for, e.g. `line 7`.
+
+    Without an authority the kind's own leads; `exceptions` are Zoho fields that the other side leads.
+    """
+
+    kind: PairKind
+    sage_id: str
+    zoho_id: str
+    made_by: str = BY_HAND
+    authority: Authority | None = None
+    exceptions: Mapping[str, str] | None = None
+    place: str = ""
+
+    def __str__(self) -> str:
+        return f"Sage {self.kind.sage_entity} {self.sage_id} and Zoho {self.kind.zoho_entity} {self.zoho_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why one pair cannot be linked, and what to do about it."""
+
+    asked: Asked
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.asked.place}: {self.reason}" if self.asked.place else self.reason
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What became of the pairs asked for: new links, known ones led otherwise, known ones as they are, and problems.
+
+    `before` holds the known links of `lead` as they are in the table.
+    """
+
+    add: Sequence[Link] = ()
+    lead: Sequence[Link] = ()
+    before: Sequence[Link] = ()
+    unchanged: Sequence[Link] = ()
+    problems: Sequence[Problem] = ()
+
+
+@dataclass(slots=True)
+class _Table:
+    """One kind's part of the mapping table, and the records that were asked for, as the vendors have them."""
+
+    sage: Mapping[str, Side]
+    zoho: Mapping[str, Side]
+    by_sage: Mapping[str, Link]
+    by_zoho: Mapping[str, Link]
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Sage key -> the Zoho record that carries it."""
+
+
+def check(ctx: Context, asked: Sequence[Asked]) -> Checked:
+    """Read both sides and say what can be linked. Raises VendorError when a side cannot be read."""
+    asked = [replace(one, sage_id=one.sage_id.strip().upper(), zoho_id=one.zoho_id.strip()) for one in asked]
+    problems = {index: reason for index, one in enumerate(asked) if (reason := _unreadable(one))}
+    problems |= _doubles(asked, problems)
+    add: list[Link] = []
+    lead: list[Link] = []
+    before: list[Link] = []
+    unchanged: list[Link] = []
+    for kind in KINDS.values():
+        mine = {i: one for i, one in enumerate(asked) if one.kind is kind and i not in problems}
+        if not mine:
+            continue
+        table = _table(ctx, kind, list(mine.values()))
+        for index, one in mine.items():
+            known = table.by_sage.get(one.sage_id)
+            if known is not None and known.zoho_id == one.zoho_id:
+                wanted = _led(known, one)
+                (unchanged if wanted == known else lead).append(wanted)
+                before += [] if wanted == known else [known]
+                continue
+            reason = _obstacle(ctx, one, table)
+            if reason:
+                problems[index] = reason
+            else:
+                add.append(_link(ctx, one, table.sage[one.sage_id], table.zoho[one.zoho_id]))
+    found = [Problem(asked[index], problems[index]) for index in sorted(problems)]
+    return Checked(add, lead, before, unchanged, found)
+
+
+def fields_of(ctx: Context, kind: PairKind) -> list[str]:
+    """The Zoho fields of a kind that either side may lead."""
+    if kind.name == "customers":
+        return sorted(ctx.mappings["customers"].source_fields())
+    target = {"vendors": "accounts", "contacts": "contacts"}[kind.name]
+    skipped = {kind.key_field}
+    return sorted(rule.target for rule in ctx.mappings["vendors"][target].rules if rule.target not in skipped)
+
+
+def _unreadable(one: Asked) -> str:
+    if not one.sage_id:
+        return "the Sage id is missing"
+    if _ROUNDED.fullmatch(one.zoho_id):
+        return (
+            f"{one.zoho_id} is a Zoho id that a spreadsheet has rounded: its last digits are lost. Format that column "
+            "as text, or use an .xlsx export"
+        )
+    if not _ZOHO_ID.fullmatch(one.zoho_id):
+        return f"{one.zoho_id!r} is not a Zoho record id" if one.zoho_id else "the Zoho id is missing"
+    return ""
+
+
+def _doubles(asked: Sequence[Asked], unreadable: Mapping[int, str]) -> dict[int, str]:
+    """Pairs that share a side with an earlier one: both cannot be right."""
+    problems: dict[int, str] = {}
+    seen: dict[tuple[str, str, str], int] = {}
+    for index, one in enumerate(asked):
+        if index in unreadable:
+            continue
+        for side, key in (("Sage", one.sage_id), ("Zoho", one.zoho_id)):
+            first = seen.setdefault((one.kind.name, side, key), index)
+            if first != index:
+                entity = one.kind.sage_entity if side == "Sage" else one.kind.zoho_entity
+                at = asked[first].place
+                problems.setdefault(
+                    index, f"{side} {entity} {key} stands here twice{f' (the first is {at})' if at else ''}"
+                )
+    return problems
+
+
+def _table(ctx: Context, kind: PairKind, asked: Sequence[Asked]) -> _Table:
+    sage_ids = sorted({one.sage_id for one in asked})
+    zoho_ids = sorted({one.zoho_id for one in asked})
+    by_sage = ctx.ledger.links_by_sage(ctx.connection, kind.sage_entity, kind.zoho_entity, sage_ids)
+    by_zoho = ctx.ledger.links_by_zoho(ctx.connection, kind.zoho_entity, kind.sage_entity, zoho_ids)
+    known = {link.sage_id for link in by_sage.values() if link.zoho_id in by_zoho}
+    new = [one for one in asked if one.sage_id not in known]
+    sage = sage_side(ctx, kind, sorted({one.sage_id for one in new}))
+    zoho = zoho_side(ctx, kind, sorted({one.zoho_id for one in new}))
+    return _Table(sage, zoho, by_sage, by_zoho, _carriers(ctx, kind, [one.sage_id for one in new]))
+
+
+def _carriers(ctx: Context, kind: PairKind, sage_ids: Sequence[str]) -> dict[str, str]:
+    if not kind.key_field or not sage_ids or kind.key_field not in zoho_target.known_fields(ctx, kind.zoho_entity):
+        return {}
+    keys = sorted(ctx.sage_key(one) for one in sage_ids)
+    found = ctx.zoho.find(kind.zoho_entity, where=[where(kind.key_field, "in", keys)], fields=[kind.key_field])
+    return {str(row[kind.key_field]): str(row["id"]) for row in found}
+
+
+def _obstacle(ctx: Context, one: Asked, table: _Table) -> str:
+    """Why a new link cannot be made; empty when it can."""
+    kind = one.kind
+    sage, zoho = table.sage.get(one.sage_id), table.zoho.get(one.zoho_id)
+    if sage is None:
+        return f"Sage has no {kind.sage_entity} {one.sage_id}"
+    if zoho is None:
+        return f"Zoho has no {kind.zoho_entity} {one.zoho_id}"
+    for held in (table.by_sage.get(one.sage_id), table.by_zoho.get(one.zoho_id)):
+        if held is not None:
+            return (
+                f"Sage {held.sage_entity} {held.sage_id} ({held.sage_name}) is linked to Zoho {held.zoho_entity} "
+                f"{held.zoho_id} ({held.zoho_name}) already: remove that link first"
+            )
+    key = ctx.sage_key(one.sage_id)
+    carrier = table.keys.get(key, one.zoho_id)
+    if carrier != one.zoho_id:
+        return (
+            f"Zoho {kind.zoho_entity} {carrier} carries the key of {one.sage_id} in its unique field {kind.key_field}: "
+            "link that one, or clear the field there (or merge the two in Zoho) first"
+        )
+    if zoho.key and zoho.key != key:
+        return (
+            f"Zoho {kind.zoho_entity} {one.zoho_id} carries the key of another Sage record, {zoho.key}, in "
+            f"{kind.key_field}: clear the field there first"
+        )
+    return ""
+
+
+def _link(ctx: Context, one: Asked, sage: Side, zoho: Side) -> Link:
+    link = Link(
+        connection=ctx.connection,
+        sage_entity=one.kind.sage_entity,
+        sage_id=one.sage_id,
+        zoho_entity=one.kind.zoho_entity,
+        zoho_id=one.zoho_id,
+        sage_name=sage.name,
+        zoho_name=zoho.name,
+        authority=one.kind.authority,
+        made_by=one.made_by,
+        details={**zoho.details, **sage.details},
+    )
+    return _led(link, one)
+
+
+def _led(link: Link, one: Asked) -> Link:
+    """The link with the authority that was asked for; what was not mentioned stays."""
+    authority = one.authority or link.authority
+    exceptions = link.exceptions if one.exceptions is None else one.exceptions
+    return replace(
+        link,
+        authority=authority,
+        exceptions={name: str(side) for name, side in sorted(exceptions.items()) if side != authority},
+    )
