@@ -8,13 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sagezoho_pipelines.cli import processes
+from sagezoho_pipelines.cli.tether import STOP_SECONDS, tethered
 
 #: A child that dies is started again after this long, then twice as long, up to the longest.
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 #: One that has lived this long is well again: its next death is its first.
 WELL_SECONDS = 60.0
-#: What a worker may need to finish what it holds.
-STOP_SECONDS = 30.0
 _LOOK_SECONDS = 0.2
 
 
@@ -31,7 +30,10 @@ class Child:
 
 
 class Supervisor:
-    """Runs children, each in a session of its own, until a signal ends them all. `told` says what happens to them."""
+    """Runs children, each in a session of its own, until a signal ends them all. `told` says what happens to them.
+
+    Each is tethered: should we be killed outright, it ends by itself.
+    """
 
     def __init__(self, children: Sequence[Child], *, env: Mapping[str, str], told: Callable[[str], None]) -> None:
         self._children = children
@@ -65,7 +67,9 @@ class Supervisor:
         self._told(f"{child.name} ended ({_reason(code)}); it is started again in {pause:g} s.")
 
     def _start(self, child: Child, now: float) -> None:
-        child.process = subprocess.Popen(child.command, env=self._env, start_new_session=True)
+        child.process = subprocess.Popen(
+            tethered(child.command), env=self._env, stdin=subprocess.PIPE, start_new_session=True
+        )
         child.began = now
         self._told(f"{child.name}: process {child.process.pid}")
 

@@ -163,6 +163,25 @@ def test_up_runs_it_all_restarts_what_dies_and_leaves_nothing_behind(
     assert gone(ready.path), processes_in(ready.path)
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="processes are looked for in /proc")
+def test_a_killed_up_takes_all_of_its_processes_with_it(ready: Workplace, sandbox: Sandbox) -> None:
+    gateway = free_port()
+    ready.configure(
+        sandbox,
+        rest=f'    notifications: {{url: "https://notify.example"}}\ngateway: {{port: {gateway}}}',
+    )
+    port = free_port()
+    with process_of(ready, "up", "--port", str(port)) as process:
+        assert eventually(lambda: answers(f"http://127.0.0.1:{gateway}/health"))
+        assert eventually(lambda: answers(f"http://127.0.0.1:{port}/server_info"), seconds=120)
+        running = " ".join(processes_in(ready.path))
+        process.kill()
+        process.wait(10)
+        for part in ("cli.main worker", "cli.main gateway", "dagster dev"):
+            assert part in running
+        assert gone(ready.path, 60), processes_in(ready.path)
+
+
 def answers(url: str) -> bool:
     try:
         return requests.get(url, timeout=5).ok

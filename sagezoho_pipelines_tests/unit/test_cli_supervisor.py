@@ -73,6 +73,28 @@ def test_what_dies_is_started_again_and_one_signal_ends_it_all() -> None:
         assert not any(alive(number) for number in (first, second, again))
 
 
+def test_children_of_a_killed_supervisor_end_by_themselves_with_all_they_started(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    parent = f"""
+import pathlib, subprocess, sys, time
+grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+pathlib.Path({str(told)!r}).write_text(str(grandchild.pid) + " ")
+time.sleep(60)
+"""
+    with supervising(SLEEPER, parent) as process:
+        numbers = [pid(process, "child 0"), pid(process, "child 1")]
+        end = time.monotonic() + 20
+        while not (told.exists() and told.read_text().endswith(" ")) and time.monotonic() < end:
+            time.sleep(0.05)
+        numbers.append(int(told.read_text()))
+        assert all(alive(number) for number in numbers)
+        process.kill()
+        process.wait(10)
+        while any(alive(number) for number in numbers) and time.monotonic() < end:
+            time.sleep(0.05)
+    assert not any(alive(number) for number in numbers)
+
+
 def test_a_child_that_dies_at_once_is_started_less_and_less_often() -> None:
     with supervising("raise SystemExit(3)") as process:
         pauses = [line(process, "exit code 3").rpartition("again in ")[2].strip() for _ in range(3)]
