@@ -15,6 +15,7 @@ import dagster as dg
 from sagezoho_pipelines.config import FLOWS as FLOW_NAMES
 from sagezoho_pipelines.config import Cadence, Connection
 from sagezoho_pipelines.domain.records import System
+from sagezoho_pipelines.engine import write_back
 from sagezoho_pipelines.engine.run import FLOWS
 
 SAGE, ZOHO = System.SAGE300, System.ZOHO_CRM
@@ -215,6 +216,11 @@ DELIVERIES: Sequence[Delivery] = (
 )  # fmt: skip
 
 
+#: The queue of what Zoho's records are still to be told, and whose deliveries tell them.
+WRITE_BACKS: Name = (ZOHO, write_back.ENTITY)
+_TOLD_OF: Sequence[Name] = ((ZOHO, "deals"), (ZOHO, "deal_accounts"))
+
+
 @dataclass(frozen=True, slots=True)
 class Poll:
     """What keeping one feed up to date takes: the flow whose job runs, and its cadence."""
@@ -292,7 +298,12 @@ class Graph:
         return self.keys([poll.capture.name, *targets])
 
     def takers(self, name: Name) -> list[Taker]:
-        """The nodes that deliver an entity's changes: its delivery, or the capture node whose route does it."""
+        """The nodes that deliver an entity's changes: its delivery, or the capture node whose route does it.
+
+        What is written back is told by the deliveries it tells of, after their own changes.
+        """
+        if name == WRITE_BACKS:
+            return next(filter(None, map(self.takers, _TOLD_OF)), [])
         deliveries = [
             Taker(row.flow, row.group, self.keys([target.name for target in row.targets]))
             for row in self.deliveries

@@ -222,6 +222,34 @@ def test_a_waiting_worker_is_known_to_the_sensor(site: Site, postgres_url: URL) 
     assert eventually(lambda: not attended(site.installation.database))
 
 
+def told_zoho(site: Site, deal: str) -> Any:
+    """What the deal shows of its order."""
+    return next(row for row in site.sandbox.zoho_crm.world.state("Deals") if row["id"] == deal).get("Sage_Sync_Status")
+
+
+def not_told(site: Site, postgres_url: URL) -> str:
+    """A deal whose order is made, and of which Zoho would not hear; the next attempt is due."""
+    deal = closed_deal(site)
+    rule = site.sandbox.zoho_crm.world.faults.add("status", method="PUT", path="/Deals", status=503)
+    with working(site, postgres_url):
+        notified(site, deal)
+        waiting = "SELECT count(*) FROM sagezoho.changes WHERE entity = 'write_backs' AND key LIKE 'deals/%' "
+        assert eventually(lambda: counted(site, waiting + "AND state = 'queued' AND attempts > 0"))
+    assert orders(site) == [deal]
+    assert told_zoho(site, deal) is None
+    site.sandbox.zoho_crm.world.faults.remove(rule.id)
+    later = site.installation.clock() + timedelta(minutes=5)
+    site.installation.clock = lambda: later
+    return deal
+
+
+def test_what_zoho_could_not_be_told_is_told_by_the_worker_later(site: Site, postgres_url: URL) -> None:
+    deal = not_told(site, postgres_url)
+    with working(site, postgres_url):
+        assert eventually(lambda: told_zoho(site, deal) == "In Sage 300")
+    assert orders(site) == [deal]
+
+
 class Queue:
     """The queued sensor's ticks."""
 
@@ -266,6 +294,15 @@ def test_without_a_worker_the_sensor_asks_at_once_and_its_run_makes_the_order(si
     assert queue.obey(request).success
     assert orders(site) == [deal]
     assert queue.tick() == []
+
+
+def test_without_a_worker_the_sensor_has_zoho_told_later(site: Site, postgres_url: URL) -> None:
+    deal = not_told(site, postgres_url)
+    queue = Queue(site)
+    [request] = queue.tick()
+    assert (request.job_name, request.asset_selection) == ("saminc__orders", [asset("sage300/orders")])
+    assert queue.obey(request).success
+    assert told_zoho(site, deal) == "In Sage 300"
 
 
 def test_beside_a_worker_the_sensor_waits_before_it_takes_anything(site: Site, postgres_url: URL) -> None:

@@ -77,6 +77,10 @@ def test_a_batch_is_delivered_by_the_node_that_reads_batches() -> None:
     assert names(only(due(System.SAGE300, "ap_batches"))) == ["sage300/ap_batches"]
 
 
+def test_what_zoho_is_to_be_told_is_told_by_the_delivery_it_tells_of() -> None:
+    assert names(only(due(System.ZOHO_CRM, "write_backs"))) == ["sage300/orders"]
+
+
 def test_changes_of_a_flow_that_is_off_ask_for_no_run() -> None:
     assert drains_of(graph("false"), [due(System.SAGE300, "invoices"), due(System.SAGE300, "ar_batches")]) == []
 
