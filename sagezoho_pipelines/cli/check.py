@@ -145,6 +145,17 @@ def _connection(installation: Installation, connection: str) -> Iterator[Finding
             for rest in held:
                 quick.ledger.lift(connection, rest.system)
                 yield Finding(area, "paused", Status.OK, f"the pause is lifted: it was {rest.code}")
+    yield from _notifications(installation, connection)
+
+
+def _notifications(installation: Installation, connection: str) -> Iterator[Finding]:
+    """Whether Zoho reaches us, where it is to tell us anything."""
+    from sagezoho_pipelines.cli.check_gateway import public_address
+    from sagezoho_pipelines.engine.channels import wanted
+
+    settings = installation.settings.connection(connection)
+    if wanted(settings):
+        yield from public_address(connection, settings.notifications.url)
 
 
 def _sage300(ctx: Context) -> Iterator[Finding]:

@@ -1,0 +1,111 @@
+"""`sagezoho check` where Zoho is to call us: what it says of the address that Zoho was given."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from sqlalchemy import Engine
+
+from sagezoho_pipelines.ledger.channels import PostgresChannelStore
+from sagezoho_pipelines.ledger.ledger import PostgresLedger
+from sagezoho_pipelines.ledger.masterkeys import MasterKeys
+from sagezoho_pipelines.ledger.vault import Vault
+from sagezoho_pipelines.sandbox.server import Sandbox
+from sagezoho_pipelines_tests.e2e.conftest import MASTER_KEY, Workplace
+from sagezoho_pipelines_tests.e2e.test_cli_processes import free_port
+from sagezoho_pipelines_tests.gateway_service import Service, serving, settings
+
+
+@pytest.fixture
+def gateway(engine: Engine) -> Iterator[Service]:
+    keys = MasterKeys([bytes.fromhex(MASTER_KEY)], source="the test")
+    with serving(PostgresLedger(engine), PostgresChannelStore(engine, Vault(engine, keys=keys))) as service:
+        yield service
+
+
+@contextmanager
+def answering(status: int, **headers: str) -> Iterator[str]:
+    """A web server that is not ours; its address."""
+
+    class Stranger(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Stranger)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def found(ready: Workplace, sandbox: Sandbox, url: str) -> dict[str, tuple[str, str, str]]:
+    ready.configure(sandbox, rest=f'    notifications: {{url: "{url}"}}')
+    findings = ready.json("check")["connections"]["saminc"]
+    return {
+        one["name"]: (one["status"], one["detail"], one["remedy"]) for one in findings if one["area"] == "Notifications"
+    }
+
+
+def test_our_gateway_is_known_by_its_answer(ready: Workplace, sandbox: Sandbox, gateway: Service) -> None:
+    told = found(ready, sandbox, gateway.url)
+    assert {name: one[0] for name, one in told.items()} == {"address": "ok", "gateway": "ok"}
+    assert gateway.rejected("method") == 1
+    assert ready("check").exit_code == 0
+
+
+def test_plain_http_is_refused_but_on_this_machine(ready: Workplace, sandbox: Sandbox) -> None:
+    status, detail, remedy = found(ready, sandbox, "http://notify.example")["https"]
+    assert status == "missing"
+    assert "not https" in detail
+    assert "certificate" in remedy
+    assert ready("check").exit_code == 1
+
+
+def test_an_address_where_nobody_listens_says_how_to_start_the_gateway(ready: Workplace, sandbox: Sandbox) -> None:
+    status, detail, remedy = found(ready, sandbox, f"http://127.0.0.1:{free_port()}")["address"]
+    assert (status, "no connection" in detail, "'sagezoho up'" in remedy) == ("missing", True, True)
+
+
+@pytest.mark.parametrize(("status", "headers"), [(200, {}), (404, {}), (302, {"Location": "https://login.example"})])
+def test_what_answers_and_is_not_our_gateway_is_said_so(
+    ready: Workplace, sandbox: Sandbox, status: int, headers: dict[str, str]
+) -> None:
+    with answering(status, **headers) as url:
+        state, detail, remedy = found(ready, sandbox, url)["address"]
+    assert state == "missing"
+    assert f"not our gateway: HTTP {status}" in detail
+    assert "reverse proxy" in remedy
+
+
+def test_a_gateway_with_another_configuration_is_said_so(ready: Workplace, sandbox: Sandbox, engine: Engine) -> None:
+    other = settings().model_copy(update={"connections": {}})
+    store = PostgresChannelStore(engine, Vault(engine, keys=MasterKeys([bytes(32)], source="the test")))
+    with serving(PostgresLedger(engine), store, other) as service:
+        state, detail, _ = found(ready, sandbox, service.url)["address"]
+    assert state == "missing"
+    assert "does not know this connection" in detail
+
+
+def test_an_https_address_without_a_certificate_is_said_so(
+    ready: Workplace, sandbox: Sandbox, gateway: Service
+) -> None:
+    told = found(ready, sandbox, f"https://127.0.0.1:{gateway.port}")
+    assert {one[0] for one in told.values()} == {"missing"}
+
+
+def test_without_notifications_nothing_is_asked(ready: Workplace) -> None:
+    findings = ready.json("check")["connections"]["saminc"]
+    assert not [one for one in findings if one["area"] == "Notifications"]
