@@ -20,7 +20,7 @@ def setup(connection: str | None, as_json: bool) -> None:
     Safe to run again at any time. Afterwards the field list is read again: names, types and uniqueness are verified.
     Where notifications.url is configured, Zoho is asked to tell of changes at once; a schedule keeps it so.
     """
-    from sagezoho_pipelines.engine.channels import keep_channel
+    from sagezoho_pipelines.engine.channels import keep_channel, wanted
     from sagezoho_pipelines.engine.setup import FieldReport, set_up
     from sagezoho_pipelines.mappings import custom_fields
 
@@ -30,7 +30,8 @@ def setup(connection: str | None, as_json: bool) -> None:
         for name in options.chosen(installation.settings, connection):
             with output.busy(f"Setting up Zoho CRM of {name} …", shown=not as_json):
                 reports[name] = list(set_up(installation.zoho_crm(name), custom_fields()))
-                if installation.settings.connection(name).notifications.active:
+                settings = installation.settings.connection(name)
+                if wanted(settings) or installation.channels.read(name) is not None:
                     ctx = installation.context(name, run_id="", actor="sagezoho setup")
                     channels[name] = keep_channel(ctx, installation.channels).done
     ok = all(report.ok for found in reports.values() for report in found)

@@ -30,11 +30,15 @@ def components_of(installation: Installation) -> dict[str, Any]:
     for name, settings in sorted(configured.connections.items()):
         _require_times(name, settings)
         graph = Graph(name, settings)
+        channel = channel_of(graph)
+        found["assets"].append(channel.asset)
+        found["asset_checks"].append(channel.check)
+        found["jobs"].append(channel.job)
+        found["schedules"].append(channel.schedule)
         if not graph.flows:
             continue
         assets = assets_of(graph, installation.mappings[name])
         hourly, nightly = checks.checks_of(graph)
-        channel = channel_of(graph)
         jobs = jobs_of(graph, assets, hourly=hourly, nightly=nightly)
         found["assets"] += [*assets, *checks.ledger_assets(graph)]
         found["asset_checks"] += [*hourly, *nightly]
@@ -42,11 +46,6 @@ def components_of(installation: Installation) -> dict[str, Any]:
         found["schedules"] += schedules_of(graph, jobs)
         found["sensors"] += sensors_of(graph, jobs)
         found["sensors"].append(queued.sensor_of(graph, jobs, patience_seconds=configured.worker_patience_seconds))
-        if channel is not None:
-            found["assets"].append(channel.asset)
-            found["asset_checks"].append(channel.check)
-            found["jobs"].append(channel.job)
-            found["schedules"].append(channel.schedule)
     found["jobs"].append(retention.retention)
     found["schedules"].append(retention.retention_schedule)
     return found

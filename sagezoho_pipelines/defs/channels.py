@@ -10,7 +10,8 @@ from sagezoho_pipelines.defs.jobs import Job, job_name
 from sagezoho_pipelines.defs.pools import pool_of
 from sagezoho_pipelines.defs.problems import told_clearly
 from sagezoho_pipelines.defs.workbench import Workbench, actor_of
-from sagezoho_pipelines.engine.channels import FLOW, ChannelReport, keep_channel, needs_attention
+from sagezoho_pipelines.domain.errors import LedgerUnavailable
+from sagezoho_pipelines.engine.channels import FLOW, ChannelReport, keep_channel, needs_attention, wanted
 from sagezoho_pipelines.engine.notifications import watched_modules
 
 _RETRIES = dg.RetryPolicy(max_retries=2, delay=20, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
@@ -24,10 +25,9 @@ class ChannelParts:
     schedule: dg.ScheduleDefinition
 
 
-def channel_of(graph: Graph) -> ChannelParts | None:
-    """None where Zoho has no address to call, or no flow wants to hear of anything."""
-    if not (graph.settings.notifications.active and watched_modules(graph.settings)):
-        return None
+def channel_of(graph: Graph) -> ChannelParts:
+    """Where Zoho has no address to call, or no flow wants to hear of anything, only an old channel is brought to its
+    end."""
     key = graph.key((ZOHO, FLOW))
     asset, check = _asset(graph, key), _check(graph, key)
     job = dg.define_asset_job(
@@ -37,19 +37,32 @@ def channel_of(graph: Graph) -> ChannelParts | None:
         tags={"sagezoho/connection": graph.connection, "sagezoho/flow": FLOW},
         executor_def=dg.in_process_executor,
     )
-    schedule = dg.ScheduleDefinition(
+    return ChannelParts(asset, check, job, _schedule(graph, job))
+
+
+def _schedule(graph: Graph, job: Job) -> dg.ScheduleDefinition:
+    @dg.schedule(
         name=f"{graph.connection}__{FLOW}",
         job=job,
         cron_schedule=graph.settings.notifications.cron,
         execution_timezone=graph.settings.timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=f"Looks at the notification channel of {graph.connection}, and renews it in time.",
+        description=f"Looks at the notification channel of {graph.connection}, and renews it in time; has Zoho stop "
+        "once notifications are switched off.",
     )
-    return ChannelParts(asset, check, job, schedule)
+    def ask(sagezoho: dg.ResourceParam[Workbench]) -> dg.RunRequest | dg.SkipReason:
+        try:
+            if wanted(graph.settings) or sagezoho.installation.channels.read(graph.connection) is not None:
+                return dg.RunRequest()
+        except LedgerUnavailable as error:
+            return dg.SkipReason(f"could not ask: {error}")
+        return dg.SkipReason("notifications are not configured, and Zoho has no channel of ours")
+
+    return ask
 
 
 def _asset(graph: Graph, key: dg.AssetKey) -> dg.AssetsDefinition:
-    modules = " and ".join(watched_modules(graph.settings))
+    modules = " and ".join(watched_modules(graph.settings)) or "records"
 
     @dg.multi_asset(
         name=key.to_python_identifier(),
@@ -89,6 +102,8 @@ def _check(graph: Graph, key: dg.AssetKey) -> dg.AssetChecksDefinition:
         with told_clearly(context.run.tags):
             channel = sagezoho.installation.channels.read(graph.connection)
             problem = needs_attention(channel, now=sagezoho.installation.clock())
+            if not wanted(graph.settings):
+                problem = "Zoho still tells of changes nobody wants" if channel is not None else ""
         told = _told(ChannelReport(channel)) | ({"problem": dg.MetadataValue.text(problem)} if problem else {})
         return dg.AssetCheckResult(passed=not problem, severity=dg.AssetCheckSeverity.WARN, metadata=told)
 

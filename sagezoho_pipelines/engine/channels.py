@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from sagezoho_pipelines.config import Connection
 from sagezoho_pipelines.domain.channels import Channel, ChannelState
 from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError
 from sagezoho_pipelines.domain.records import AuditEntry, Cause, Look, Row, System
@@ -70,16 +71,19 @@ def keep_channel(
 ) -> ChannelReport:
     """Bring the channel into the state it should be in. Raises VendorError when Zoho refuses or cannot be reached.
 
-    Every renewal, lapse, silence and failure is a line of the audit.
+    Every renewal, lapse, silence and failure is a line of the audit. Where notifications are no longer wanted, Zoho is
+    asked to stop. Raises ConfigurationError where there is neither an address nor a channel.
     """
-    if not ctx.settings.notifications.active:
-        raise ConfigurationError(
-            f"{ctx.connection}: there is no address for Zoho to call. Set notifications.url, and notifications.enabled."
-        )
     with store.turn(ctx.connection) as mine:
         if not mine:
             return ChannelReport(store.read(ctx.connection), ["another process is working on the channel"])
-        return _Keeper(ctx, store, token, channel_id).keep()
+        keeper = _Keeper(ctx, store, token, channel_id)
+        return keeper.keep() if wanted(ctx.settings) else keeper.end()
+
+
+def wanted(settings: Connection) -> bool:
+    """Whether there is an address for Zoho to call, and something for it to tell."""
+    return settings.notifications.active and bool(watched_modules(settings))
 
 
 def needs_attention(channel: Channel | None, *, now: datetime) -> str:
@@ -113,6 +117,20 @@ class _Keeper:
         else:
             channel = self._tended(channel)
         self.report.channel = self._caught_up(channel)
+        return self.report
+
+    def end(self) -> ChannelReport:
+        """Have Zoho stop, and forget the channel: callbacks that still come are believed no more."""
+        channel = self.store.read(self.ctx.connection)
+        if channel is None:
+            raise ConfigurationError(
+                f"{self.ctx.connection}: there is no address for Zoho to call. Set notifications.url, and "
+                "notifications.enabled."
+            )
+        self._disable(channel)
+        told = {"text": "notifications are no longer configured", "notify_url": channel.notify_url}
+        self.store.forget(channel.connection, [self._entry(channel, "unsubscribe", "done", told)])
+        self.report.done.append("unsubscribe")
         return self.report
 
     def _first(self) -> Channel:

@@ -288,6 +288,10 @@ class ChannelStore(Protocol):
         """The channel and the audit of what happened to it, in one transaction."""
         ...
 
+    def forget(self, connection: str, audit_entries: Sequence[AuditEntry] = ()) -> None:
+        """The connection has no channel any more; said in the audit, in one transaction."""
+        ...
+
     def heard(self, at: Mapping[str, datetime]) -> None:
         """When each connection's channel last told anything."""
         ...

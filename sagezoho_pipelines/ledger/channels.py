@@ -35,6 +35,8 @@ VALUES (:connection, {", ".join("CAST(:events AS jsonb)" if c == "events" else f
 ON CONFLICT (connection) DO UPDATE SET {", ".join(f"{column} = EXCLUDED.{column}" for column in _COLUMNS)}
 """)
 
+_FORGET = text("DELETE FROM sagezoho.channels WHERE connection = :connection")
+
 _HEARD = text("""
 UPDATE sagezoho.channels AS c SET last_notification_at = greatest(c.last_notification_at, heard.at)
 FROM unnest(CAST(:connections AS text[]), CAST(:ats AS timestamptz[])) AS heard (connection, at)
@@ -84,6 +86,12 @@ class PostgresChannelStore:
         """The channel and the audit of what happened to it, in one transaction."""
         with self._engine.begin() as database:
             self._save(database, channel)
+            audit.append(database, audit_entries)
+
+    def forget(self, connection: str, audit_entries: Sequence[AuditEntry] = ()) -> None:
+        """The connection has no channel any more; said in the audit, in one transaction."""
+        with self._engine.begin() as database:
+            database.execute(_FORGET, {"connection": connection})
             audit.append(database, audit_entries)
 
     def heard(self, at: Mapping[str, datetime]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from sagezoho_pipelines.config import Notifications
+from sagezoho_pipelines.config import Flows, Notifications
 from sagezoho_pipelines.domain.channels import Channel, ChannelState
 from sagezoho_pipelines.domain.errors import ConfigurationError, OutcomeUnknown, VendorError
 from sagezoho_pipelines.domain.records import Cause, Look
@@ -277,6 +277,46 @@ def test_a_new_address_replaces_the_channel(desk: Desk) -> None:
     desk.notifications(url="http://127.0.0.1:10/hooks/")
     assert desk.keep().done == ["replace"]
     assert {one.notify_url for one in desk.watched().values()} == {"http://127.0.0.1:10/hooks/notifications/saminc"}
+
+
+@pytest.mark.parametrize("settings", [{"url": ""}, {"url": DEAF, "enabled": False}], ids=["no address", "switched off"])
+def test_a_channel_that_nobody_wants_any_more_is_unsubscribed_and_may_come_back(
+    desk: Desk, settings: dict[str, Any]
+) -> None:
+    desk.keep()
+    first = desk.channel()
+    desk.notifications(**settings)
+    assert desk.keep().done == ["unsubscribe"]
+    assert desk.watched() == {}
+    assert desk.store.read(CONNECTION) is None
+    assert desk.audit() == [("subscribe", "done"), ("unsubscribe", "done")]
+    desk.notifications(url=DEAF)
+    assert desk.keep().done == ["subscribe"]
+    assert set(desk.watched()) == {"Deals", "Accounts"}
+    assert desk.channel().token != first.token
+
+
+def test_without_a_flow_that_listens_the_channel_is_unsubscribed(desk: Desk) -> None:
+    desk.keep()
+    off = {"enabled": False}
+    flows = Flows.model_validate({"customers": off, "orders": off})
+    desk.bench.settings = desk.bench.settings.model_copy(update={"flows": flows})
+    assert desk.keep().done == ["unsubscribe"]
+    assert desk.watched() == {}
+
+
+def test_an_unsubscription_that_fails_is_told_and_tried_again(desk: Desk) -> None:
+    desk.keep()
+    desk.notifications(url="")
+    faults = desk.bench.sandbox.zoho_crm.world.faults
+    faults.add("status", method="DELETE", path="/actions/watch", status=503)
+    with pytest.raises(VendorError):
+        desk.keep()
+    assert "unsubscribe failed" in desk.channel().problem
+    faults.clear()
+    desk.bench.sandbox.zoho_crm.world.channels.held.clear()  # it has forgotten the channel meanwhile
+    assert desk.keep().done == ["unsubscribe"]
+    assert desk.audit() == [("subscribe", "done"), ("unsubscribe", "failed"), ("unsubscribe", "done")]
 
 
 def test_what_somebody_changed_in_zoho_is_put_right(desk: Desk) -> None:

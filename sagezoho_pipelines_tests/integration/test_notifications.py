@@ -130,3 +130,34 @@ def test_dagster_keeps_the_channel_and_shows_its_health(postgres_url: URL, tmp_p
             channel = installation.channels.read(CONNECTION)
             assert channel is not None
             assert "verify failed" in needs_attention(channel, now=installation.clock())
+
+
+def test_once_notifications_are_switched_off_the_next_channel_run_has_zoho_stop(
+    postgres_url: URL, tmp_path: Path
+) -> None:
+    with opened(postgres_url, tmp_path) as site:
+        plain = site.installation.settings.connection(CONNECTION).model_dump()
+        held = site.sandbox.zoho_crm.world.channels.held
+
+        def looked(**notifications: Any) -> str | None:
+            """One tick of the schedule and the run it asks for; why it asks for none."""
+            settings = Settings.model_validate({"connections": {CONNECTION: plain | {"notifications": notifications}}})
+            with Installation(site.installation.env, settings=settings) as installation:
+                repository = build_defs(installation=installation).get_repository_def()
+                resources = {"sagezoho": repository.get_top_level_resources()["sagezoho"]}
+                with dg.build_schedule_context(
+                    instance=site.instance, repository_def=repository, resources=resources
+                ) as context:
+                    tick = repository.get_schedule_def("saminc__channels").evaluate_tick(context)
+                if not tick.run_requests:
+                    return tick.skip_message
+                result = repository.get_job("saminc__channels").execute_in_process(instance=site.instance)
+                assert [check.passed for check in result.get_asset_check_evaluations()] == [True]
+                return None
+
+        assert "not configured" in (looked() or "")
+        assert looked(url="http://127.0.0.1:9") is None
+        assert {key[1] for key in held} == {"Deals", "Accounts"}
+        assert looked() is None
+        assert held == {}
+        assert "not configured" in (looked() or "")

@@ -76,6 +76,7 @@ def test_a_flow_that_is_switched_off_leaves_no_node() -> None:
         "saminc/zoho_crm/deals",
         "saminc/zoho_crm/deal_accounts",
         "saminc/sage300/customers",
+        "saminc/zoho_crm/channels",
         "saminc/ledger/audit",
     }
     assert repository.get_schedule_def("saminc__deals").job_name == "saminc__customers"
