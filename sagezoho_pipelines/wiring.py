@@ -24,6 +24,7 @@ from sagezoho_pipelines.domain.records import Change, EntityRef
 from sagezoho_pipelines.domain.settlement import CaptureResult, Settlement
 from sagezoho_pipelines.domain.usage import Usage
 from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.planning.document import Seal
 from sagezoho_pipelines.ledger.channels import PostgresChannelStore
 from sagezoho_pipelines.ledger.ledger import PostgresLedger
 from sagezoho_pipelines.ledger.migrations.run import migrate
@@ -196,6 +197,27 @@ class Installation(AbstractContextManager["Installation"]):
             actor=actor,
             worker=f"{socket.gethostname()}:{os.getpid()}:{run_id[:8]}",
         )
+
+    def planning(self, connection: str) -> Context:
+        """A context for a plan: one call at a time, so that the same input always costs the same calls."""
+        held = self.settings.connection(connection)
+        alone = held.model_copy(
+            update={
+                system: getattr(held, system).model_copy(update={"concurrency": 1})
+                for system in ("sage300", "zoho_crm")
+            }
+        )
+        connections = {**self.settings.connections, connection: alone}
+        serial = Installation(
+            self.env, settings=self.settings.model_copy(update={"connections": connections}), clock=self.clock
+        )
+        serial.__dict__["database"] = self.database  # one pool of connections, whose owner closes it
+        return serial.context(connection, run_id="plan", actor="plan")
+
+    @cached_property
+    def seal(self) -> Seal:
+        """What redacted plans hide values with: another installation's digests tell nothing here."""
+        return Seal(*self.vault.derived("plan"))
 
     def close(self) -> None:
         if "database" in self.__dict__:

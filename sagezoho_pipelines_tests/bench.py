@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,8 @@ from sagezoho_pipelines import config
 from sagezoho_pipelines.config import FLOWS, Settings
 from sagezoho_pipelines.domain.records import Outcome
 from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.planning.document import Plan
+from sagezoho_pipelines.engine.planning.plan import make
 from sagezoho_pipelines.engine.run import run_flow
 from sagezoho_pipelines.engine.setup import set_up
 from sagezoho_pipelines.engine.tally import Tally
@@ -54,14 +57,14 @@ class Bench:
     def later(self, **delta: float) -> None:
         self._ahead += timedelta(**delta)
 
-    def sage(self) -> Sage300Client:
+    def sage(self, *, concurrency: int | None = None) -> Sage300Client:
         settings, handle = self.settings.sage300, self.sandbox.sage300
         return Sage300Client(
             base_url=settings.url,
             company=settings.company,
             credentials=lambda: {"username": handle.username, "password": handle.password},
             page_size=settings.page_size,
-            concurrency=settings.concurrency,
+            concurrency=concurrency or settings.concurrency,
             connect_timeout=settings.connect_timeout,
             read_timeout=settings.read_timeout,
             max_attempts=settings.max_attempts,
@@ -106,6 +109,13 @@ class Bench:
             actor="test",
             worker=run,
         )
+
+    def planning(self) -> Context:
+        """A context as a plan gets it: one call at a time."""
+        return replace(self.context(), sage=self.sage(concurrency=1), run_id="plan")
+
+    def plan(self, *flows: str) -> Plan:
+        return make(self.planning(), self.ledger, flows or FLOWS)
 
     def setup(self) -> None:
         reports = list(set_up(self.zoho(), custom_fields()))

@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "credentials": "sagezoho_pipelines.cli.credentials:credentials",
     "check": "sagezoho_pipelines.cli.check:check",
     "setup": "sagezoho_pipelines.cli.setup:setup",
+    "plan": "sagezoho_pipelines.cli.plan:plan",
     "sync": "sagezoho_pipelines.cli.sync:sync",
     "links": "sagezoho_pipelines.cli.links:links",
     "inbox": "sagezoho_pipelines.cli.inbox:inbox",

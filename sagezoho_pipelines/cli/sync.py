@@ -52,14 +52,14 @@ def sync(
     from sagezoho_pipelines.cli.processes import interruptible
 
     with interruptible(repeatedly=True), options.installation() as installation:
-        wanted = _flows(flows)
+        wanted = named_flows(flows)
         connections = options.chosen(installation.settings, connection)
         _ = installation.mappings
         _ = installation.database
         with dagster_instance() as instance:
             reports = []
             for name in connections:
-                for flow in wanted or _enabled(installation, name):
+                for flow in wanted or enabled_flows(installation, name):
                     with progress.of_run(installation, name, flow, shown=not as_json) as tick:
                         report = run(flow, name, instance, installation, days=days, sweep=sweep, tick=tick)
                     reports.append(report)
@@ -231,7 +231,7 @@ def _as_json(reports: Sequence[RunReport], refused: Sequence[Mapping[str, Any]])
     return {"ok": all(clean(report) for report in reports), "flows": flows, "left_behind": list(refused)}
 
 
-def _flows(given: tuple[str, ...]) -> list[str]:
+def named_flows(given: tuple[str, ...]) -> list[str]:
     from sagezoho_pipelines.config import FLOWS
 
     unknown = sorted(set(given) - set(FLOWS))
@@ -240,7 +240,7 @@ def _flows(given: tuple[str, ...]) -> list[str]:
     return [flow for flow in FLOWS if flow in given]
 
 
-def _enabled(installation: Installation, connection: str) -> list[str]:
+def enabled_flows(installation: Installation, connection: str) -> list[str]:
     from sagezoho_pipelines.config import FLOWS
 
     flows = installation.settings.connection(connection).flows

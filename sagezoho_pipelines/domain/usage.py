@@ -15,6 +15,7 @@ class Usage:
     writes: int = 0
     retries: int = 0
     credits: int = 0
+    retried_credits: int = 0
     credits_remaining: int | None = None
     by_call: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
@@ -28,9 +29,11 @@ class Usage:
             self.credits += credits
             self.by_call[call] += 1
 
-    def retried(self) -> None:
+    def retried(self, credits: int = 0) -> None:
+        """A call is sent once more; `credits` are what it took in vain."""
         with self._lock:
             self.retries += 1
+            self.retried_credits += credits
 
     def remaining(self, credits: int) -> None:
         with self._lock:

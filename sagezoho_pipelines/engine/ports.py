@@ -14,6 +14,7 @@ from sagezoho_pipelines.domain.channels import Watched as Watched
 from sagezoho_pipelines.domain.criteria import Criteria
 from sagezoho_pipelines.domain.links import LeftAlone, LinkEdits
 from sagezoho_pipelines.domain.pauses import Pause
+from sagezoho_pipelines.domain.planned import OpenChange
 from sagezoho_pipelines.domain.records import (
     AuditEntry,
     CapturedRecord,
@@ -99,6 +100,10 @@ class ZohoCrm(Protocol):
     def upsert(
         self, module: str, rows: Sequence[Row], *, duplicate_check: Sequence[str], trigger: Sequence[str] = ()
     ) -> list[RowResult]: ...
+
+    def write_cost(self, rows: int) -> tuple[int, int]:
+        """Calls and credits that a write of so many rows takes."""
+        ...
 
     def modules(self) -> list[Row]: ...
 
@@ -271,6 +276,30 @@ class Ledger(Protocol):
     def next_number(self, connection: str, sequence: str, *, start: int = 1) -> int: ...
 
     def append_audit(self, entries: Sequence[AuditEntry]) -> None: ...
+
+
+class LedgerView(Protocol):
+    """What planning reads of the ledger beyond what a sync reads. Nothing is written, claimed or locked."""
+
+    def open(self, entity: EntityRef, *, at: datetime) -> list[OpenChange]:
+        """The queue of one entity, oldest first."""
+        ...
+
+    def seen(self, entity: EntityRef, keys: Sequence[str] | None) -> dict[str, str | None]:
+        """Digests of the records that are known and not deleted; all of them where no keys are given."""
+        ...
+
+    def sequence(self, connection: str, sequence: str) -> int | None:
+        """The last number handed out."""
+        ...
+
+    def intents_as_begun(self, connection: str, requests: Sequence[IntentRequest]) -> dict[str, Intent]:
+        """What `begin_intents` would give; id 0 for an intent that is not open yet."""
+        ...
+
+
+class ReadableLedger(Ledger, LedgerView, Protocol):
+    """A ledger that a plan can be made of."""
 
 
 class ChannelStore(Protocol):

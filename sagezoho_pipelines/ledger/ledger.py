@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sagezoho_pipelines.domain.errors import BusinessKeyTaken
 from sagezoho_pipelines.domain.links import LeftAlone, LinkEdits
 from sagezoho_pipelines.domain.pauses import Pause
+from sagezoho_pipelines.domain.planned import OpenChange
 from sagezoho_pipelines.domain.records import (
     AuditEntry,
     CapturedRecord,
@@ -26,7 +27,18 @@ from sagezoho_pipelines.domain.records import (
 )
 from sagezoho_pipelines.domain.settlement import CaptureResult, Intent, IntentRequest, Settlement
 from sagezoho_pipelines.domain.write_backs import Standing, Told
-from sagezoho_pipelines.ledger import audit, capture, intents, link_table, links, pauses, queue, watermarks, write_backs
+from sagezoho_pipelines.ledger import (
+    audit,
+    capture,
+    intents,
+    link_table,
+    links,
+    pauses,
+    queue,
+    view,
+    watermarks,
+    write_backs,
+)
 
 Result = TypeVar("Result")
 
@@ -210,6 +222,20 @@ class PostgresLedger:
 
     def append_audit(self, entries: Sequence[AuditEntry]) -> None:
         self._in_transaction(lambda c: audit.append(c, entries))
+
+    # what planning reads
+
+    def open(self, entity: EntityRef, *, at: datetime) -> list[OpenChange]:
+        return self._in_transaction(lambda c: view.open_changes(c, entity, at=at))
+
+    def seen(self, entity: EntityRef, keys: Sequence[str] | None) -> dict[str, str | None]:
+        return self._in_transaction(lambda c: view.seen(c, entity, keys))
+
+    def sequence(self, connection: str, sequence: str) -> int | None:
+        return self._in_transaction(lambda c: view.sequence(c, connection, sequence))
+
+    def intents_as_begun(self, connection: str, requests: Sequence[IntentRequest]) -> dict[str, Intent]:
+        return self._in_transaction(lambda c: view.intents_as_begun(c, connection, requests))
 
     def _in_transaction(self, work: Callable[[Connection], Result]) -> Result:
         """Run `work` in a transaction of its own; one that lost a race is rolled back and run again."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -123,6 +125,11 @@ class Vault:
             latest = database.execute(_LATEST, row).one_or_none()
             if latest is not None:
                 database.execute(_FORGET, {**row, "last": latest.version - 1})
+
+    def derived(self, purpose: str) -> tuple[str, bytes]:
+        """A key for one purpose, made from the current master key, and the name of that master key."""
+        name, key = self.keys.current
+        return name, hmac.new(key, f"sagezoho {purpose}".encode(), hashlib.sha256).digest()
 
     def versions(self) -> list[SecretVersion]:
         with self._engine.connect() as database:

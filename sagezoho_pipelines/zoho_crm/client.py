@@ -22,6 +22,7 @@ from sagezoho_pipelines.domain.criteria import Criteria
 from sagezoho_pipelines.domain.records import Row
 from sagezoho_pipelines.domain.usage import Usage
 from sagezoho_pipelines.domain.zoho import RowResult, ZohoPage
+from sagezoho_pipelines.zoho_crm import limits
 from sagezoho_pipelines.zoho_crm.channels import Channels
 from sagezoho_pipelines.zoho_crm.errors import refused_here
 from sagezoho_pipelines.zoho_crm.oauth import TokenSource
@@ -132,6 +133,12 @@ class ZohoCrmClient:
         if not duplicate_check:
             raise refused_here("an upsert needs its duplicate_check fields: without them Zoho matches by name.")
         return self._writer.write("upsert", module, rows, trigger=trigger, duplicate_check=duplicate_check)
+
+    def write_cost(self, rows: int) -> tuple[int, int]:
+        """Calls and credits that an insert, update or upsert of so many rows takes."""
+        chunks = [limits.ROWS_PER_WRITE] * (rows // limits.ROWS_PER_WRITE) + [rows % limits.ROWS_PER_WRITE]
+        sent = [chunk for chunk in chunks if chunk]
+        return len(sent), sum(limits.write_credits(chunk) for chunk in sent)
 
     def modules(self) -> list[Row]:
         return self._settings.modules()

@@ -111,7 +111,7 @@ class Transport:
                 if rejected is not None:
                     raise problem.error from None
                 rejected = token
-                self.usage.retried()
+                self.usage.retried(call.credits)
                 continue
             except _Again as problem:
                 sent = sent or problem.sent
@@ -125,7 +125,7 @@ class Transport:
             raise errors.outcome_unknown(call.name, error.text, code=error.code, status=error.status) from None
         if last:
             raise error from None
-        self.usage.retried()
+        self.usage.retried(call.credits)
         _log.info("%s is sent again: %s", call.name, error.code)
         if not problem.throttled:
             self._sleep(backoff(attempt, self._random, first=0.5, longest=20.0))

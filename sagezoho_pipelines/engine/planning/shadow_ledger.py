@@ -1,0 +1,296 @@
+"""The planning ledger: reads through to the real one, keeps everything that would be written in memory."""
+
+# A shadow takes what the port it implements is given, and needs less of it.
+# ruff: noqa: ARG002
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sagezoho_pipelines.domain.errors import BusinessKeyTaken, SagezohoError
+from sagezoho_pipelines.domain.links import LeftAlone, LinkEdits
+from sagezoho_pipelines.domain.pauses import Pause
+from sagezoho_pipelines.domain.planned import Pin
+from sagezoho_pipelines.domain.records import (
+    AuditEntry,
+    CapturedRecord,
+    Cause,
+    Change,
+    EntityRef,
+    Link,
+    Look,
+    Row,
+    System,
+)
+from sagezoho_pipelines.domain.write_backs import Standing, Told
+from sagezoho_pipelines.engine.planning.shadow_links import ShadowLinks
+from sagezoho_pipelines.engine.planning.shadow_queue import ShadowQueue
+from sagezoho_pipelines.engine.ports import CaptureResult, Intent, IntentRequest, ReadableLedger, Settlement
+
+_Target = tuple[str, str, str]
+_Source = tuple[str, str, str, str]
+
+
+class ShadowLedger:
+    """Implements the engine's `Ledger` port over a real one that is only read. Thread-safe.
+
+    `settled` hears of every settlement. `pins` are business keys chosen earlier for records that have none yet: a
+    plan that is carried out gives out the numbers it said. `at` is the moment planned for. `numbers` holds the last
+    number of each sequence used, `begun` the intents that were opened.
+    """
+
+    def __init__(
+        self,
+        real: ReadableLedger,
+        *,
+        at: datetime,
+        settled: Callable[[Settlement], None] = lambda _settlement: None,
+        pins: Sequence[Pin] = (),
+    ) -> None:
+        self._real = real
+        self._settled = settled
+        self._queue = ShadowQueue(real, at=at)
+        self._links = ShadowLinks(real)
+        self._marks: dict[EntityRef, Row] = {}
+        self._intents: dict[_Target, tuple[Intent, IntentRequest]] = {}
+        self._of_source: dict[_Source, Intent] = {}
+        self._closed: set[int] = set()
+        self._done: set[_Target] = set()
+        self._told: dict[tuple[str, str, str], Told] = {}
+        self._ids = itertools.count(-1, -1)
+        self._pins = {(p.target_system, p.target_entity, p.source_entity, p.source_key): p for p in pins}
+        self._lock = threading.RLock()
+        self.numbers: dict[str, int] = {}
+        self.begun: dict[_Target, IntentRequest] = {}
+
+    # watermarks
+
+    def watermark(self, entity: EntityRef) -> Row | None:
+        return self._marks.get(entity) or self._real.watermark(entity)
+
+    def set_watermark(self, entity: EntityRef, value: Row, *, run_id: str = "") -> None:
+        self._marks[entity] = dict(value)
+
+    # capture and queue
+
+    def capture(
+        self,
+        entity: EntityRef,
+        records: Sequence[CapturedRecord],
+        *,
+        cause: Cause,
+        at: datetime,
+        run_id: str = "",
+        looks: Sequence[Look] = (),
+        watermark: Row | None = None,
+        force: bool = False,
+    ) -> CaptureResult:
+        with self._lock:
+            result = self._queue.capture(entity, records, cause=cause, force=force)
+            self._queue.enqueue(looks)
+            if watermark is not None:
+                self._marks[entity] = dict(watermark)
+            return result
+
+    def enqueue(self, looks: Sequence[Look], *, at: datetime, run_id: str = "") -> int:
+        with self._lock:
+            return self._queue.enqueue(looks)
+
+    def claim(
+        self,
+        entity: EntityRef,
+        *,
+        worker: str,
+        limit: int,
+        lease_seconds: float,
+        at: datetime,
+        run_id: str = "",
+    ) -> list[Change]:
+        with self._lock:
+            return self._queue.claim(entity, limit=limit)
+
+    def extend(self, changes: Sequence[Change], *, lease_seconds: float, at: datetime) -> set[int]:
+        return {change.id for change in changes}
+
+    def release(self, changes: Sequence[Change], *, retry_at: datetime) -> None:
+        with self._lock:
+            self._queue.release(changes)
+
+    def settle(self, settlements: Sequence[Settlement], *, at: datetime) -> None:
+        with self._lock:
+            for source in System:
+                found = [link for s in settlements if s.change.entity.system is source for link in s.links]
+                self._links.check(found, source)
+            self._queue.settle(settlements)
+            for settlement in settlements:
+                for link in settlement.links:
+                    self._links.bind(link, settlement.change.entity.system)
+                for intent_id, state, _ in settlement.intents:
+                    self._close(intent_id, settled=state == "settled")
+                self._settled(settlement)
+            self._queue.enqueue([look for s in settlements for look in s.looks])
+
+    def open_changes(self, entity: EntityRef) -> int:
+        with self._lock:
+            return self._queue.open_changes(entity)
+
+    def mark_missing(self, entity: EntityRef, *, not_seen_since: datetime, at: datetime, run_id: str = "") -> int:
+        with self._lock:
+            return self._queue.mark_missing(entity)
+
+    def refused_with(self, entity: EntityRef, *, code: str, name: str, values: Sequence[str]) -> list[str]:
+        with self._lock:
+            known = self._real.refused_with(entity, code=code, name=name, values=values)
+            return self._queue.refused_with(entity, known, code, name, set(values))
+
+    def last_error(self, entity: EntityRef, key: str) -> Mapping[str, Any] | None:
+        with self._lock:
+            knows, error = self._queue.last_error(entity, key)
+            return error if knows else self._real.last_error(entity, key)
+
+    # links
+
+    def links_by_sage(self, connection: str, sage_entity: str, zoho_entity: str, ids: Sequence[str]) -> dict[str, Link]:
+        with self._lock:
+            return self._links.by_sage(connection, sage_entity, zoho_entity, ids)
+
+    def links_by_zoho(self, connection: str, zoho_entity: str, sage_entity: str, ids: Sequence[str]) -> dict[str, Link]:
+        with self._lock:
+            return self._links.by_zoho(connection, zoho_entity, sage_entity, ids)
+
+    def links_by_detail(self, connection: str, sage_entity: str, name: str, values: Sequence[str]) -> dict[str, Link]:
+        with self._lock:
+            return self._links.by_detail(connection, sage_entity, name, values)
+
+    def unsettle(self, sent: Sequence[tuple[Link, Iterable[str]]]) -> None:
+        with self._lock:
+            for link, names in sent:
+                self._links.unsettle(link, names)
+
+    def edit_links(self, edits: LinkEdits, *, at: datetime) -> None:
+        raise NotImplementedError("a plan runs the flows only: people edit links elsewhere")
+
+    def left_alone(self, entity: EntityRef, keys: Sequence[str] | None = None) -> dict[str, LeftAlone]:
+        return self._real.left_alone(entity, keys)
+
+    # intents
+
+    def begin_intents(
+        self,
+        connection: str,
+        requests: Sequence[IntentRequest],
+        *,
+        at: datetime,
+        run_id: str = "",
+    ) -> dict[str, Intent]:
+        with self._lock:
+            real = self._real.intents_as_begun(
+                connection, [one for one in requests if _target(one) not in self._intents]
+            )
+            begun = {}
+            for request in requests:
+                begun[request.business_key] = self._begin(connection, request, real)
+            return begun
+
+    def _begin(self, connection: str, request: IntentRequest, real: Mapping[str, Intent]) -> Intent:
+        target, source = _target(request), _source(request)
+        known = self._intents.get(target)
+        if known is not None and _source(known[1]) != source:
+            raise BusinessKeyTaken(
+                f"{connection}: {request.business_key} is chosen for {known[1].source_entity} {known[1].source_key}"
+            )
+        mine = self.intent_of(connection, *source)
+        if mine is not None and mine.business_key != request.business_key:
+            raise BusinessKeyTaken(
+                f"{connection}: {request.source_entity} {request.source_key} is about to become {mine.business_key}"
+            )
+        if known is not None:
+            intent = replace(known[0], attempt=known[0].attempt + 1, fresh=False)
+        else:
+            intent = real[request.business_key]
+            intent = replace(intent, id=intent.id or next(self._ids), fresh=intent.fresh and target not in self._done)
+        self._intents[target] = (intent, request)
+        self._of_source[source] = intent
+        self.begun[target] = request
+        return intent
+
+    def intent_of(
+        self, connection: str, target_system: str, target_entity: str, source_entity: str, source_key: str
+    ) -> Intent | None:
+        with self._lock:
+            source = (target_system, target_entity, source_entity, source_key)
+            if source in self._of_source:
+                return self._of_source[source]
+            real = self._real.intent_of(connection, *source)
+            if real is not None and real.id not in self._closed:
+                return real
+            pin = self._pins.get(source)
+            return Intent(0, pin.business_key, 1, fresh=True) if pin is not None else None
+
+    def sending(self, intent_id: int, payload_digest: str) -> None:
+        with self._lock:
+            for target, (intent, request) in self._intents.items():
+                if intent.id == intent_id:
+                    self._intents[target] = (replace(intent, payload_digest=payload_digest), request)
+
+    def abandon_intent(self, intent_id: int, *, reason: str, at: datetime) -> None:
+        with self._lock:
+            self._close(intent_id, settled=False)
+
+    def _close(self, intent_id: int, *, settled: bool) -> None:
+        self._closed.add(intent_id)
+        for target, (intent, request) in list(self._intents.items()):
+            if intent.id == intent_id:
+                del self._intents[target]
+                self._of_source.pop(_source(request), None)
+                if settled:
+                    self._done.add(target)
+
+    # pauses
+
+    def pause(self, rest: Pause) -> bool:
+        """A plan is not half a plan: what would let the connection rest ends it."""
+        raise SagezohoError(f"{rest.connection}: nothing was planned. {rest.code}: {rest.text} {rest.advice}".strip())
+
+    def pauses(self, connection: str | None = None) -> list[Pause]:
+        return self._real.pauses(connection)
+
+    def lift(self, connection: str, system: System) -> None:
+        """A plan changes nothing about a pause."""
+
+    # write-backs
+
+    def standing(self, entity: EntityRef, keys: Sequence[str]) -> dict[str, Standing]:
+        with self._lock:
+            return self._queue.standing(entity, self._real.standing(entity, keys), keys)
+
+    def told(self, connection: str, module: str, ids: Sequence[str]) -> dict[str, Told]:
+        mine = {one: self._told[connection, module, one] for one in ids if (connection, module, one) in self._told}
+        return {**self._real.told(connection, module, ids), **mine}
+
+    def tell(self, connection: str, module: str, rows: Sequence[Told]) -> None:
+        self._told.update({(connection, module, row.record_id): row for row in rows})
+
+    # sequences, audit
+
+    def next_number(self, connection: str, sequence: str, *, start: int = 1) -> int:
+        with self._lock:
+            last = self.numbers.get(sequence, self._real.sequence(connection, sequence))
+            self.numbers[sequence] = start if last is None else max(last + 1, start)
+            return self.numbers[sequence]
+
+    def append_audit(self, entries: Sequence[AuditEntry]) -> None:
+        """What a settlement did not say is no part of a plan."""
+
+
+def _target(request: IntentRequest) -> _Target:
+    return str(request.target_system), request.target_entity, request.business_key
+
+
+def _source(request: IntentRequest) -> _Source:
+    return str(request.target_system), request.target_entity, request.source_entity, request.source_key

@@ -1,0 +1,129 @@
+"""A plan says what a sync would do, and does none of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from sagezoho_pipelines.config import FLOWS
+from sagezoho_pipelines.domain.digest import canonical_json
+from sagezoho_pipelines.engine.planning.document import Plan, Seal, from_text, to_text
+from sagezoho_pipelines_tests.bench import Bench, bench
+
+SEAL = Seal("test", b"k" * 32)
+_TABLES = (
+    "changes", "records", "links", "watermarks", "intents", "sequences", "audit", "write_backs", "pauses", "plans",
+)  # fmt: skip
+
+
+@pytest.fixture
+def desk(engine: Engine) -> Iterator[Bench]:
+    with bench(engine, vendors=12, deals=8) as made:
+        yield made
+
+
+def _rows(desk: Bench) -> dict[str, Any]:
+    """Every row of the ledger, as text."""
+    return {name: desk.query(f"SELECT CAST(t AS text) AS row FROM sagezoho.{name} t ORDER BY 1") for name in _TABLES}
+
+
+def _said(plan: Plan) -> list[Any]:
+    """What the plan says that moves, without the ids that only the vendors give."""
+    return sorted(
+        (
+            item.flow, item.source_entity, item.source_id, item.target_entity, item.operation, item.outcome,
+            sorted(canonical_json([one.name, _known(one.new)]) for one in item.fields),
+            str(item.error.get("code", "")),
+        )
+        for item in plan.items
+        if item.operation != "none"
+    )  # fmt: skip
+
+
+def _done(desk: Bench, made: dict[str, str], *, after: int = 0) -> list[Any]:
+    """The same of the audit; `made` names the ids that vendors gave."""
+    lines = desk.query(
+        "SELECT flow, source_entity, source_id, target_entity, operation, outcome, fields, answer FROM sagezoho.audit "
+        "WHERE seq > :after",
+        after=after,
+    )
+    rules = {row["id"]: row["target"] for row in desk.query("SELECT id, target FROM sagezoho.transformations")}
+    return sorted(
+        (
+            line["flow"], line["source_entity"], line["source_id"], line["target_entity"], line["operation"],
+            line["outcome"],
+            sorted(canonical_json([rules[field[0]], _known(field[2], made)]) for field in line["fields"]),
+            str(line["answer"].get("code", "")) if line["outcome"] in ("refused", "conflicted", "retrying") else "",
+        )
+        for line in lines
+    )  # fmt: skip
+
+
+def _known(value: Any, made: dict[str, str] | None = None) -> Any:
+    """A value in which every id that a vendor gave is `new`."""
+    if isinstance(value, str):
+        return "new" if value.startswith("(new ") or value in (made or {}) else value
+    if isinstance(value, dict):
+        return {name: _known(item, made) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_known(item, made) for item in value]
+    return value
+
+
+def _ids(desk: Bench) -> dict[str, str]:
+    links = desk.query("SELECT sage_entity, sage_id, zoho_entity, zoho_id FROM sagezoho.links")
+    mine = {
+        row["zoho_id"]: "" for row in links if row["zoho_entity"] in ("Accounts", "Contacts", "Products", "Invoices")
+    }
+    return {**mine, **{row["sage_id"]: "" for row in links if row["sage_entity"] == "orders"}}
+
+
+def test_planning_writes_nothing_anywhere(desk: Bench) -> None:
+    desk.reset_counters()
+    before = _rows(desk)
+    plan = desk.plan()
+    assert plan.totals["created"] > 12
+    assert desk.writes() == {"sage300": 0, "zoho_crm": 0}
+    assert _rows(desk) == before
+
+
+def test_a_first_sync_does_what_the_plan_said(desk: Bench) -> None:
+    plan = desk.plan()
+    desk.sync()
+    assert _said(plan) == _done(desk, _ids(desk))
+
+
+def test_a_later_sync_does_what_the_plan_said(desk: Bench) -> None:
+    """Edits, deletions and refusals on both sides, and the first invoice: each is in the plan as it then is done."""
+    desk.sync()
+    orders = desk.query("SELECT sage_id FROM sagezoho.links WHERE sage_entity = 'orders' ORDER BY sage_id")
+    desk.act("sage300", "ship_and_invoice_order", order=orders[0]["sage_id"])
+    vendors = desk.query(
+        "SELECT sage_id, zoho_id FROM sagezoho.links WHERE zoho_entity = 'Accounts' AND sage_entity = 'vendors' "
+        "ORDER BY sage_id"
+    )
+    desk.act("sage300", "edit_vendor", vendor=vendors[0]["sage_id"], fields={"PhoneNumber": "604-555-0177"})
+    desk.act("sage300", "edit_vendor", vendor=vendors[1]["sage_id"], fields={"ContactsEmail": "nobody at nowhere"})
+    desk.act("sage300", "edit_vendor", vendor=vendors[2]["sage_id"], fields={"City": "Nanaimo"})
+    desk.act("zoho_crm", "delete_record", module="Accounts", id=vendors[2]["zoho_id"])
+    plan, known = desk.plan(), _ids(desk)
+    before = desk.query("SELECT coalesce(max(seq), 0) AS seq FROM sagezoho.audit")[0]["seq"]
+    desk.sync()
+    said = _said(plan)
+    new = {one: "" for one in _ids(desk) if one not in known}
+    assert said == _done(desk, new, after=before)
+    assert {line[5] for line in said} >= {"created", "updated", "refused", "conflicted"}
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_the_same_input_gives_the_same_bytes(desk: Bench, flow: str) -> None:
+    assert to_text(desk.plan(flow), SEAL) == to_text(desk.plan(flow), SEAL)
+
+
+def test_a_plan_read_back_is_the_same_plan(desk: Bench) -> None:
+    plan = desk.plan()
+    text = to_text(plan, SEAL)
+    assert to_text(from_text(text, "plan.json", SEAL), SEAL) == text
