@@ -13,6 +13,7 @@ from sagezoho_pipelines.domain.channels import Watch as Watch
 from sagezoho_pipelines.domain.channels import Watched as Watched
 from sagezoho_pipelines.domain.criteria import Criteria
 from sagezoho_pipelines.domain.links import LeftAlone, LinkEdits
+from sagezoho_pipelines.domain.metadata import FieldInfo
 from sagezoho_pipelines.domain.pauses import Pause
 from sagezoho_pipelines.domain.planned import OpenChange
 from sagezoho_pipelines.domain.records import (
@@ -58,6 +59,10 @@ class Sage300(Protocol):
         ...
 
     def patch(self, entity_set: str, key: str | int, body: Row) -> None: ...
+
+    def described(self, entity_sets: Sequence[str]) -> dict[str, dict[str, FieldInfo]]:
+        """The fields of each set as the server itself describes them; an unknown set has none."""
+        ...
 
     def exists(self, entity_set: str, *, where: Criteria) -> bool:
         """The cheapest question: one row, one column."""

@@ -17,6 +17,7 @@ from requests.adapters import BaseAdapter
 from sagezoho_pipelines.domain import json
 from sagezoho_pipelines.domain.criteria import Criteria
 from sagezoho_pipelines.domain.errors import ConfigurationError, CredentialsMissing, VendorError
+from sagezoho_pipelines.domain.metadata import FieldInfo
 from sagezoho_pipelines.domain.records import Row
 from sagezoho_pipelines.domain.usage import Usage
 from sagezoho_pipelines.sage300 import attempts, errors, odata
@@ -25,7 +26,7 @@ from sagezoho_pipelines.sage300.entities import key_of
 from sagezoho_pipelines.sage300.metadata import Metadata, read_metadata
 from sagezoho_pipelines.sage300.paging import ServedPage, read_pages
 from sagezoho_pipelines.sage300.pressure import Pressure, Stopped
-from sagezoho_pipelines.sage300.rows import clean, inserts_rows, project
+from sagezoho_pipelines.sage300.rows import clean, folded, inserts_rows, project, roots
 from sagezoho_pipelines.sage300.transport import Answer, Failure, Transport
 
 log = logging.getLogger(__name__)
@@ -147,14 +148,15 @@ class Sage300Client:
         criteria = odata.key_criteria(entity_set, key)
         if criteria and not odata.fits_in_path(path):
             return next(iter(self.find(entity_set, where=criteria, select=select, limit=1)), None)
-        options = {"$select": ",".join(odata.property_name(name) for name in select)}
+        options = {"$select": _selected(select)}
         try:
             body = self._read_json(self._call("GET", entity_set, path, options), self._never)
         except VendorError as error:
             if error.code == "RecordNotFound":
                 return None
             raise
-        return _only_row(body)
+        row = _only_row(body)
+        return project(row, select) if row is not None and _is_dotted(select) else row
 
     def create(self, entity_set: str, body: Row) -> Row:
         """POST one record and return it as the server completed it.
@@ -162,7 +164,7 @@ class Sage300Client:
         Sent again only when the server provably saw nothing of it, or answered 429. OutcomeUnknown means that the
         caller must read back by its own business key before it tries again.
         """
-        call = self._call("POST", entity_set, body=body, once=True)
+        call = self._call("POST", entity_set, body=folded(body), once=True)
         row = _only_row(self._read_json(call, self._never))
         if row is None or any(row.get(name) is None for name in key_of(entity_set)):
             unread = errors.no_answer("AnswerUnreadable", f"{self._where} did not name the key of the new record.")
@@ -171,7 +173,7 @@ class Sage300Client:
 
     def patch(self, entity_set: str, key: odata.Key, body: Row) -> None:
         """Change the properties in `body`. Safe to repeat, and so repeated, unless it inserts detail rows."""
-        path = odata.key_text(entity_set, key)
+        path, body = odata.key_text(entity_set, key), folded(body)
         self._exchange(self._call("PATCH", entity_set, path, body=body, once=inserts_rows(body)), self._never)
 
     def metadata(self, application: str) -> Metadata:
@@ -185,6 +187,12 @@ class Sage300Client:
         except ValueError as unreadable:
             text = f"{self._where} answered with unreadable metadata for {application}: {unreadable}."
         raise errors.not_the_web_api(text, status=answer.status)
+
+    def described(self, entity_sets: Sequence[str]) -> dict[str, dict[str, FieldInfo]]:
+        """The properties of each set as this installation has them; an unknown set has none."""
+        applications = {entity_set.partition("/")[0] for entity_set in entity_sets}
+        documents = {application: self.metadata(application) for application in sorted(applications)}
+        return {one: documents[one.partition("/")[0]].fields(one) for one in entity_sets}
 
     def _stream(
         self, entity_set: str, select: Sequence[str], where: Criteria, *, top: int, ahead: int
@@ -202,7 +210,7 @@ class Sage300Client:
     def _page(
         self, entity_set: str, select: Sequence[str], where: Criteria, *, top: int, skip: int, stop: threading.Event
     ) -> ServedPage:
-        options: dict[str, str | int] = {"$select": ",".join(odata.property_name(name) for name in select)}
+        options: dict[str, str | int] = {"$select": _selected(select)}
         options["$filter"] = odata.filter_text(where, entity_set=entity_set)
         if skip:
             options["$skip"] = skip
@@ -216,7 +224,8 @@ class Sage300Client:
             raise errors.not_the_web_api(f"{self._where} answered without a list of {entity_set}.", status=200)
         served = [clean(row) for row in rows]
         more = bool(body.get("@odata.nextLink") or body.get("odata.nextLink"))
-        return ServedPage(served if narrow else [project(row, select) for row in served], more)
+        whole = narrow and not _is_dotted(select)
+        return ServedPage(served if whole else [project(row, select) for row in served], more)
 
     def _call(
         self,
@@ -331,6 +340,14 @@ def _address(base_url: str) -> tuple[str, str]:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ConfigurationError(f"sage300.url: {base_url!r} is not an address like http://server/Sage300WebApi")
     return base_url.rstrip("/"), f"{parts.hostname}:{port}"
+
+
+def _selected(names: Sequence[str]) -> str:
+    return ",".join(odata.property_name(name) for name in roots(names))
+
+
+def _is_dotted(names: Sequence[str]) -> bool:
+    return any("." in name for name in names)
 
 
 def _only_row(body: Mapping[str, Any]) -> Row | None:

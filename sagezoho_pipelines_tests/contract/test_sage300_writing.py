@@ -370,3 +370,44 @@ def test_people_do_what_they_do(sage: SageService) -> None:
     assert [row["DocumentNumber"] for row in found] == batch["DocumentNumbers"]
     bills = sage.act("add_ap_batch", entries=[{"vendor": "1200", "amount": 5}, {"vendor": "1200", "amount": 6}])
     assert sage.act("post_ap_batch", batch=bills["BatchNumber"]) == {"BatchStatus": "Posted", "NumberOfErrors": 0}
+
+
+def test_an_optional_field_is_written_as_text_or_typed_and_read_as_both(sage: SageService) -> None:
+    path, rows = "AP/APVendors('1200')", "VendorOptionalFieldValues"
+    sent = [{"OptionalField": "QUANTITY", "Value": "12.5"}, {"OptionalField": "REGION", "TextValue": "WEST"}]
+    assert sage.call("PATCH", path, {rows: sent}).status_code == 204
+    quantity, region = sage.get(path, params={"$select": rows}).json()[rows]
+    assert (quantity["Value"], quantity["NumberValue"], quantity["VendorOptionalFieldValueType"]) == (
+        "12.5",
+        12.5,
+        "Number",
+    )
+    assert (region["Value"], region["ValueSet"], region["OptionalFieldDescription"]) == ("WEST", "Yes", "Sales region")
+    assert sage.get(path).json()["NumberOfOptionalFields"] == 2
+    blanked = [{"OptionalField": "REGION", "Value": ""}, {"OptionalField": "QUANTITY", "UpdateOperation": "Delete"}]
+    assert sage.call("PATCH", path, {rows: blanked}).status_code == 204
+    [region] = sage.get(path).json()[rows]
+    assert (region["Value"], region["ValueSet"]) == ("", "No")
+
+
+@pytest.mark.parametrize(
+    ("row", "text"),
+    [
+        ({"OptionalField": "NONESUCH", "Value": "1"}, "Optional field 'NONESUCH' does not exist."),
+        ({"OptionalField": "QUANTITY", "Value": "many"}, "The value 'many' is not valid."),
+        ({"OptionalField": "UPSZONE", "Value": "x" * 11}, "maximum length of 10"),
+    ],
+)
+def test_an_optional_field_that_does_not_fit_is_refused(sage: SageService, row: dict[str, str], text: str) -> None:
+    reply = sage.call("PATCH", "AP/APVendors('1200')", {"VendorOptionalFieldValues": [row]})
+    assert reply.status_code == 409
+    assert text in reply.json()["error"]["message"]["value"]
+
+
+def test_an_older_release_lacks_a_property_everywhere(sage: SageService) -> None:
+    sage.world.switches.hidden = ("APVendors.WebSite",)
+    assert "WebSite" not in sage.get("AP/APVendors('1200')").json()
+    assert sage.get("AP/APVendors", params={"$select": "WebSite"}).status_code == 400
+    assert sage.call("PATCH", "AP/APVendors('1200')", {"WebSite": "x"}).status_code == 400
+    assert 'Name="WebSite"' not in sage.get("AP/$metadata").text
+    assert 'Name="WebSite"' in sage.get("AR/$metadata").text

@@ -77,7 +77,7 @@ class _Service:
         entity = BY_NAME.get((module, match[1])) if match else None
         if match is None or entity is None:
             raise SageError("ResourceNotFound", f"The resource '{module}/{resource}' cannot be found.")
-        return self._entity(request, entity, match[2], user, body)
+        return self._entity(request, entity.released(self.world.switches.hidden), match[2], user, body)
 
     def _check_service(self, request: Request) -> None:
         if self.world.switches.broken:
@@ -118,7 +118,7 @@ class _Service:
 
     def _described(self, request: Request, module: str, resource: str) -> Response:
         if resource:
-            return _reply(metadata(module).decode(), content_type="application/xml")
+            return _reply(metadata(module, self.world.switches.hidden).decode(), content_type="application/xml")
         return _reply(simplejson.dumps(service_document(self._base(request, module), module)))
 
     def _entity(self, request: Request, entity: EntitySet, key: str | None, user: User, body: bytes) -> Response:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from sagezoho_pipelines.sandbox.sage300.schema import RecordType, record_type
@@ -24,10 +25,19 @@ class EntitySet:
     key: tuple[str, ...]
     verbs: tuple[str, ...]
     process: bool = False
+    hidden: frozenset[str] = frozenset()
 
     @cached_property
     def type(self) -> RecordType:
-        return record_type(self.type_name)
+        whole = record_type(self.type_name)
+        if not self.hidden:
+            return whole
+        return RecordType(whole.name, {name: one for name, one in whole.fields.items() if name not in self.hidden})
+
+    def released(self, hidden: Iterable[str]) -> EntitySet:
+        """The set without the properties, named `APVendors.WebSite`, that an older release lacks."""
+        mine = frozenset(name.partition(".")[2] for name in hidden if name.partition(".")[0] == self.name)
+        return replace(self, hidden=mine) if mine else self
 
     @property
     def clr_type(self) -> str:

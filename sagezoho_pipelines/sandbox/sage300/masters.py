@@ -12,8 +12,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sagezoho_pipelines.sandbox.sage300.errors import SageError
+from sagezoho_pipelines.sandbox.sage300.optional_fields import accepted
 from sagezoho_pipelines.sandbox.sage300.payloads import OPERATION, merge_details, without_operations
-from sagezoho_pipelines.sandbox.sage300.schema import Row, words
+from sagezoho_pipelines.sandbox.sage300.schema import RecordType, Row, record_type, words
 
 if TYPE_CHECKING:
     from sagezoho_pipelines.sandbox.sage300.world import SageWorld
@@ -196,7 +197,10 @@ def _written(world: SageWorld, name: str, row: Row, payload: Row, *, purge: bool
                 raise SageError("FieldInvalid", f"{words(field)}. Field is calculated and cannot be changed.")
             continue
         if kind.fields[field].kind == "C":
-            row[field] = _details(world, master, field, row.get(field, []), value, purge=purge)
+            nested = record_type(kind.fields[field].collection)
+            row[field] = _details(world, master, field, nested, row.get(field, []), value, purge=purge)
+            if field == master.option_rows and "NumberOfOptionalFields" in kind.fields:
+                row["NumberOfOptionalFields"] = len(row[field])
             continue
         row[field] = value
         if master.group and field == "GroupCode":
@@ -218,14 +222,19 @@ def _read_only(master: Master, field: str) -> bool:
 
 
 def _details(
-    world: SageWorld, master: Master, field: str, held: list[Row], sent: list[Row], *, purge: bool
+    world: SageWorld,
+    master: Master,
+    field: str,
+    kind: RecordType,
+    held: list[Row],
+    sent: list[Row],
+    *,
+    purge: bool,
 ) -> list[Row]:
     if field == master.option_rows:
-        unknown = [row.get("OptionalField", "") for row in sent]
-        unknown = [code for code in unknown if code not in world.setup.optional_fields]
-        if unknown:
-            raise SageError("FieldInvalid", *(f"Optional field '{code}' does not exist." for code in unknown))
-        return merge_details([] if purge else held, sent, "OptionalField")
+        deleted = [row for row in sent if row.get(OPERATION) == "Delete"]
+        written = accepted(world.setup.optional_fields, kind, [row for row in sent if row not in deleted])
+        return merge_details([] if purge else held, [*deleted, *written], "OptionalField")
     return [without_operations(row) for row in sent]
 
 

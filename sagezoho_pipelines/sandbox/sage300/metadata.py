@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from xml.etree import ElementTree as ET
 
 from sagezoho_pipelines.sandbox.sage300.catalog import SETS, EntitySet, namespace
@@ -16,7 +16,7 @@ def module_sets(module: str) -> list[EntitySet]:
     return [entity for entity in SETS if entity.module == module]
 
 
-def metadata(module: str) -> bytes:
+def metadata(module: str, hidden: Iterable[str] = ()) -> bytes:
     """The module's EDMX: entity types with keys, detail rows as complex types inside collections, enumerations."""
     ET.register_namespace("edmx", _EDMX)
     ET.register_namespace("", _EDM)
@@ -25,7 +25,7 @@ def metadata(module: str) -> bytes:
     models = ET.SubElement(services, f"{{{_EDM}}}Schema", Namespace=namespace(module))
     enums: dict[str, tuple[str, ...]] = {"UpdateOperationEnum": UPDATE_OPERATIONS}
     done: set[str] = set()
-    for entity in module_sets(module):
+    for entity in (one.released(hidden) for one in module_sets(module)):
         element = ET.SubElement(models, f"{{{_EDM}}}EntityType", Name=entity.type_name.removeprefix(module))
         key = ET.SubElement(element, f"{{{_EDM}}}Key")
         for name in entity.key:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from sagezoho_pipelines.sandbox.sage300.errors import SageError
 from sagezoho_pipelines.sandbox.sage300.masters import unformatted
+from sagezoho_pipelines.sandbox.sage300.optional_fields import accepted
 from sagezoho_pipelines.sandbox.sage300.payloads import OPERATION, without_operations
-from sagezoho_pipelines.sandbox.sage300.schema import Row, rounded
+from sagezoho_pipelines.sandbox.sage300.schema import Row, record_type, rounded
 from sagezoho_pipelines.sandbox.sage300.taxes import line_taxes, tax_columns
 
 if TYPE_CHECKING:
@@ -127,11 +128,9 @@ class _LineWriter:
 
     def _options(self, value: object) -> None:
         rows = value if isinstance(value, list) else []
-        unknown = [row.get("OptionalField", "") for row in rows]
-        unknown = [code for code in unknown if code not in self.world.setup.optional_fields]
-        if unknown:
-            raise SageError("FieldInvalid", *(f"Optional field '{code}' does not exist." for code in unknown))
-        self.line["OrderDetailOptionalFields"] = [without_operations(row) for row in rows]
+        stored = [without_operations(row) for row in rows]
+        kind = record_type("OrderDetailOptionalField")
+        self.line["OrderDetailOptionalFields"] = accepted(self.world.setup.optional_fields, kind, stored)
         self.line["NumberOfOptionalFields"] = len(rows)
 
     def finish(self, index: int) -> Row:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from sagezoho_pipelines.sandbox.sage300.errors import SageError
 from sagezoho_pipelines.sandbox.sage300.invoicing import ship_and_invoice
+from sagezoho_pipelines.sandbox.sage300.optional_fields import accepted
 from sagezoho_pipelines.sandbox.sage300.order_lines import build_line
 from sagezoho_pipelines.sandbox.sage300.payloads import OPERATION, without_operations
-from sagezoho_pipelines.sandbox.sage300.schema import Row, rounded
+from sagezoho_pipelines.sandbox.sage300.schema import Row, record_type, rounded
 from sagezoho_pipelines.sandbox.sage300.taxes import tax_totals
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ def create_order(world: SageWorld, payload: Row, user: str) -> Row:
             case "OrderDetails":
                 sent_lines = value
             case "OrderOptionalFields":
-                _check_options(world, value)
-                order[name] = [without_operations(row) for row in value]
+                rows = [without_operations(row) for row in value]
+                order[name] = accepted(world.setup.optional_fields, record_type("OrderOptionalField"), rows)
             case "CustomerNumber":
                 _set_customer(world, order, value)
             case _ if name != OPERATION:
@@ -93,13 +94,6 @@ def _number(world: SageWorld, order: Row) -> str:
 def _refuse_computed(world: SageWorld, name: str) -> None:
     if world.switches.read_only_fields == "refused":
         raise SageError("FieldInvalid", f"{name}. Field is calculated and cannot be changed.")
-
-
-def _check_options(world: SageWorld, rows: list[Row]) -> None:
-    unknown = [row.get("OptionalField", "") for row in rows]
-    unknown = [code for code in unknown if code not in world.setup.optional_fields]
-    if unknown:
-        raise SageError("FieldInvalid", *(f"Optional field '{code}' does not exist." for code in unknown))
 
 
 def _set_customer(world: SageWorld, order: Row, number: str) -> None:

@@ -35,6 +35,8 @@ class SageSwitches:
     """Whether the company in the URL may be written in lower case."""
     content_type_required: bool = True
     """Whether a request without `Content-Type: application/json` gets 500, GET included."""
+    hidden: tuple[str, ...] = ()
+    """Properties that this release does not have, as `APVendors.WebSite`: not described, not read, not taken."""
     parallel_requests_max: int = 8
     """Requests served at once; one more gets 429 TooManyRequests."""
     padded: tuple[str, ...] = ("ShortName", "Terms", "TermsCode", "AccountSet", "OrderUnitOfMeasure")

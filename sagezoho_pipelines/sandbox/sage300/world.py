@@ -11,8 +11,10 @@ from decimal import Decimal
 from sagezoho_pipelines.sandbox.clock import SandboxClock
 from sagezoho_pipelines.sandbox.counters import Counters
 from sagezoho_pipelines.sandbox.faults import Canned, FaultBook
+from sagezoho_pipelines.sandbox.sage300 import optional_fields
 from sagezoho_pipelines.sandbox.sage300.catalog import MODULES, SETS
 from sagezoho_pipelines.sandbox.sage300.errors import SHORTCUTS, TEXTS, SageError, canned_error, canned_status
+from sagezoho_pipelines.sandbox.sage300.optional_fields import OptionalField
 from sagezoho_pipelines.sandbox.sage300.schema import Row
 from sagezoho_pipelines.sandbox.sage300.store import Table
 from sagezoho_pipelines.sandbox.sage300.switches import SageSwitches
@@ -69,7 +71,7 @@ class Setup:
         }
     )
     distribution_codes: frozenset[str] = frozenset({"INV", "CACCSE", "SERVIC", "FREIGH", "SUPPLY", "RENT"})
-    optional_fields: frozenset[str] = frozenset({"UPSZONE", "QUANTITY", "REGION", "ZOHOID"})
+    optional_fields: dict[str, OptionalField] = field(default_factory=optional_fields.standard)
     tax_rates: dict[str, Decimal] = field(
         default_factory=lambda: {
             "CATAX": Decimal("8.25"),
