@@ -12,6 +12,7 @@ from typing import Any
 
 from sagezoho_pipelines.domain.criteria import Criteria, where
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
+from sagezoho_pipelines.domain.metadata import FieldInfo
 from sagezoho_pipelines.domain.planned import PlannedWrite
 from sagezoho_pipelines.domain.records import Row, System
 from sagezoho_pipelines.domain.usage import Usage
@@ -64,6 +65,9 @@ class ShadowSage:
 
     def exists(self, entity_set: str, *, where: Criteria) -> bool:
         return self._real.exists(entity_set, where=where)
+
+    def described(self, entity_sets: Sequence[str]) -> dict[str, dict[str, FieldInfo]]:
+        return self._real.described(entity_sets)
 
     def create(self, entity_set: str, body: Row) -> Row:
         fault = faults.of_sage_row(entity_set, body)
