@@ -16,6 +16,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "zoho_crm": ("client_id", "client_secret", "refresh_token"),
 }
 _SHOWN = frozenset({"username", "client_id"})
+#: Stand beside the credentials in what `sagezoho sandbox --json` prints; they belong into sagezoho.yaml.
+_ADDRESSES = ("url", "company", "accounts_url", "api_domain")
 
 
 @click.group()
@@ -101,7 +103,7 @@ def checked(system: str, given: Any) -> dict[str, str]:
     wanted = f"{system} takes {', '.join(names)}"
     if not isinstance(given, dict):
         raise click.UsageError(f"standard input is not one JSON object; {wanted}")
-    unknown = sorted(set(given) - set(names))
+    unknown = sorted(set(given) - set(names) - set(_ADDRESSES))
     if unknown:
         raise click.UsageError(f"unknown key {', '.join(map(repr, unknown))}; {wanted}")
     missing = [name for name in names if name not in given]

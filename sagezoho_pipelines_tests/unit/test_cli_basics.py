@@ -126,6 +126,11 @@ def test_credentials_are_taken_as_given() -> None:
     assert checked("sage300", {"username": "u", "password": " spaces count "})["password"] == " spaces count "
 
 
+def test_the_addresses_that_stand_beside_the_sandboxs_credentials_are_left_out() -> None:
+    told = {"url": "http://127.0.0.1:8300", "company": "SAMINC", "username": "u", "password": "p"}
+    assert checked("sage300", told) == {"username": "u", "password": "p"}
+
+
 def test_a_vendors_error_is_told_in_its_words_with_our_advice() -> None:
     error = VendorError(
         system=System.SAGE300, code="FieldInvalid", text="Terms do not exist.", verdict=Verdict.REFUSE, field="Terms",
