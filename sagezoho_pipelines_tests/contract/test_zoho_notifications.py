@@ -71,6 +71,22 @@ def _in(**time: float) -> str:
     return (datetime.now(UTC) + timedelta(**time)).isoformat(timespec="seconds")
 
 
+_STAGE, _AMOUNT = {"field": {"api_name": "Stage"}}, {"field": {"api_name": "Amount"}}
+
+
+def _selecting(selection: Any, module: Any = None) -> dict[str, Any]:
+    one = {"type": "field_selection", "module": module or {"api_name": "Deals"}, "field_selection": selection}
+    return {"notification_condition": [one]}
+
+
+def _nested(fields: int) -> Any:
+    """So many fields, joined in pairs."""
+    node: Any = _STAGE
+    for number in range(1, fields):
+        node = {"group_operator": "or", "group": [node, {"field": {"api_name": f"Field_{number}"}}]}
+    return node
+
+
 def test_subscribing_answers_one_event_per_module(zoho: Service, hook: Subscriber) -> None:
     answer = _watch(zoho, hook, events=["Deals.all", "Accounts.edit", "Accounts.create"])
     assert answer.status_code == 201
@@ -111,6 +127,11 @@ def test_a_channel_lives_an_hour_and_a_week_at_most(zoho: Service, hook: Subscri
         ({"events": ["Nothing.all"]}, "INVALID_MODULE"),
         ({"notification_condition": [{"field_selection": {}}]}, "DEPENDENT_FIELD_MISSING"),
         ({"notification_condition": [{"type": "field_selection"}]}, "EXPECTED_FIELD_MISSING"),
+        (_selecting({}), "EXPECTED_FIELD_MISSING"),
+        (_selecting({"group_operator": "nor", "group": [_STAGE, _AMOUNT]}), "INVALID_DATA"),
+        (_selecting({"group_operator": "or", "group": [_STAGE, _AMOUNT, _STAGE]}), "INVALID_DATA"),
+        (_selecting(_nested(11)), "INVALID_DATA"),
+        (_selecting(_STAGE, module={"api_name": "Nothing"}), "INVALID_MODULE"),
     ],
 )
 def test_bad_subscriptions_are_refused(zoho: Service, hook: Subscriber, change: dict[str, Any], code: str) -> None:
@@ -187,6 +208,22 @@ def test_a_condition_narrows_edits_to_its_fields(zoho: Service, hook: Subscriber
     assert _heard(zoho, hook) == []
     zoho.update("Deals", {"id": deal, "Stage": "Closed Won"})
     assert len(_heard(zoho, hook)) == 1
+
+
+def test_ten_fields_nested_in_pairs_are_taken_and_a_foreign_id_is_ambiguous(zoho: Service, hook: Subscriber) -> None:
+    assert _watch(zoho, hook, **_selecting(_nested(10))).status_code == 201
+    ids = {one["api_name"]: one["id"] for one in zoho.get("settings/modules").json()["modules"]}
+    foreign = _watch(zoho, hook, **_selecting(_STAGE, module={"api_name": "Deals", "id": ids["Accounts"]}))
+    assert foreign.json()["watch"][0]["code"] == "AMBIGUITY_DURING_PROCESSING"
+    assert _watch(zoho, hook, **_selecting(_STAGE, module={"id": ids["Deals"]})).status_code == 201
+
+
+def test_the_address_can_be_probed_or_must_be_https_where_switched_so(zoho: Service, hook: Subscriber) -> None:
+    zoho.world.switches.notify_url_probed = True
+    assert _watch(zoho, hook).status_code == 201
+    assert _watch(zoho, hook, notify_url="http://127.0.0.1:9/").status_code == 400
+    zoho.world.switches.notify_url_https_only = True
+    assert _watch(zoho, hook).status_code == 400
 
 
 def test_nothing_arrives_after_expiry(zoho: Service, hook: Subscriber) -> None:

@@ -149,3 +149,22 @@ def test_every_answer_tells_when_its_token_ends(zoho: Service) -> None:
     assert answer.headers["X-ACCESSTOKEN-RESET"].endswith("+05:30")
     told = zoho.world.clock.now().strftime("%a, %d %b %Y %H:%M:%S GMT")
     assert answer.headers["Date"] == told
+
+
+def test_refusals_of_a_token_have_the_status_that_is_switched(zoho: Service) -> None:
+    zoho.world.switches.oauth_error_status, zoho.world.switches.oauth_throttle_status = 400, 200
+    wrong = requests.post(f"{zoho.base}/oauth/v2/token", data={**zoho.credentials(), "client_id": "x"}, timeout=10)
+    assert (wrong.status_code, wrong.json()) == (400, {"error": "invalid_client"})
+    answers = [requests.post(f"{zoho.base}/oauth/v2/token", data=zoho.credentials(), timeout=10) for _ in range(11)]
+    assert (answers[-1].status_code, answers[-1].json()["error"]) == (200, "Access Denied")
+
+
+def test_a_refresh_token_too_many_ends_the_oldest(zoho: Service) -> None:
+    zoho.world.switches.refresh_tokens_max = 2
+    for _ in range(2):
+        code = zoho.world.actions["grant_code"]({})["code"]
+        given = {**zoho.credentials(), "grant_type": "authorization_code", "code": code}
+        assert "refresh_token" in requests.post(f"{zoho.base}/oauth/v2/token", data=given, timeout=10).json()
+    assert zoho.get("org").json()["code"] == "INVALID_TOKEN"
+    gone = requests.post(f"{zoho.base}/oauth/v2/token", data=zoho.credentials(), timeout=10).json()
+    assert gone == {"error": "invalid_code"}

@@ -77,7 +77,11 @@ def test_rows_written_in_one_second_are_read_back_once_each(zoho: ZohoCrmClient,
     assert sorted(read_keys(zoho, sandbox)) == [f"K{n:05}" for n in range(650)]
 
 
-def test_upserts_find_what_they_wrote_and_answer_row_by_row(zoho: ZohoCrmClient) -> None:
+@pytest.mark.parametrize("reading", ["by rows", "ok"])
+def test_upserts_find_what_they_wrote_and_answer_row_by_row(
+    zoho: ZohoCrmClient, sandbox: Sandbox, reading: Any
+) -> None:
+    sandbox.zoho_crm.world.switches.failed_rows_status = reading
     first = upserted(zoho, 3)
     rows: list[dict[str, Any]] = [*accounts(1), {"Account_Name": "x" * 300, "Sage_Key": "long"}, *accounts(1, first=9)]
     again = zoho.upsert("Accounts", rows, duplicate_check=["Sage_Key"])
@@ -136,7 +140,9 @@ def test_an_hour_later_the_client_goes_on_with_a_new_token(zoho: ZohoCrmClient, 
     assert sandbox.zoho_crm.world.counters.by_call["POST /oauth/v2/token"] == 3
 
 
-def test_a_revoked_refresh_token_is_fatal_with_the_remedy(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("status", [200, 400])
+def test_a_revoked_refresh_token_is_fatal_with_the_remedy(sandbox: Sandbox, status: int) -> None:
+    sandbox.zoho_crm.world.switches.oauth_error_status = status
     with client_of(sandbox) as zoho:
         assert zoho.org()
         sandbox.zoho_crm.world.oauth.revoke(sandbox.zoho_crm.refresh_token)
@@ -163,7 +169,9 @@ def test_an_api_domain_that_is_not_listed_is_never_called(sandbox: Sandbox) -> N
     assert set(sandbox.zoho_crm.world.counters.by_call) == {"POST /oauth/v2/token"}
 
 
-def test_ten_tokens_in_ten_minutes_then_a_wait(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("status", [400, 200])
+def test_ten_tokens_in_ten_minutes_then_a_wait(sandbox: Sandbox, status: int) -> None:
+    sandbox.zoho_crm.world.switches.oauth_throttle_status = status
     tokens = tokens_of(sandbox)
     held = tokens.token()
     for _ in range(9):

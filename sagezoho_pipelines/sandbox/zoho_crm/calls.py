@@ -114,10 +114,10 @@ class Answer:
 EMPTY = Answer(204)
 
 
-def batch(name: str, rows: list[dict[str, Any]], ok: int, refused: list[RowError]) -> Answer:
-    """207 when some rows fail, 400 (or 412) when all do."""
+def batch(name: str, rows: list[dict[str, Any]], ok: int, refused: list[RowError], *, told: bool = True) -> Answer:
+    """207 when some rows fail, 400 (or 412) when all do; `ok` whatever fails, unless failures are `told`."""
     status = ok
-    if refused:
+    if refused and told:
         every = len(refused) == len(rows)
         same = {one.status for one in refused}
         status = (same.pop() if len(same) == 1 else 400) if every else 207

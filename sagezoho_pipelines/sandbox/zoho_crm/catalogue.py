@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sagezoho_pipelines.sandbox.zoho_crm import fields as tables
+from sagezoho_pipelines.sandbox.zoho_crm.picklists import PICKLISTS, STAGES
+from sagezoho_pipelines.sandbox.zoho_crm.subforms import SUBFORMS
 
 JSON_TYPES = {
     "boolean": "boolean",
@@ -22,11 +24,16 @@ JSON_TYPES = {
     "tags": "jsonarray",
     "taxes": "jsonarray",
     "ranges": "jsonarray",
+    "territories": "jsonarray",
+    "consent_lookup": "jsonobject",
+    "layout": "jsonobject",
+    "ALARM": "jsonobject",
+    "RRULE": "jsonobject",
 }
 """json_type per data_type; a string where not listed."""
 
-WIRE_TYPES = {"tags": "text", "taxes": "text", "ranges": "text"}
-"""Our own names for three oddities of Zoho, and the data_type the API calls them."""
+WIRE_TYPES = {"tags": "text", "taxes": "text", "ranges": "text", "territories": "multiselectlookup", "layout": "bigint"}
+"""Our own names for some oddities of Zoho, and the data_type the API calls them."""
 
 CREATABLE_TYPES = {
     "text": 255,
@@ -120,7 +127,7 @@ def build_modules(new_id: Callable[[], int]) -> dict[str, Module]:
     for name, text in tables.MODULES.items():
         lines = tables.SYSTEM + text.replace("{document}", tables.DOCUMENT)
         modules[name] = _module(new_id, name, lines)
-    for name, (parent, text) in tables.SUBFORMS.items():
+    for name, (parent, text) in SUBFORMS.items():
         module = _module(new_id, name, text.replace("{parent}", parent))
         module.parent = parent
         module.custom = name == "Deal_Items"
@@ -159,9 +166,9 @@ def _field(new_id: Callable[[], int], line: str) -> Field:
         elif option.startswith("label="):
             made.label = option[6:].replace("_", " ")
         elif option == "pick=stage":
-            made.picks = [Pick(new_id(), *stage) for stage in tables.STAGES]
+            made.picks = [Pick(new_id(), *stage) for stage in STAGES]
         elif option.startswith("pick="):
-            values = [value for value in tables.PICKLISTS[option[5:]].split("|") if value]
+            values = [value for value in PICKLISTS[option[5:]].split("|") if value]
             made.picks = [Pick(new_id(), value, value) for value in values]
     return made
 

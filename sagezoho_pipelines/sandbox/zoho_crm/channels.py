@@ -12,6 +12,7 @@ from sagezoho_pipelines.sandbox.zoho_crm.errors import RowError, row_invalid, ro
 from sagezoho_pipelines.sandbox.zoho_crm.organisation import Change, Organisation
 from sagezoho_pipelines.sandbox.zoho_crm.show import show_value
 from sagezoho_pipelines.sandbox.zoho_crm.values import parse_instant, show_instant
+from sagezoho_pipelines.sandbox.zoho_crm.watch_conditions import check_condition, watched_fields
 
 HOUR = 3600
 WEEK = 7 * 24 * HOUR
@@ -167,6 +168,10 @@ class Channels:
         url = settings.get("notify_url")
         if url is not None and (not isinstance(url, str) or urlsplit(url).scheme not in ("http", "https")):
             raise row_invalid(f"{path}.notify_url", expected_data_type="website")
+        if url is not None and self.org.switches.notify_url_https_only and urlsplit(url).scheme != "https":
+            raise row_invalid(f"{path}.notify_url", expected_data_type="website")
+        if url is not None and self.org.switches.notify_url_probed and not self.courier.answered(url):
+            raise row_invalid(f"{path}.notify_url", reason="nothing answers there")
         for name in ("return_affected_field_values", "notify_on_related_action"):
             if name in settings and not isinstance(settings[name], bool):
                 raise row_invalid(f"{path}.{name}", expected_data_type="boolean")
@@ -177,24 +182,8 @@ class Channels:
             settings["channel_expiry"] = until
         condition = settings.get("notification_condition")
         if condition is not None:
-            self._condition(condition, f"{path}.notification_condition")
+            check_condition(condition, f"{path}.notification_condition", self.org.modules)
         return settings
-
-    @staticmethod
-    def _condition(condition: Any, path: str) -> None:
-        if not isinstance(condition, list) or not all(isinstance(one, dict) for one in condition):
-            raise row_invalid(path, expected_data_type="jsonarray")
-        for at, one in enumerate(condition):
-            where = f"{path}[{at}]"
-            if "field_selection" in one and "type" not in one:
-                raise RowError(
-                    "DEPENDENT_FIELD_MISSING",
-                    "dependent field missing",
-                    {"dependee": {"api_name": "field_selection"}, "api_name": "type", "json_path": f"{where}.type"},
-                )
-            module = one.get("module")
-            if not isinstance(module, dict) or not (module.get("api_name") or module.get("id")):
-                raise RowError("EXPECTED_FIELD_MISSING", "expected field missing", {"json_path": f"{where}.module"})
 
     def _store(
         self, channel: str, name: str, operations: set[str], settings: dict[str, Any], method: str
@@ -295,23 +284,6 @@ class Channels:
             "token": one.token,
         }
         return Callback(one.notify_url, body)
-
-
-def watched_fields(condition: list[Any] | None) -> set[str] | None:
-    """The fields a notification condition names; None when it names none, so every edit counts."""
-    found: set[str] = set()
-
-    def gather(node: Any) -> None:
-        if isinstance(node, dict):
-            named = node.get("field")
-            if isinstance(named, dict) and isinstance(named.get("api_name"), str):
-                found.add(named["api_name"])
-            for inner in node.get("group") or ():
-                gather(inner)
-
-    for one in condition or ():
-        gather(one.get("field_selection"))
-    return found or None
 
 
 def not_subscribed(channel: str) -> RowError:

@@ -37,6 +37,9 @@ USER_FIELDS = {
         ("name", "text"),
     )
 }
+_NOT_SELECTABLE = frozenset(
+    {"subform", "taxes", "ranges", "tags", "territories", "profileimage", "consent_lookup", "layout", "ALARM", "RRULE"}
+)
 CRITERIA_MAX, JOINS_MAX, ORDER_MAX, GROUP_MAX, AGGREGATES_MAX = 25, 2, 10, 4, 5
 
 
@@ -83,7 +86,7 @@ class _Path:
             found = at.fields.get(last)
             if found is None:
                 raise invalid_query("column given seems to be invalid", column_name=name)
-            if found.data_type in ("subform", "multiselectlookup", "taxes", "ranges", "tags"):
+            if found.data_type in _NOT_SELECTABLE:
                 raise invalid_query("column has unsupported data type", column_name=name)
             self.field = found
 

@@ -19,6 +19,7 @@ from sagezoho_pipelines.sandbox.zoho_crm.switches import ZohoSwitches
 log = logging.getLogger(__name__)
 QUEUE_MAX = 50_000
 TIMEOUT_SECONDS = 10
+PROBE_SECONDS = 2
 DRAIN_STEP = 0.005
 
 
@@ -59,6 +60,17 @@ class Courier:
                 self._pending += 1
             except queue.Full:
                 self.dropped += 1
+
+    def answered(self, url: str) -> bool:
+        """Whether anything at all answers at an address, whatever it says."""
+        try:
+            with self._opener.open(urllib.request.Request(url, method="GET"), timeout=PROBE_SECONDS) as answer:
+                answer.read(1)
+        except urllib.error.HTTPError:
+            return True
+        except (OSError, ValueError):
+            return False
+        return True
 
     def drain(self, seconds: float = 10.0) -> bool:
         """Waits until everything queued so far has been sent; False when it takes longer."""

@@ -128,6 +128,8 @@ ROW_REFUSALS = {
     "NOT_APPROVED": "the record is waiting for approval",
     "NOT_ALLOWED": "not allowed",
     "LIMIT_EXCEEDED": "the limit is exceeded",
+    "DEPENDENT_MISMATCH": "dependent fields do not fit one another",
+    "DEPENDENT_SERVICE_ERROR": "Error",
 }
 """Codes with which Zoho refuses one row of a batch while the others pass, as far as a fault may play them."""
 

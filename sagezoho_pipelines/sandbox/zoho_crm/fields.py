@@ -1,7 +1,7 @@
 """The standard modules and fields of a Zoho CRM organisation, one line per field.
 
 A line reads `Api_Name type length options`; options are `mandatory`, `ro` (Zoho computes or owns it),
-`->Module` (what a lookup points to), `:Module` (the rows a subform holds), `pick=NAME` (a list below) and
+`->Module` (what a lookup points to), `:Module` (the rows a subform holds), `pick=NAME` (a list of picklists.py) and
 `label=Words_with_underscores` where the label is not the API name with blanks.
 """
 
@@ -43,24 +43,6 @@ Adjustment currency 16
 Grand_Total formula 16 ro
 """
 
-LINE = """
-Product_Name lookup 120 ->Products mandatory
-Quantity double 16 mandatory
-List_Price currency 16
-Total formula 16 ro
-Discount currency 16
-Total_After_Discount formula 16 ro
-Tax currency 16 ro
-Net_Total formula 16 ro
-Line_Tax taxes 0
-Description textarea 32000
-Price_Book_Name lookup 120 ->Price_Books
-Sequence_Number integer 9 ro
-Parent_Id lookup 120 ->{parent} ro
-Created_Time datetime 120 ro
-Modified_Time datetime 120 ro
-"""
-
 MODULES: dict[str, str] = {
     "Leads": """
 Company text 200
@@ -86,6 +68,37 @@ State text 100
 Zip_Code text 30
 Country text 100
 Description textarea 32000
+Salutation picklist 120 pick=salutation
+Currency picklist 120 pick=currency
+Exchange_Rate double 16
+Email_Opt_Out boolean 5
+Converted__s boolean 5 ro label=Is_Converted
+Converted_Account lookup 120 ->Accounts ro
+Converted_Contact lookup 120 ->Contacts ro
+Converted_Deal lookup 120 ->Deals ro
+Converted_Date_Time datetime 120 ro
+Lead_Conversion_Time integer 9 ro
+Layout layout 120 ro
+Record_Image profileimage 255 ro
+Territories territories 0 ro
+Change_Log_Time__s datetime 120 ro label=Change_Log_Time
+Enrich_Status__s picklist 120 ro pick=none label=Enrich_Status
+Last_Enriched_Time__s datetime 120 ro label=Last_Enriched_Time
+Skype_ID text 50
+Twitter text 50
+Data_Source picklist 120 ro pick=none
+Data_Processing_Basis picklist 120 ro pick=none
+Data_Processing_Basis_Details consent_lookup 120 ro
+Days_Visited integer 9 ro
+Average_Time_Spent_Minutes double 16 ro
+Number_Of_Chats integer 9 ro
+Visitor_Score bigint 18 ro
+Referrer website 255 ro
+First_Visited_URL website 255 ro
+First_Visited_Time datetime 120 ro
+Last_Visited_Time datetime 120 ro
+Unsubscribed_Mode picklist 120 ro pick=none
+Unsubscribed_Time datetime 120 ro
 """,
     "Accounts": """
 Account_Name text 200 mandatory
@@ -116,6 +129,11 @@ Shipping_State text 100
 Shipping_Code text 30
 Shipping_Country text 100
 Description textarea 32000
+Record_Image profileimage 255 ro
+Territories territories 0 ro
+Change_Log_Time__s datetime 120 ro label=Change_Log_Time
+Enrich_Status__s picklist 120 ro pick=none label=Enrich_Status
+Last_Enriched_Time__s datetime 120 ro label=Last_Enriched_Time
 """,
     "Contacts": """
 First_Name text 40
@@ -150,6 +168,27 @@ Other_Country text 100
 Date_of_Birth date 20
 Email_Opt_Out boolean 5
 Description textarea 32000
+Reports_To text 255 ro
+Record_Image profileimage 255 ro
+Territories territories 0 ro
+Change_Log_Time__s datetime 120 ro label=Change_Log_Time
+Enrich_Status__s picklist 120 ro pick=none label=Enrich_Status
+Last_Enriched_Time__s datetime 120 ro label=Last_Enriched_Time
+Skype_ID text 50
+Twitter text 50
+Data_Source picklist 120 ro pick=none
+Data_Processing_Basis picklist 120 ro pick=none
+Data_Processing_Basis_Details consent_lookup 120 ro
+Days_Visited integer 9 ro
+Average_Time_Spent_Minutes double 16 ro
+Number_Of_Chats integer 9 ro
+Visitor_Score bigint 18 ro
+Referrer website 255 ro
+First_Visited_URL website 255 ro
+First_Visited_Time datetime 120 ro
+Last_Visited_Time datetime 120 ro
+Unsubscribed_Mode picklist 120 ro pick=none
+Unsubscribed_Time datetime 120 ro
 """,
     "Vendors": """
 Vendor_Name text 120 mandatory
@@ -165,6 +204,9 @@ Zip_Code text 30
 Country text 100
 Email_Opt_Out boolean 5
 Description textarea 32000
+Record_Image profileimage 255 ro
+Unsubscribed_Mode picklist 120 ro pick=none
+Unsubscribed_Time datetime 120 ro
 """,
     "Deals": """
 Deal_Name text 120 mandatory
@@ -185,6 +227,10 @@ Exchange_Rate double 16
 Stage_Modified_Time datetime 120 ro
 Overall_Sales_Duration integer 9 ro
 Sales_Cycle_Duration integer 9 ro
+Campaign_Source lookup 120 ->Campaigns
+Lead_Conversion_Time integer 9 ro
+Territory territories 0 ro
+Change_Log_Time__s datetime 120 ro label=Change_Log_Time
 Description textarea 32000
 Deal_Items subform 0 :Deal_Items custom
 """,
@@ -208,6 +254,9 @@ Sales_End_Date date 20
 Support_Start_Date date 20
 Support_Expiry_Date date 20
 Description textarea 32000
+Handler ownerlookup 120
+Tax multiselectpicklist 2000 pick=none
+Record_Image profileimage 255 ro
 """,
     "Quotes": """
 Subject text 120 mandatory
@@ -281,6 +330,12 @@ End_Date date 20
 Budgeted_Cost currency 16
 Actual_Cost currency 16
 Description textarea 32000
+Currency picklist 120 pick=currency
+Exchange_Rate double 16
+Expected_Revenue currency 16
+Expected_Response bigint 18
+Num_sent bigint 18
+Parent_Campaign lookup 120 ->Campaigns
 """,
     "Tasks": """
 Subject text 255 mandatory
@@ -288,27 +343,13 @@ Due_Date date 20
 Status picklist 120 pick=none
 Priority picklist 120 pick=none
 Description textarea 32000
+Who_Id lookup 120 ->Contacts label=Contact_Name
+What_Id lookup 120 ->Accounts label=Related_To
+Closed_Time datetime 120 ro
+Remind_At ALARM 120 ro
+Recurring_Activity RRULE 120 ro
+Send_Notification_Email boolean 5
 """,
-}
-
-SUBFORMS: dict[str, tuple[str, str]] = {
-    "Quoted_Items": ("Quotes", LINE),
-    "Ordered_Items": ("Sales_Orders", LINE),
-    "Purchase_Items": ("Purchase_Orders", LINE),
-    "Invoiced_Items": ("Invoices", LINE),
-    "Deal_Items": (
-        "Deals",
-        """
-Product lookup 120 ->Products custom
-Quantity double 16 custom
-Rate currency 16 custom
-Discount percent 5 custom
-Notes text 255 custom
-Parent_Id lookup 120 ->Deals ro
-Created_Time datetime 120 ro
-Modified_Time datetime 120 ro
-""",
-    ),
 }
 
 INVENTORY = frozenset({"Quotes", "Sales_Orders", "Purchase_Orders", "Invoices", "Price_Books"})
@@ -338,44 +379,3 @@ DUPLICATE_FIELD: dict[str, str | None] = {
     "Tasks": None,
 }
 """The system's own duplicate check of an upsert; Subject where a module is not listed."""
-
-PICKLISTS: dict[str, str] = {
-    "none": "",
-    "record_status": "Available|Draft|Trash",
-    "currency": "USD|CAD|EUR",
-    "account_type": "Analyst|Competitor|Customer|Distributor|Integrator|Investor|Other|Partner|Press"
-    "|Prospect|Reseller|Supplier|Vendor",
-    "industry": "Communications|Government/Military|Manufacturing|Optical Networking|Storage Equipment"
-    "|Technology|Wholesale",
-    "ownership": "Other|Private|Public|Subsidiary|Partnership|Government",
-    "rating": "Acquired|Active|Market Failed|Project Cancelled|Shut Down",
-    "lead_source": "Advertisement|Cold Call|Employee Referral|External Referral|Online Store|Partner"
-    "|Public Relations|Trade Show|Web Download",
-    "lead_status": "Attempted to Contact|Contact in Future|Contacted|Junk Lead|Lost Lead|Not Contacted",
-    "salutation": "Mr.|Mrs.|Ms.|Dr.|Prof.",
-    "gl_account": "Sales-Software|Sales-Hardware|Rental Income|Interest Income",
-    "deal_type": "Existing Business|New Business",
-    "pipeline": "Standard (Standard)",
-    "loss": "Expectation Mismatch|Price|Unqualified Customer|Lack of response|Missed Follow Ups"
-    "|Wrong Target|Competition|Future Interest|Other",
-    "product_category": "Hardware|Software|CRM Applications",
-    "unit": "Box|Carton|Dozen|Each|Hours|Impressions|Lb|M|Pack|Pages|Pieces|Quantity|Reams|Sheet|Spiral Binder|Sq Ft",
-    "quote_stage": "Draft|Negotiation|Delivered|On Hold|Confirmed|Closed Won|Closed Lost",
-    "carrier": "FedEX|UPS|USPS|DHL|BlueDart",
-    "order_status": "Created|Approved|Delivered|Cancelled",
-    "invoice_status": "Created|Approved|Delivered|Cancelled",
-    "pricing": "Flat|Differential",
-}
-
-STAGES: tuple[tuple[str, str, int, str], ...] = (
-    ("Qualification", "Qualification", 10, "Open"),
-    ("Needs Analysis", "Needs Analysis", 20, "Open"),
-    ("Value Proposition", "Value Proposition", 40, "Open"),
-    ("Identify Decision Makers", "Id. Decision Makers", 60, "Open"),
-    ("Proposal/Price Quote", "Proposal/Price Quote", 75, "Open"),
-    ("Negotiation/Review", "Negotiation/Review", 90, "Open"),
-    ("Closed Won", "Closed Won", 100, "Closed Won"),
-    ("Closed Lost", "Closed Lost", 0, "Closed Lost"),
-    ("Closed Lost to Competition", "Closed Lost to Competition", 0, "Closed Lost"),
-)
-"""Deals.Stage: what people see, what the API stores, probability and forecast type."""

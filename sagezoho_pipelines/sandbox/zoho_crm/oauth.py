@@ -85,6 +85,10 @@ class AccountsServer:
 
     def token(self, given: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
         """Status and body of POST /oauth/v2/token."""
+        status, body = self._answer(given)
+        return (self.org.switches.oauth_error_status if body.keys() == {"error"} else status), body
+
+    def _answer(self, given: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
         if self.org.switches.wrong_data_center or given.get("client_id") != self.client_id:
             return 200, {"error": "invalid_client"}
         if given.get("client_secret") != self.client_secret:
@@ -108,6 +112,8 @@ class AccountsServer:
             return 200, {"error": "invalid_code"}
         refresh = self._token()
         grant = self.grants[refresh] = Grant(self.org.integration_user, code.scopes)
+        if len(self.grants) > self.org.switches.refresh_tokens_max:
+            self.revoke(next(iter(self.grants)))
         status, body = self._mint(grant)
         return status, {**body, "refresh_token": refresh}
 
@@ -116,7 +122,7 @@ class AccountsServer:
         while grant.minted and grant.minted[0] <= now - WINDOW_SECONDS:
             grant.minted.popleft()
         if len(grant.minted) >= WINDOW_MAX:
-            return 400, THROTTLED
+            return self.org.switches.oauth_throttle_status, THROTTLED
         grant.minted.append(now)
         token = self._token()
         grant.active = deque(one for one in grant.active if one in self.access and self.access[one].expires > now)

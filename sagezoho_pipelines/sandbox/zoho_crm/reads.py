@@ -36,6 +36,8 @@ class _Place:
     bound: tuple[tuple[str, str], ...]
     page: int
     expires: int
+    pinned: tuple[int, ...] | None = None
+    """Ids of all rows as they stood; None where pages shift under changes."""
 
 
 class PageTokens:
@@ -44,15 +46,17 @@ class PageTokens:
     def __init__(self) -> None:
         self._places: OrderedDict[str, _Place] = OrderedDict()
 
-    def issue(self, org: Organisation, bound: tuple[tuple[str, str], ...], page: int) -> tuple[str, int]:
+    def issue(
+        self, org: Organisation, bound: tuple[tuple[str, str], ...], page: int, pinned: tuple[int, ...] | None = None
+    ) -> tuple[str, int]:
         token = f"{org.random.getrandbits(256):064x}"
         expires = org.now() + TOKEN_SECONDS
-        self._places[token] = _Place(bound, page, expires)
+        self._places[token] = _Place(bound, page, expires, pinned)
         if len(self._places) > TOKENS_KEPT:
             self._places.popitem(last=False)
         return token, expires
 
-    def page(self, org: Organisation, token: str, bound: tuple[tuple[str, str], ...]) -> int:
+    def place(self, org: Organisation, token: str, bound: tuple[tuple[str, str], ...]) -> _Place:
         place = self._places.get(token)
         if place is None:
             raise invalid_param("page_token", "The token given seems to be invalid")
@@ -65,7 +69,7 @@ class PageTokens:
             )
         if place.expires <= org.now():
             raise ApiError(400, "EXPIRED_VALUE", "The token given has expired", {"param_name": "page_token"})
-        return place.page
+        return place
 
 
 def positive(params: Params, name: str, default: int, most: int | None = None) -> int:
@@ -120,10 +124,12 @@ def list_records(
     bound = tuple(sorted((name, value) for name, value in params.items() if name not in ("page", "page_token")))
     bound += (("#module", module.api_name), ("#since", modified_since or ""))
     token = params.get("page_token")
+    pinned: tuple[int, ...] | None = None
     if token is not None:
         if "page" in params:
             raise _ambiguous("page", "page_token")
-        page = tokens.page(org, token, bound)
+        place = tokens.place(org, token, bound)
+        page, pinned = place.page, place.pinned
         if page * per_page > TOKEN_WALL:
             raise ApiError(
                 400,
@@ -142,7 +148,12 @@ def list_records(
             )
     table = org.table(module.api_name)
     start = (page - 1) * per_page
-    found = _window(table, params, floor, sort_by, order == "desc", start, per_page + 1)
+    if pinned is None and org.switches.page_token_pins_rows:
+        pinned = tuple(_window(table, params, floor, sort_by, order == "desc", 0, TOKEN_WALL + 1))
+    if pinned is None:
+        found = _window(table, params, floor, sort_by, order == "desc", start, per_page + 1)
+    else:
+        found = [one for one in pinned[start : start + per_page + 1] if one in table.rows]
     if not found:
         if floor is not None:
             raise NotModified
@@ -151,10 +162,10 @@ def list_records(
     rows = [show_row(org, module, table.rows[one], names, whole=False) for one in found[:per_page]]
     next_token, expiry, previous = None, None, None
     if more:
-        next_token, expires = tokens.issue(org, bound, page + 1)
+        next_token, expires = tokens.issue(org, bound, page + 1, pinned)
         expiry = show_instant(expires, org.zone)
     if page > 1:
-        previous, _ = tokens.issue(org, bound, page - 1)
+        previous, _ = tokens.issue(org, bound, page - 1, pinned)
     info = {
         "per_page": per_page,
         "next_page_token": next_token,

@@ -38,6 +38,8 @@ def records(world: ZohoWorld, call: Call) -> Answer:
     operation = OPERATION.get(call.method)
     if operation is None:
         raise invalid_method()
+    if rest == ["search"] and name in world.org.modules and world.org.modules[name].parent is not None:
+        raise ApiError(400, "NOT_SUPPORTED", "module not supported for search", {"module": name})
     module = world.org.record_module(name)
     _permitted(world, name, "READ" if call.method == "GET" else operation)
     if not rest:
@@ -194,7 +196,7 @@ def _write(
     if muted:
         writer.changes.clear()
     writer.announce()
-    return batch("data", rows, ok, refused)
+    return batch("data", rows, ok, refused, told=world.switches.failed_rows_status == "by rows")
 
 
 def _muted(world: ZohoWorld, call: Call) -> bool:
@@ -239,7 +241,7 @@ def _remove(world: ZohoWorld, call: Call, module: Module, ids: list[str]) -> Ans
             refused.append(error)
             rows.append(error.body())
     writer.announce()
-    return batch("data", rows, 200, refused)
+    return batch("data", rows, 200, refused, told=world.switches.failed_rows_status == "by rows")
 
 
 def _count(world: ZohoWorld, call: Call, module: Module) -> Answer:

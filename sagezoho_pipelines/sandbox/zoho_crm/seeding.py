@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sagezoho_pipelines.sandbox.zoho_crm import fields as tables
+from sagezoho_pipelines.sandbox.zoho_crm import picklists
 from sagezoho_pipelines.sandbox.zoho_crm.organisation import Organisation
 from sagezoho_pipelines.sandbox.zoho_crm.writes import Writer
 
@@ -201,7 +201,7 @@ class Seeder:
     def deal(self, number: int) -> None:
         draw = self.draw
         won = draw.random() < WON_SHARE
-        open_or_lost = [actual for _, actual, _, forecast in tables.STAGES if forecast != "Closed Won"]
+        open_or_lost = [actual for _, actual, _, forecast in picklists.STAGES if forecast != "Closed Won"]
         account = draw.choice(self.accounts) if self.accounts and draw.random() < 0.96 else None
         happened = datetime.fromtimestamp(self.org.now(), UTC).date()
         closing: date = happened if won else happened + timedelta(days=draw.randrange(5, 90))

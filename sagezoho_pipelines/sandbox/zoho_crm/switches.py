@@ -43,6 +43,20 @@ class ZohoSwitches:
     """Rows in one subform (100 or 200)."""
     if_modified_since_inclusive: bool = True
     """Whether a row changed in exactly that second is listed again."""
+    page_token_pins_rows: bool = False
+    """Whether the pages of a page_token show the rows as they stood when it was issued, or shift under changes."""
+    failed_rows_status: Literal["by rows", "ok"] = "by rows"
+    """Status of a write with refused rows: 207, or 400 when all are; or the status of success, as older pages say."""
+    oauth_error_status: int = 200
+    """Status of a token request that is refused (200 or 400); a body with `error` it is under both."""
+    oauth_throttle_status: int = 400
+    """Status of the eleventh token request within ten minutes (400, or 200 in older notes)."""
+    refresh_tokens_max: int = 10
+    """Refresh tokens of one user and client (10 or 20); one more ends the oldest with its access tokens."""
+    notify_url_probed: bool = False
+    """Whether a subscription is refused when nothing answers at its notify_url. Off: no page says that Zoho asks."""
+    notify_url_https_only: bool = False
+    """Whether notify_url must be https. Off, though harder: a simulator on loopback has no certificate to meet it."""
     wrong_data_center: bool = False
     """This host is not the organisation's: unknown client for OAuth, invalid token for the API."""
     api_domain: str | None = None
