@@ -197,6 +197,24 @@ def _locked(desk: Bench) -> None:
     _edit_account(desk, record_id)
 
 
+def _row_refused(code: str) -> Provocation:
+    """What approvals, profiles and other features lead to, which the simulator plays on a row that it would take."""
+
+    def refused(desk: Bench) -> None:
+        record_id = _account(desk)
+        desk.sandbox.zoho_crm.world.faults.add("refuse_row", code=code)
+        _edit_account(desk, record_id)
+
+    return refused
+
+
+def _beyond_the_last_page(desk: Bench) -> None:
+    world = desk.sandbox.zoho_crm.world
+    bound = (("fields", "Account_Name"), ("#module", "Accounts"), ("#since", ""))
+    token = world.page_tokens.issue(world.org, bound, 501)[0]
+    _send(desk, "GET", "Accounts", params={"fields": "Account_Name", "page_token": token})
+
+
 def _full(desk: Bench) -> None:
     desk.sandbox.zoho_crm.world.org.switches.custom_fields_max = 1
     _refused(desk.zoho().create_fields("Accounts", [{"field_label": "One More", "data_type": "text", "length": 20}]))
@@ -213,6 +231,9 @@ ZOHO: Mapping[str, Provocation] = {
     "OAUTH_SCOPE_MISMATCH": _narrower_scopes,
     # rights, and what the organisation has
     "NO_PERMISSION": _without_right,
+    "AUTHORIZATION_FAILED": _row_refused("AUTHORIZATION_FAILED"),
+    "NOT_ALLOWED": _row_refused("NOT_ALLOWED"),
+    "NOT_SUPPORTED": lambda desk: _send(desk, "GET", "Quoted_Items/search", params={"word": "Harbour"}),
     "INVALID_MODULE": lambda desk: desk.zoho().fields("NoSuchModule"),
     "LICENSE_LIMIT_EXCEEDED": _full,
     MODULE_NOT_IN_EDITION: _smaller_edition,
@@ -221,11 +242,13 @@ ZOHO: Mapping[str, Provocation] = {
     "INTERNAL_ERROR": _trouble(500),
     "BAD_GATEWAY": _trouble(502),
     "SERVICE_UNAVAILABLE": _trouble(503),
+    "DEPENDENT_SERVICE_ERROR": _row_refused("DEPENDENT_SERVICE_ERROR"),
     # values of a record
     "INVALID_DATA": lambda desk: _edit_account(desk, Employees="many"),
     "MANDATORY_NOT_FOUND": lambda desk: _edit_account(desk, Account_Name=None),
     "EXPECTED_FIELD_MISSING": lambda desk: _watch(desk, {"type": "field_selection"}),
     "DEPENDENT_FIELD_MISSING": lambda desk: _watch(desk, {"field_selection": {}}),
+    "DEPENDENT_MISMATCH": _row_refused("DEPENDENT_MISMATCH"),
     "DUPLICATE_DATA": lambda desk: _twice(desk, "Sage_Vendor_Key"),
     "MULTIPLE_OR_MULTI_ERRORS": lambda desk: _twice(desk, "Sage_Vendor_Key", "Second_Key"),
     "UNABLE_TO_PARSE_DATA_TYPE": lambda desk: _send(desk, "DELETE", "Accounts", params={"ids": "1", "wf_trigger": "x"}),
@@ -233,6 +256,7 @@ ZOHO: Mapping[str, Provocation] = {
     # state of a record
     "ALREADY_MODIFIED": _modified_meanwhile,
     "RECORD_LOCKED": _locked,
+    "NOT_APPROVED": _row_refused("NOT_APPROVED"),
     # queries
     "SYNTAX_ERROR": _query("select from where"),
     "INVALID_QUERY": _query("select Account_Name from Accounts where No_Such_Field = 'x'"),
@@ -240,6 +264,7 @@ ZOHO: Mapping[str, Provocation] = {
     "DUPLICATE_ALIAS": _query("select Account_Name as a, Phone as a from Accounts where id is not null"),
     # paging
     "DISCRETE_PAGINATION_LIMIT_EXCEEDED": _listing(page="11"),
+    "PAGINATION_LIMIT_EXCEEDED": _beyond_the_last_page,
     "LIMIT_REACHED": lambda desk: _send(desk, "GET", "Accounts/search", params={"word": "Harbour", "page": "11"}),
     "EXPIRED_VALUE": lambda desk: _page_token(desk, age=timedelta(hours=25)),
     "TOKEN_BOUND_DATA_MISMATCH": lambda desk: _page_token(desk, per_page="1"),
@@ -260,25 +285,18 @@ _NO_SUCH_STATE = "the simulated organisation has no such state: documented, with
 ZOHO_ONLY_TOLD: Mapping[str, str] = {
     "INVALID_OAUTHTOKEN": _OTHER_SPELLING,
     "AUTHENTICATION_FAILURE": "only a call without a token gets it, and the client never sends one",
-    "AUTHORIZATION_FAILED": _OTHER_SPELLING,
-    "NOT_ALLOWED": _NO_SUCH_STATE,
     "MODULE_NOT_AVAILABLE": _OTHER_SPELLING,
     "API_NOT_SUPPORTED": _OTHER_SPELLING,
-    "NOT_SUPPORTED": _NO_SUCH_STATE,
     "FEATURE_NOT_ENABLED": _NO_SUCH_STATE,
     "RATE_LIMIT_EXCEEDED": _OTHER_SPELLING,
     "INTERNAL_SERVER_ERROR": _OTHER_SPELLING,
     "GATEWAY_TIMEOUT": "what a gateway of Zoho's says; the simulator has none in front of it",
-    "DEPENDENT_SERVICE_ERROR": _NO_SUCH_STATE,
-    "DEPENDENT_MISMATCH": _NO_SUCH_STATE,
     "INVALID_FIELD": "Zoho ignores unknown fields of a write, and so does the simulator",
     "INVALID_FORMAT": _OTHER_SPELLING,
     "BLOCKED_RECORD": _NO_SUCH_STATE,
     "CANNOT_PROCESS": _NO_SUCH_STATE,
-    "NOT_APPROVED": "the simulated organisation has no approval processes",
     "RESOURCE_NOT_FOUND": _OTHER_SPELLING,
     "RECORD_NOT_FOUND": _OTHER_SPELLING,
-    "PAGINATION_LIMIT_EXCEEDED": "only after a hundred thousand rows, of which each page is read first",
     "METHOD_NOT_ALLOWED": _OTHER_SPELLING,
     "MEDIA_TYPE_NOT_SUPPORTED": "Zoho takes JSON under any content type, and so does the simulator",
     "FILE_TOO_LARGE": _NO_BULK,
