@@ -380,3 +380,30 @@ def test_an_empty_address_is_an_order_where_sage_takes_it(desk: Bench) -> None:
     _deal(desk, str(desk.act("zoho_crm", "add_account", name="No Where Ltd")["id"]))
     assert desk.sync("orders").left_over == 0, _inbox(desk)
     assert len(_orders(desk)) == 1
+
+
+def test_a_deals_amount_can_be_one_unit_of_an_item_at_that_price(engine: Engine) -> None:
+    amount = {"orders": {"amount": {"kind": "item", "code": "A1-105/0"}}}
+    with bench(engine, vendors=2, deals=0, flows=amount) as desk:
+        _deal(desk, _account(desk), amount="812.40")
+        assert desk.sync("orders").left_over == 0, _inbox(desk)
+        [order] = _orders(desk)
+        [line] = order["OrderDetails"]
+        assert (line["LineType"], line["QuantityOrdered"], line["PricingUnitPrice"]) == ("Item", 1, Decimal("812.4"))
+        assert str(line["Description"]).strip() == "Refit"
+
+
+def test_what_the_account_says_goes_before_the_configured_codes(desk: Bench) -> None:
+    own = {
+        "Sage_Customer_Group": "RTL", "Sage_Customer_Terms": "n60", "Sage_Customer_Currency": "cad",
+    }  # fmt: skip
+    groups = {str(row["TaxGroupKey"]).strip() for row in desk.state("sage300", "TXTaxGroups")}
+    own["Sage_Customer_Tax_Group"] = next(group for group in sorted(groups) if group != "CALIF").lower()
+    _deal(desk, _account(desk))
+    _deal(desk, _account(desk, "Own Ways Ltd", **own), "Second")
+    assert desk.sync("customers", "orders").left_over == 0, _inbox(desk)
+    codes = [
+        tuple(str(one[name]).strip() for name in ("GroupCode", "Terms", "TaxGroup", "CurrencyCode"))
+        for one in sorted(_customers(desk), key=lambda one: str(one["CustomerName"]))
+    ]
+    assert codes == [("WHL", "N30", "CALIF", "USD"), ("RTL", "N60", own["Sage_Customer_Tax_Group"].upper(), "CAD")]
