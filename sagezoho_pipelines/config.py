@@ -7,7 +7,6 @@ ConfigurationError that names file, line and key.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,10 +18,10 @@ from pydantic import (
     PrivateAttr,
     StringConstraints,
     ValidationError,
-    field_validator,
     model_validator,
 )
 
+from sagezoho_pipelines.config_values import Cron, Day, Zone
 from sagezoho_pipelines.domain import marked_yaml
 from sagezoho_pipelines.domain.errors import ConfigurationError
 from sagezoho_pipelines.domain.marked_yaml import MarkedYaml
@@ -35,7 +34,8 @@ _CODE = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, m
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # A company or a location may be a number: written without quotes it is still the text it looks like.
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
 
 class Sage300Settings(_Model):
@@ -69,15 +69,8 @@ class ZohoCrmSettings(_Model):
 class Cadence(_Model):
     """When an entity is polled (cron, in the connection's time zone) and how often its sensor asks (seconds)."""
 
-    cron: str = "*/15 * * * *"
+    cron: Cron = "*/15 * * * *"
     sensor_seconds: int = Field(60, ge=30)
-
-    @field_validator("cron")
-    @classmethod
-    def _five_fields(cls, value: str) -> str:
-        if len(value.split()) != 5:
-            raise ValueError("a cron schedule has five fields, e.g. '*/15 * * * *'")
-        return value
 
 
 class VendorsFlow(_Model):
@@ -139,6 +132,7 @@ class AmountLine(_Model):
 class OrdersFlow(_Model):
     """Which deals become orders (`stages` empty: every stage whose forecast type is closed-won) and with what lines.
 
+    `start`: deals changed before that day are left alone.
     `write_back`: deals and accounts in Zoho show their Sage number, and why they were refused.
     """
 
@@ -150,16 +144,9 @@ class OrdersFlow(_Model):
     amount: AmountLine = AmountLine()
     location: str = "1"
     overlap_seconds: int = Field(120, ge=0)
-    start: str = ""
+    start: Day = ""
     write_back: bool = True
     cadence: Cadence = Cadence(cron="*/5 * * * *")
-
-    @field_validator("start")
-    @classmethod
-    def _a_date(cls, value: str) -> str:
-        if value and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
-            raise ValueError("start is a date, YYYY-MM-DD: deals changed before it are left alone")
-        return value
 
 
 class InvoicesFlow(_Model):
@@ -196,7 +183,7 @@ class Notifications(_Model):
     url: _URL | Literal[""] = ""
     expiry_hours: int = Field(24, ge=1, le=168)
     overlap_minutes: int = Field(10, ge=1, le=60)
-    cron: str = "*/15 * * * *"
+    cron: Cron = "*/15 * * * *"
 
     @property
     def active(self) -> bool:
@@ -244,9 +231,9 @@ class Connection(_Model):
     value_maps: _ValueMaps = {}
     retries: Retries = Retries()
     notifications: Notifications = Notifications()
-    timezone: str = "UTC"
-    sweep_cron: str = "30 2 * * *"
-    drift_cron: str = "15 5 * * *"
+    timezone: Zone = "UTC"
+    sweep_cron: Cron = "30 2 * * *"
+    drift_cron: Cron = "15 5 * * *"
     lease_seconds: float = Field(600, ge=5)
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import dagster as dg
-from dagster._utils.schedules import is_valid_cron_string
 
 from sagezoho_pipelines import config
-from sagezoho_pipelines.config import Connection, Settings
+from sagezoho_pipelines.config import Settings
 from sagezoho_pipelines.defs import checks, pools, queued, retention
 from sagezoho_pipelines.defs.assets import OWNERS, assets_of
 from sagezoho_pipelines.defs.channels import channel_of
@@ -28,7 +26,6 @@ def components_of(installation: Installation) -> dict[str, Any]:
         return {"assets": [_not_configured(installation)]}
     found: dict[str, list[Any]] = {"assets": [], "asset_checks": [], "jobs": [], "schedules": [], "sensors": []}
     for name, settings in sorted(configured.connections.items()):
-        _require_times(name, settings)
         graph = Graph(name, settings)
         channel = channel_of(graph)
         found["assets"].append(channel.asset)
@@ -81,23 +78,3 @@ def _not_configured(installation: Installation) -> dg.AssetSpec:
         "this code location.",
         owners=OWNERS,
     )
-
-
-def _require_times(name: str, settings: Connection) -> None:
-    """Cron expressions and the time zone, checked here so that the message names the connection."""
-    try:
-        ZoneInfo(settings.timezone)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ConfigurationError(
-            f"connections.{name}.timezone: there is no time zone {settings.timezone!r}; use one like Europe/Berlin"
-        ) from None
-    crons = {f"{poll.capture.feed} of flow {poll.flow}": poll.cadence.cron for poll in Graph(name, settings).polls}
-    for what, cron in {
-        **crons,
-        "sweep_cron": settings.sweep_cron,
-        "notifications.cron": settings.notifications.cron,
-    }.items():
-        if not is_valid_cron_string(cron):
-            raise ConfigurationError(
-                f"connections.{name}: {cron!r} ({what}) is not a cron schedule; use one like '*/15 * * * *'"
-            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,25 @@ import yaml
 from sagezoho_pipelines.domain.errors import ConfigurationError
 
 Path = tuple[str | int, ...]
+
+_PLAIN: tuple[tuple[str, str, str], ...] = (
+    ("tag:yaml.org,2002:null", r"~|null|Null|NULL|", "~nN\0"),
+    ("tag:yaml.org,2002:bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("tag:yaml.org,2002:int", r"[-+]?(?:0|[1-9][0-9]*)", "-+0123456789"),
+    ("tag:yaml.org,2002:float", r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?", "-+.0123456789"),
+    ("tag:yaml.org,2002:merge", r"<<", "<"),
+)
+
+
+class _Loader(yaml.SafeLoader):
+    """What stands unquoted is what it looks like: a day is no timestamp, code 01 no octal number, and NO and ON (a
+    country, a province) are no booleans.
+    """
+
+
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in _PLAIN:
+    _Loader.add_implicit_resolver(_tag, re.compile(rf"(?:{_pattern})\Z"), ["" if c == "\0" else c for c in _first])
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +56,14 @@ class MarkedYaml:
 def load(text: str, name: str) -> MarkedYaml:
     """Parse one document. Raises ConfigurationError for bad YAML and for a key given twice."""
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigurationError(f"{name}:{line}: not valid YAML: {error.problem}") from None
     lines: dict[Path, int] = {(): 1}
     if node is None:
         return MarkedYaml(name, {}, lines)
-    loader = yaml.SafeLoader("")
+    loader = _Loader("")
     _mark(node, (), lines, name)
     return MarkedYaml(name, loader.construct_document(node), lines)
 

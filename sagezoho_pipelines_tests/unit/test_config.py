@@ -38,6 +38,12 @@ def test_the_shortest_file_is_enough() -> None:
             "prefix and digits together may not pass the 12 characters",
         ),
         ("    flows: {vendors: {vendors: {cron: hourly}}}\n", "a cron schedule has five fields"),
+        ("    sweep_cron: 99 2 * * *\n", "'99' is no minute"),
+        ("    sweep_cron: '*/0 2 * * *'\n", "'*/0' is no minute"),
+        ("    sweep_cron: 0 2 * * funday\n", "'funday' is no day of week"),
+        ("    sweep_cron: 0 9-5 * * *\n", "'9-5' is no hour"),
+        ("    timezone: Mars/Phobos\n", "'Mars/Phobos' is no time zone"),
+        ("    flows: {orders: {start: 2026-13-45}}\n", "is no date"),
         ("    retries: {max_attempts: 0}\n", "connections.saminc.retries.max_attempts: Input should be greater"),
         ("  Not-A-Name: {sage300: {url: 'http://x/y', company: A}}\n", "sagezoho.yaml:5: connections.Not-A-Name"),
         ("    sage300: {}\n", "sagezoho.yaml:5: the key 'sage300' is given twice (first in line 3)"),
@@ -74,3 +80,16 @@ def test_paths_come_from_the_environment() -> None:
     assert config.config_path({"SAGEZOHO_CONFIG": "/etc/s.yaml"}) == Path("/etc/s.yaml")
     assert config.config_path({}) == Path("sagezoho.yaml")
     assert config.home({}) == Path(".sagezoho")
+
+
+def test_unquoted_codes_and_days_are_the_text_they_look_like() -> None:
+    text = (
+        "connections:\n  saminc:\n    sage300: {url: http://erp/Sage300WebApi, company: 111079}\n"
+        "    flows:\n      customers: {tax_group: ON, terms: 030, enabled: yes}\n"
+        "      orders: {start: 2026-01-05, location: 01, enabled: off}\n"
+    )
+    connection = config.parse(text, "sagezoho.yaml").connections["saminc"]
+    flows = connection.flows
+    assert (connection.sage300.company, flows.customers.tax_group, flows.customers.terms) == ("111079", "ON", "030")
+    assert (flows.orders.start, flows.orders.location) == ("2026-01-05", "01")
+    assert (flows.customers.enabled, flows.orders.enabled) == (True, False)

@@ -65,11 +65,11 @@ def test_a_configuration_that_is_named_must_be_there(tmp_path: Path) -> None:
     ("line", "message"),
     [
         ("    colour: red", r"sagezoho\.yaml:6.*colour.*unknown key"),
-        ("    timezone: Mars/Olympus", r"connections\.saminc\.timezone: there is no time zone 'Mars/Olympus'"),
-        ('    sweep_cron: "61 * * * *"', r"connections\.saminc: '61 \* \* \* \*' \(sweep_cron\) is not a cron"),
+        ("    timezone: Mars/Olympus", r"yaml:6: connections\.saminc\.timezone: .*'Mars/Olympus' is no time zone"),
+        ('    sweep_cron: "61 * * * *"', r"yaml:6: connections\.saminc\.sweep_cron: .*'61' is no minute of a cron"),
         (
             '    flows: {orders: {cadence: {cron: "a b c d e"}}}',
-            r"connections\.saminc: 'a b c d e' \(deals of flow orders\) is not a cron",
+            r"yaml:6: connections\.saminc\.flows\.orders\.cadence\.cron: .*'a' is no minute of a cron",
         ),
     ],
 )
@@ -105,3 +105,13 @@ def run_python(code: str, directory: Path, *arguments: str, **env: str) -> subpr
     )
     assert done.returncode == 0, done.stderr
     return done
+
+
+@pytest.mark.parametrize(
+    "cron",
+    ["*/15 * * * *", "0 9-17/2 * * mon-fri", "5,35 0 1,15 * *", "30 2 31 12 7", "0 0 * jan,JUL sun", "3/20 4 * * *"],
+)
+def test_a_cron_schedule_that_the_configuration_takes_is_one_for_dagster(tmp_path: Path, cron: str) -> None:
+    line = f'    sweep_cron: "{cron}"\n'
+    schedules = list(build_defs(installation=installation(tmp_path, CONFIG + line)).schedules or ())
+    assert cron in {getattr(schedule, "cron_schedule", None) for schedule in schedules}
