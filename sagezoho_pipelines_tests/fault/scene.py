@@ -8,16 +8,24 @@ import random
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine
 
+from sagezoho_pipelines.config import Notifications
+from sagezoho_pipelines.engine.channels import ChannelReport, keep_channel
+from sagezoho_pipelines.engine.run import run_flow
+from sagezoho_pipelines.engine.windows import Window
+from sagezoho_pipelines.ledger.channels import PostgresChannelStore
+from sagezoho_pipelines.ledger.vault import Vault
 from sagezoho_pipelines_tests.bench import CONNECTION, Bench, settings_for
 from sagezoho_pipelines_tests.bench import bench as opened
 from sagezoho_pipelines_tests.fault.auditor import audit
 from sagezoho_pipelines_tests.fault.evidence import Verdict
 from sagezoho_pipelines_tests.fault.worker import Post, begin, run
+from sagezoho_pipelines_tests.gateway_service import Service, serving
 
 MASTER_KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
@@ -197,6 +205,40 @@ class Scene:
         """The next worker process starts when the leases of dead ones have run out."""
         self._ahead += self.desk.settings.lease_seconds + 1
         self.desk.later(seconds=self.desk.settings.lease_seconds + 1)
+
+    def later(self, **delta: float) -> None:
+        """Time passes for the engine, for worker processes, and for both vendors."""
+        passed = timedelta(**delta)
+        self._ahead += passed.total_seconds()
+        self.desk.later(**delta)
+        self.desk.sandbox.clock.advance(passed)
+
+    def deliver(self) -> None:
+        """Deliver what callbacks have queued; nothing is polled."""
+        for flow in ("customers", "orders"):
+            run_flow(self.desk.context(), flow, Window.incremental(), feeds=())
+
+    @contextmanager
+    def gateway(self, **options: Any) -> Iterator[Service]:
+        """A gateway that really listens, to which Zoho's channel is subscribed."""
+        store = self.channels()
+        with serving(self.desk.ledger, store, self.post.settings, clock=self.desk.now) as service:
+            notifications = Notifications(url=service.url, **options)
+            self.desk.settings = self.desk.settings.model_copy(update={"notifications": notifications})
+            connections = {CONNECTION: self.desk.settings}
+            settings = self.post.settings.model_copy(update={"connections": connections})
+            self.post = replace(self.post, settings=settings)
+            yield service
+
+    def channels(self) -> PostgresChannelStore:
+        return PostgresChannelStore(self.desk.engine, Vault(self.desk.engine, self.post.env or {}))
+
+    def keep_channel(self) -> ChannelReport:
+        return keep_channel(self.desk.context(), self.channels())
+
+    def told(self) -> None:
+        """Every callback on its way has come, or is lost."""
+        assert self.desk.sandbox.zoho_crm.world.courier.drain(30)
 
     def process(self, **options: Any) -> int:
         return run(self._post(), **options)

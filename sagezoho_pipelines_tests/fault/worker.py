@@ -13,6 +13,7 @@ nothing of them:
 | `before settle`, `settled` | around the settlement's transaction |
 | `before page`, `page durable` | around a captured page; the watermark of a Sage entity moves in a later one |
 | `before refresh`, `refreshed`, `token kept` | around a new access token: asked for, granted, stored for all |
+| `before channel`, `channel kept` | around each state of the notification channel that is stored |
 """
 
 from __future__ import annotations
@@ -34,9 +35,11 @@ from requests.adapters import HTTPAdapter
 from sqlalchemy import make_url
 
 from sagezoho_pipelines.config import FLOWS, Settings
+from sagezoho_pipelines.engine.channels import keep_channel
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.run import run_flow
 from sagezoho_pipelines.engine.windows import Window
+from sagezoho_pipelines.ledger.channels import PostgresChannelStore
 from sagezoho_pipelines.ledger.ledger import PostgresLedger
 from sagezoho_pipelines.ledger.postgres import engine_for
 from sagezoho_pipelines.ledger.tokens import PostgresTokenStore
@@ -70,11 +73,19 @@ class Post:
 
 
 def begin(
-    post: Post, *, flows: Sequence[str] = tuple(FLOWS), die_at: tuple[str, int] | None = None, rounds: int = 1
+    post: Post,
+    *,
+    flows: Sequence[str] = tuple(FLOWS),
+    die_at: tuple[str, int] | None = None,
+    rounds: int = 1,
+    channel: bool = False,
 ) -> Any:
-    """Start a worker process; `die_at` is a label and the hit of it at which the process kills itself."""
+    """Start a worker process; `die_at` is a label and the hit of it at which the process kills itself.
+
+    With `channel` it looks after the notification channel, before its flows.
+    """
     _processes.set_forkserver_preload([__name__])
-    process = _processes.Process(target=work, args=(post, tuple(flows), die_at, rounds), daemon=True)
+    process = _processes.Process(target=work, args=(post, tuple(flows), die_at, rounds, channel), daemon=True)
     process.start()
     return process
 
@@ -90,10 +101,13 @@ def run(post: Post, **options: Any) -> int:
     return int(process.exitcode)
 
 
-def work(post: Post, flows: Sequence[str], die_at: tuple[str, int] | None, rounds: int) -> None:
+def work(post: Post, flows: Sequence[str], die_at: tuple[str, int] | None, rounds: int, channel: bool) -> None:
     logging.disable(logging.CRITICAL)
     reach = Fuse(*die_at) if die_at is not None else _nothing
     engine = engine_for(make_url(post.database))
+    if channel:
+        store: Any = Watched(PostgresChannelStore(engine, Vault(engine, post.env or {})), reach, _CHANNELS)
+        keep_channel(_context(post, engine, reach), store)
     for _ in range(rounds):
         for flow in flows:
             run_flow(_context(post, engine, reach), flow, Window.incremental())
@@ -156,6 +170,8 @@ class Wire(HTTPAdapter):
 
 
 _SEND = ("before send", "answered")
+_CHANNELS = {"save": ("before channel", "channel kept")}
+_WATCHES = dict.fromkeys(("enable_channels", "replace_channels", "renew_channels"), _SEND)
 _LEDGER = {
     "claim": ("before claim", "claimed"),
     "begin_intents": ("before intent", "intent written"),
@@ -203,7 +219,7 @@ def _context(post: Post, engine: Any, reach: Checkpoint) -> Context:
         connection=post.connection,
         settings=settings,
         sage=Watched(sage, reach, {"create": _SEND, "patch": _SEND}),
-        zoho=Watched(zoho, reach, {"insert": _SEND, "update": _SEND, "upsert": _SEND}),
+        zoho=Watched(zoho, reach, {"insert": _SEND, "update": _SEND, "upsert": _SEND, **_WATCHES}),
         ledger=Watched(PostgresLedger(engine), reach, _LEDGER),
         mappings=MAPPINGS,
         clock=lambda: datetime.now(UTC) + timedelta(seconds=post.ahead),

@@ -243,9 +243,10 @@ class OrdersHandler:
             ctx.ledger.enqueue(looks, at=ctx.clock(), run_id=ctx.run_id)
         deliver(ctx, customers.CustomersHandler(), write_back=False)  # with the orders' own, once those are posted
         for _ in range(_LOOKS_FOR_A_CUSTOMER):
+            under_way = ctx.ledger.open_changes(entity)  # asked first: what is settled from here on shows in the links
             links = ctx.ledger.links_by_zoho(ctx.connection, "Accounts", "customers", accounts)
             waiting = [one for one in missing if one not in links and ctx.ledger.last_error(entity, one) is None]
-            if not waiting or not ctx.ledger.open_changes(entity) or ctx.stop.wait(_BETWEEN_LOOKS_SECONDS):
+            if not waiting or not under_way or ctx.stop.wait(_BETWEEN_LOOKS_SECONDS):
                 break
         return links
 
