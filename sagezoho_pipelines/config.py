@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -265,6 +266,13 @@ class Alerts(_Model):
     timeout: float = Field(10, gt=0, le=120)
 
 
+@dataclass(frozen=True)
+class _Source:
+    """Where settings come from, which does not make them different ones."""
+
+    marked: MarkedYaml = field(compare=False)
+
+
 class Settings(_Model):
     """The whole file. `retention_days` is how long Dagster's own run records are kept; the ledger's audit is kept.
 
@@ -281,12 +289,12 @@ class Settings(_Model):
     retention_days: int = Field(90, ge=1)
     worker_patience_seconds: float = Field(5, ge=0, le=3600)
 
-    _source: MarkedYaml = PrivateAttr(default_factory=lambda: MarkedYaml("sagezoho.yaml", {}, {}))
+    _source: _Source = PrivateAttr(default_factory=lambda: _Source(MarkedYaml("sagezoho.yaml", {}, {})))
 
     @property
     def source(self) -> MarkedYaml:
         """The file these settings were read from, for naming the line of a key."""
-        return self._source
+        return self._source.marked
 
     def connection(self, name: str) -> Connection:
         try:
@@ -327,7 +335,7 @@ def parse(text: str, name: str) -> Settings:
     except ValidationError as error:
         lines = [_sentence(marked, problem) for problem in error.errors()]
         raise ConfigurationError("\n".join(lines)) from None
-    settings._source = marked
+    settings._source = _Source(marked)
     return settings
 
 

@@ -121,7 +121,7 @@ def _master_key(installation: Installation) -> str:
 
 def _connection(installation: Installation, connection: str) -> Iterator[Finding]:
     from sagezoho_pipelines.domain.errors import SagezohoError
-    from sagezoho_pipelines.engine.check import Finding, Status
+    from sagezoho_pipelines.engine.check import Finding, Status, mappings_that_do_not_fit
 
     areas: tuple[tuple[str, str, Callable[[Context], Iterator[Finding]]], ...] = (
         ("Sage 300", "sage300", _sage300),
@@ -129,22 +129,27 @@ def _connection(installation: Installation, connection: str) -> Iterator[Finding
     )
     with _impatient(installation) as quick:
         ctx = quick.context(connection, run_id="check", actor="check")
+        sound = True
         for area, system, questions in areas:
             held = [rest for rest in quick.ledger.pauses(connection) if rest.system == system]
             try:
                 quick.vault.get(connection, system)
             except SagezohoError as error:
                 yield Finding(area, "credentials", Status.MISSING, *_halves(str(error)))
+                sound = False
                 continue
             try:
                 yield from questions(ctx)
             except SagezohoError as error:
                 yield Finding(area, "answers", Status.MISSING, *_halves(_words(error)))
+                sound = False
                 yield from (Finding(area, "paused", Status.NOTE, str(rest)) for rest in held)
                 continue
             for rest in held:
                 quick.ledger.lift(connection, rest.system)
                 yield Finding(area, "paused", Status.OK, f"the pause is lifted: it was {rest.code}")
+        if sound:
+            yield from mappings_that_do_not_fit(ctx)
     yield from _notifications(installation, connection)
 
 

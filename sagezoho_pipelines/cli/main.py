@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "plan": "sagezoho_pipelines.cli.plan:plan",
     "sync": "sagezoho_pipelines.cli.sync:sync",
     "links": "sagezoho_pipelines.cli.links:links",
+    "mapping": "sagezoho_pipelines.cli.mapping:mapping",
     "inbox": "sagezoho_pipelines.cli.inbox:inbox",
     "explain": "sagezoho_pipelines.cli.explain:explain",
     "audit": "sagezoho_pipelines.cli.audit:audit",

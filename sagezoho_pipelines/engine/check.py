@@ -15,6 +15,7 @@ from sagezoho_pipelines.domain.errors import SagezohoError, VendorError, Verdict
 from sagezoho_pipelines.domain.records import Row
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.flows import customers, orders
+from sagezoho_pipelines.engine.mapped.lint import Level, lint
 from sagezoho_pipelines.engine.setup import examine
 from sagezoho_pipelines.engine.zoho_target import written_fields
 from sagezoho_pipelines.mappings import custom_fields
@@ -80,6 +81,24 @@ def zoho_stages(ctx: Context) -> Iterator[Finding]:
         return Finding("Zoho CRM", "stages", Status.OK, f"deals become orders at: {', '.join(stages)}")
 
     yield _guarded("Zoho CRM", "stages", deals)
+
+
+def mappings_that_do_not_fit(ctx: Context) -> Iterator[Finding]:
+    """The errors of `sagezoho mapping lint`, in short: one finding for each flow that has any.
+
+    A system that does not describe itself is told of by the other questions.
+    """
+    try:
+        errors = [one for one in lint(ctx) if one.level is Level.ERROR]
+    except VendorError:
+        return
+    for flow in dict.fromkeys(one.flow for one in errors):
+        mine = [one for one in errors if one.flow == flow]
+        more = f" (and {len(mine) - 1} more)" if len(mine) > 1 else ""
+        yield Finding(
+            "Mapping", flow, Status.MISSING, f"{mine[0]}{more}",
+            f"'sagezoho mapping lint --connection {ctx.connection}' names every field and its remedy.",
+        )  # fmt: skip
 
 
 def _codes(ctx: Context) -> list[_Code]:

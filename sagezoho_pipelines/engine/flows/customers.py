@@ -58,6 +58,12 @@ feed = ZohoFeed(
 )
 
 
+def document_of(ctx: Context, account: Row, number: str) -> Row:
+    """What the mapping of an account's customer sees."""
+    config = ctx.settings.flows.customers.model_dump(include={"group", "terms", "tax_group", "currency"})
+    return {**account, "config": config, "customer": {"number": number}}
+
+
 class CustomersHandler:
     """One POST a customer, announced by an intent that holds its number; updates by PATCH of what changed."""
 
@@ -107,9 +113,9 @@ class CustomersHandler:
 
     def _create(self, ctx: Context, change: Change, account: Row) -> Settlement:
         mapping = settling.edited(ctx.mappings[FLOW]["customers"], change)
-        name = str(mapping.apply(self._document(ctx, account, ""))["CustomerName"] or "")
+        name = str(mapping.apply(document_of(ctx, account, ""))["CustomerName"] or "")
         intent = self._number(ctx, change, account, name)
-        document = self._document(ctx, account, intent.business_key)
+        document = document_of(ctx, account, intent.business_key)
         after = mapping.apply(document)
         body = mapping.changes({}, after, creating=True)
 
@@ -164,7 +170,7 @@ class CustomersHandler:
 
     def _update(self, ctx: Context, change: Change, account: Row, link: Link) -> Settlement:
         mapping = settling.edited(ctx.mappings[FLOW]["customers"], change)
-        after = mapping.apply(self._document(ctx, account, link.sage_id))
+        after = mapping.apply(document_of(ctx, account, link.sage_id))
         sent = mapping.changes(link.written, after, creating=False, unsettled=link.unsettled)
         looks = self._waiting_orders(ctx, change.key)
         if not sent:
@@ -181,10 +187,6 @@ class CustomersHandler:
             source_digest=change.digest,
         )
         return settling.settled(ctx, FLOW, change, Outcome.UPDATED, movements=[movement], links=[fresh], looks=looks)
-
-    def _document(self, ctx: Context, account: Row, number: str) -> Row:
-        config = ctx.settings.flows.customers.model_dump(include={"group", "terms", "tax_group", "currency"})
-        return {**account, "config": config, "customer": {"number": number}}
 
     def _number(self, ctx: Context, change: Change, account: Row, name: str) -> Intent:
         """The account's customer number: chosen once and stored, with its intent, before the first send."""

@@ -64,6 +64,17 @@ class _Document:
     intent: Intent | None = None
 
 
+def document_of(ctx: Context, key: str, row: Row, order: Link | None, payment: Row) -> Row:
+    """What the mapping of an invoice sees; `order` is the link of the order that it bills."""
+    return {
+        **row,
+        "key": ctx.sage_key(key),
+        "account": {"id": order.details.get("account") if order is not None else None},
+        "deal": {"id": order.zoho_id if order is not None else None},
+        "payment": payment,
+    }
+
+
 class InvoicesHandler:
     """New invoices are inserted once, announced by an intent; known ones are changed, their lines row by row id."""
 
@@ -132,13 +143,7 @@ class InvoicesHandler:
         mapping = ctx.mappings[FLOW]
         target = settling.edited(mapping["ar_invoices"] if _is_ar(row) else mapping["invoices"], change)
         payment = state.get((_customer(row), _number(row)), {})
-        source = {
-            **row,
-            "key": ctx.sage_key(change.key),
-            "account": {"id": order.details.get("account")},
-            "deal": {"id": order.zoho_id},
-            "payment": payment,
-        }
+        source = document_of(ctx, change.key, row, order, payment)
         after = {
             **target.apply(source),
             **(mapping["payments"].apply(payment) if payment else {}),

@@ -108,6 +108,16 @@ feed = ZohoFeed(
 )
 
 
+def document_of(ctx: Context, deal: Row, account: Row, customer: Link | None) -> Row:
+    """What the mapping of a deal's order sees; `customer` is None while the account is no Sage customer."""
+    return {
+        **deal,
+        "account": account,
+        "customer": {"number": customer.sage_id if customer is not None else None},
+        "config": {"location": ctx.settings.flows.orders.location},
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class _Draft:
     """What a deal's order is made of. `customer` is None while the account is no Sage customer.
@@ -124,12 +134,7 @@ class _Draft:
     def body(self, ctx: Context) -> dict[str, Any]:
         """The order as it would be posted now. Raises the refusal of a deal that has no usable lines."""
         mapping = ctx.mappings[FLOW]
-        document = {
-            **self.deal,
-            "account": self.account,
-            "customer": {"number": self.customer.sage_id if self.customer is not None else None},
-            "config": {"location": ctx.settings.flows.orders.location},
-        }
+        document = document_of(ctx, self.deal, self.account, self.customer)
         details = [
             mapping["order_lines"].changes({}, mapping["order_lines"].apply({**document, "line": line}), creating=True)
             for line in order_lines.lines_of(ctx, self.deal, self.quotes)

@@ -20,7 +20,16 @@ _KEY = ("CustomerNumber", "DocumentNumber")
 
 
 def columns(ctx: Context) -> tuple[str, ...]:
-    return tuple(sorted({*ctx.mappings[FLOW].source_fields("payments"), *_KEY, "DueDate"}))
+    """What is read of a posted document: what the payments' mapping reads, and what invoices take from it."""
+    mapping = ctx.mappings[FLOW]
+    by_invoices = {
+        source.removeprefix("payment.")
+        for target in ("invoices", "ar_invoices")
+        for rule in mapping[target].rules
+        for source in rule.sources
+        if source.startswith("payment.")
+    }
+    return tuple(sorted({*mapping.source_fields("payments"), *_KEY, *by_invoices, "DueDate"}))
 
 
 def _key(row: Row) -> str:

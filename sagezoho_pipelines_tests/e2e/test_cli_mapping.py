@@ -1,0 +1,75 @@
+"""`sagezoho mapping` as a person and a script use it."""
+
+from __future__ import annotations
+
+from sagezoho_pipelines.sandbox.server import Sandbox
+from sagezoho_pipelines_tests.e2e.conftest import Workplace
+
+OVERRIDE = """
+value_maps: {terms: terms.csv}
+mappings:
+  vendors:
+    accounts:
+      Sage_Vendor_Terms: "lookup('terms', Terms, Terms)"
+      Fax:
+"""
+
+
+def test_show_says_of_every_field_what_it_is_made_from_and_who_says_so(ready: Workplace, sandbox: Sandbox) -> None:
+    ready.write("terms.csv", "from,to\nN30,Net 30\n")
+    ready.configure(sandbox, rest=OVERRIDE)
+    fields = {
+        (one["flow"], one["target"], one["field"]): one
+        for one in ready.json("mapping", "show")["connections"]["saminc"]["fields"]
+    }
+    terms = fields["vendors", "accounts", "Sage_Vendor_Terms"]
+    assert (terms["sources"], terms["write"], terms["origin"]) == (["Terms"], "always", "override")
+    assert terms["place"].endswith("sagezoho.yaml:16")
+    assert terms["value_maps"] == [str(ready.path / "terms.csv")]
+    assert fields["vendors", "accounts", "Description"]["write"] == "once"
+    assert fields["orders", "orders", "OrderReference"]["origin"] == "shipped"
+    assert ("vendors", "accounts", "Fax") not in fields
+    shown = ready("mapping", "show", "vendors").output
+    assert "lookup('terms', Terms, Terms)" in shown
+    assert "OrderReference" not in shown
+
+
+def test_show_of_an_unknown_flow_is_wrong_usage(ready: Workplace) -> None:
+    done = ready("mapping", "show", "vendor")
+    assert done.exit_code == 2
+    assert "known: vendors, customers" in done.output
+
+
+def test_lint_warns_with_exit_code_0_and_fails_with_1(ready: Workplace, sandbox: Sandbox) -> None:
+    sound = ready("mapping", "lint")
+    assert sound.exit_code == 0
+    assert "0 errors" in sound.output
+    assert "warnings" in sound.output
+    ready.configure(sandbox, rest="mappings: {vendors: {accounts: {Phone: trim(PhoneNumbr)}}}")
+    done = ready("mapping", "lint")
+    assert done.exit_code == 1
+    assert "sagezoho.yaml:11: vendors.accounts.Phone: it reads PhoneNumbr" in done.output
+    assert "Is it PhoneNumber?" in done.output
+    listed = ready.json("mapping", "lint")
+    assert (listed["ok"], listed["counts"]["error"]) == (False, 1)
+    checked = ready("check")
+    assert checked.exit_code == 1
+    assert "it reads PhoneNumbr" in checked.output.replace("\n", " ")
+
+
+def test_a_record_is_tried_and_one_that_cannot_be_mapped_fails(ready: Workplace, sandbox: Sandbox) -> None:
+    vendor = next(iter(sandbox.sage300.world.state("APVendors")))
+    number = str(vendor["VendorNumber"]).strip()
+    done = ready("mapping", "test", number)
+    assert done.exit_code == 0
+    assert "vendors.accounts (nothing yet: it would be created)" in done.output
+    [accounts, _] = ready.json("mapping", "test", number)["connections"]["saminc"][:2]
+    [name] = [one for one in accounts["fields"] if one["field"] == "Account_Name"]
+    assert name["result"] == str(vendor["VendorName"]).strip()
+    assert set(name["sources"]) == {"VendorName", "VendorNumber"}
+    ready.write("terms.csv", "from,to\nNONE,None\n")
+    ready.configure(sandbox, rest=OVERRIDE.replace(", Terms)", ")"))
+    assert ready("mapping", "test", number).exit_code == 1
+    missing = ready("mapping", "test", "NONESUCH")
+    assert missing.exit_code == 1
+    assert "Sage 300 has no vendor, customer, order or invoice NONESUCH" in missing.output
