@@ -6,6 +6,7 @@ import os
 import random
 import socket
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -33,8 +34,10 @@ from sagezoho_pipelines.ledger.tokens import PostgresTokenStore
 from sagezoho_pipelines.ledger.vault import Vault
 from sagezoho_pipelines.mappings.loading import load_mappings
 from sagezoho_pipelines.sage300.client import Sage300Client
+from sagezoho_pipelines.sage300.pressure import Pressure
 from sagezoho_pipelines.zoho_crm.client import ZohoCrmClient
 from sagezoho_pipelines.zoho_crm.oauth import TokenSource
+from sagezoho_pipelines.zoho_crm.pressure import Gate
 from sagezoho_pipelines.zoho_crm.wire import Timeouts
 
 
@@ -113,6 +116,9 @@ class Installation(AbstractContextManager["Installation"]):
         self.interrupted = threading.Event()
         self.draining = threading.Event()
         self._given = settings
+        self._opening = threading.Lock()
+        self._pressures: dict[str, Pressure] = {}
+        self._gates: dict[str, Gate] = {}
 
     @cached_property
     def settings(self) -> Settings:
@@ -161,6 +167,7 @@ class Installation(AbstractContextManager["Installation"]):
             read_timeout=settings.read_timeout,
             max_attempts=settings.max_attempts,
             usage=Usage(),
+            pressure=self._pressure(connection),
             request_source=request_source,
         )
 
@@ -180,7 +187,20 @@ class Installation(AbstractContextManager["Installation"]):
             timeouts=Timeouts(connect=settings.connect_timeout, read=settings.read_timeout),
             max_attempts=settings.max_attempts,
             usage=Usage(),
+            gate=self._gate(connection),
         )
+
+    def _pressure(self, connection: str) -> Pressure:
+        """Shared by all runs of a connection in this process: what pushes one of them back slows them all."""
+        with self._opening:
+            limit = self.settings.connection(connection).sage300.concurrency
+            return self._pressures.setdefault(connection, Pressure(limit, clock=time.monotonic))
+
+    def _gate(self, connection: str) -> Gate:
+        """The same for Zoho, whose limit of calls at once is one for the whole organisation."""
+        with self._opening:
+            limit = self.settings.connection(connection).zoho_crm.concurrency
+            return self._gates.setdefault(connection, Gate(limit))
 
     def context(self, connection: str, *, run_id: str, actor: str) -> Context:
         """What one run of one connection works with. Raises what a person must mend before anything is read."""

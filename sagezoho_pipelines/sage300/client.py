@@ -68,6 +68,7 @@ class Sage300Client:
         sleep: Callable[[float], None] | None = None,
         random: Callable[[], float] = randomness.random,
         usage: Usage | None = None,
+        pressure: Pressure | None = None,
         request_source: str = "sagezoho",
         version: str = "v1.0",
         tenant: str = "-",
@@ -89,7 +90,7 @@ class Sage300Client:
         self._sleep = sleep
         self._random = random
         self.request_source = request_source
-        self.pressure = Pressure(concurrency, clock=clock)
+        self.pressure = pressure or Pressure(concurrency, clock=clock)
         self._never = threading.Event()
         self._transport = Transport(
             connect_timeout=connect_timeout,

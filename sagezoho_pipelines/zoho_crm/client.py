@@ -26,6 +26,7 @@ from sagezoho_pipelines.zoho_crm import limits
 from sagezoho_pipelines.zoho_crm.channels import Channels
 from sagezoho_pipelines.zoho_crm.errors import refused_here
 from sagezoho_pipelines.zoho_crm.oauth import TokenSource
+from sagezoho_pipelines.zoho_crm.pressure import Gate
 from sagezoho_pipelines.zoho_crm.reading import Reader
 from sagezoho_pipelines.zoho_crm.records import Records
 from sagezoho_pipelines.zoho_crm.settings import Settings
@@ -35,7 +36,7 @@ from sagezoho_pipelines.zoho_crm.writing import Writer
 
 
 class ZohoCrmClient:
-    """Zoho CRM of one organisation; thread-safe, and best shared: back-off and concurrency are per client.
+    """Zoho CRM of one organisation; thread-safe. Back-off and concurrency are its own, or shared through `gate`.
 
     All calls raise VendorError, typed by verdict. Writes give one result per row; a failure of the whole request is
     raised, as OutcomeUnknown where it may have been carried out.
@@ -50,6 +51,7 @@ class ZohoCrmClient:
         timeouts: Timeouts = Timeouts(),  # noqa: B008  frozen
         max_attempts: int = 6,
         usage: Usage | None = None,
+        gate: Gate | None = None,
         session: requests.Session | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
@@ -62,6 +64,7 @@ class ZohoCrmClient:
         self._transport = Transport(
             token_source=token_source, usage=self.usage, concurrency=concurrency, timeouts=timeouts,
             max_attempts=max_attempts, session=session, clock=clock, monotonic=monotonic, sleep=sleep, random=random,
+            gate=gate,
         )  # fmt: skip
         self._reader = Reader(self._transport)
         self._records = Records(self._transport)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import random as _random
 import threading
+import time
 from collections.abc import Callable
+
+from sagezoho_pipelines.zoho_crm import limits
 
 _FIRST = 1.0
 _LONGEST = 60.0
@@ -42,6 +46,22 @@ class Pressure:
     def relax(self) -> None:
         with self._lock:
             self._strikes = 0
+
+
+class Gate:
+    """What all callers of one organisation share: how many calls may run at once, and the back-off of them all."""
+
+    def __init__(
+        self,
+        concurrency: int,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        random: Callable[[], float] = _random.random,
+    ) -> None:
+        self.pressure = Pressure(monotonic=monotonic, sleep=sleep, random=random)
+        self.slots = threading.BoundedSemaphore(concurrency)
+        self.heavy_slots = threading.BoundedSemaphore(min(concurrency, limits.HEAVY_CONCURRENCY))
 
 
 def backoff(attempt: int, random: Callable[[], float], *, first: float, longest: float) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import random as _random
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from sagezoho_pipelines.domain.usage import Usage
 from sagezoho_pipelines.zoho_crm import errors, limits
 from sagezoho_pipelines.zoho_crm.credits import CreditMeter
 from sagezoho_pipelines.zoho_crm.oauth import TokenSource
-from sagezoho_pipelines.zoho_crm.pressure import Pressure, backoff
+from sagezoho_pipelines.zoho_crm.pressure import Gate, backoff
 from sagezoho_pipelines.zoho_crm.wire import (
     Answer,
     NoAnswer,
@@ -82,6 +81,7 @@ class Transport:
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         random: Callable[[], float] = _random.random,
+        gate: Gate | None = None,
     ) -> None:
         self.usage = usage
         self.concurrency = concurrency
@@ -90,9 +90,8 @@ class Transport:
         self._session = session or new_session(concurrency)
         self._timeouts, self._max_attempts = timeouts, max_attempts
         self._clock, self._monotonic, self._sleep, self._random = clock, monotonic, sleep, random
-        self._pressure = Pressure(monotonic=monotonic, sleep=sleep, random=random)
-        self._slots = threading.BoundedSemaphore(concurrency)
-        self._heavy_slots = threading.BoundedSemaphore(min(concurrency, limits.HEAVY_CONCURRENCY))
+        self._gate = gate or Gate(concurrency, monotonic=monotonic, sleep=sleep, random=random)
+        self._pressure = self._gate.pressure
 
     def close(self) -> None:
         self._session.close()
@@ -152,8 +151,8 @@ class Transport:
     def _slot(self, call: Call) -> contextlib.ExitStack:
         stack = contextlib.ExitStack()
         if call.heavy:
-            stack.enter_context(self._heavy_slots)
-        stack.enter_context(self._slots)
+            stack.enter_context(self._gate.heavy_slots)
+        stack.enter_context(self._gate.slots)
         return stack
 
     def _judge(self, call: Call, answer: Answer) -> Reply:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine
 
 from sagezoho_pipelines.domain.errors import VendorError
 from sagezoho_pipelines.domain.records import Outcome
@@ -15,6 +16,7 @@ from sagezoho_pipelines.ledger.due import due_changes
 from sagezoho_pipelines.sage300.client import Sage300Client
 from sagezoho_pipelines.zoho_crm.oauth import MemoryTokenStore
 from sagezoho_pipelines_tests.bench import CONNECTION, Bench, bench
+from sagezoho_pipelines_tests.integration.defs_site import opened
 
 
 @pytest.fixture
@@ -115,3 +117,29 @@ def test_a_503_of_sage_slows_every_caller_of_the_process(desk: Bench) -> None:
         other = pool.submit(read, "AR/ARCustomers", "CustomerNumber")
         assert first.result() - began >= 1
         assert other.result() - began >= 1
+
+
+@pytest.mark.parametrize("system", ["sage300", "zoho_crm"])
+def test_what_pushes_one_run_back_slows_all_runs_of_the_process(postgres_url: URL, tmp_path: Path, system: str) -> None:
+    with opened(postgres_url, tmp_path, vendors=2, deals=0) as site:
+        sage, zoho = site.installation.sage300, site.installation.zoho_crm
+        handle = getattr(site.sandbox, system)
+        handle.world.faults.add("respond", times=1, status=429, headers={"Retry-After": "2"}, body="")
+
+        def read() -> float:
+            """By a client of a run of its own; when it was answered."""
+            if system == "sage300":
+                sage(CONNECTION).find("AP/APVendors", where=[], select=["VendorNumber"], limit=1)
+            else:
+                zoho(CONNECTION).org()
+            return time.monotonic()
+
+        began = time.monotonic()
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(read)
+            while not handle.world.faults.listed()[0]["fired"]:
+                time.sleep(0.01)
+            time.sleep(0.2)
+            other = pool.submit(read)
+            assert first.result() - began >= 2
+            assert other.result() - began >= 2
