@@ -29,6 +29,7 @@ from sagezoho_pipelines.engine.planning.document import Seal
 from sagezoho_pipelines.ledger.channels import PostgresChannelStore
 from sagezoho_pipelines.ledger.ledger import PostgresLedger
 from sagezoho_pipelines.ledger.migrations.run import migrate
+from sagezoho_pipelines.ledger.plans import PostgresPlanStore
 from sagezoho_pipelines.ledger.postgres import database_url, engine_for, ensure_database
 from sagezoho_pipelines.ledger.tokens import PostgresTokenStore
 from sagezoho_pipelines.ledger.vault import Vault
@@ -233,6 +234,10 @@ class Installation(AbstractContextManager["Installation"]):
         )
         serial.__dict__["database"] = self.database  # one pool of connections, whose owner closes it
         return serial.context(connection, run_id="plan", actor="plan")
+
+    @cached_property
+    def plans(self) -> PostgresPlanStore:
+        return PostgresPlanStore(self.database)
 
     @cached_property
     def seal(self) -> Seal:

@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "check": "sagezoho_pipelines.cli.check:check",
     "setup": "sagezoho_pipelines.cli.setup:setup",
     "plan": "sagezoho_pipelines.cli.plan:plan",
+    "apply": "sagezoho_pipelines.cli.apply:apply",
     "sync": "sagezoho_pipelines.cli.sync:sync",
     "links": "sagezoho_pipelines.cli.links:links",
     "mapping": "sagezoho_pipelines.cli.mapping:mapping",

@@ -17,6 +17,7 @@ from sagezoho_pipelines.defs import dead_runs
 from sagezoho_pipelines.defs.graph import Graph
 from sagezoho_pipelines.defs.problems import ATTENDED_TAG
 from sagezoho_pipelines.defs.queued import Drain, drains_of, in_connection, under_way
+from sagezoho_pipelines.defs.workbench import PLAN_TAG
 from sagezoho_pipelines.domain.errors import ConfigurationError
 from sagezoho_pipelines.domain.records import Cause, Outcome
 from sagezoho_pipelines.ledger.due import due_changes
@@ -32,7 +33,17 @@ _SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 _LEFT_OVER = (Outcome.REFUSED, Outcome.CONFLICTED, Outcome.RETRYING)
 
-__all__ = ["AssetReport", "Drain", "RunReport", "drains_due", "is_under_way", "run_drain", "run_flow_job", "warm_up"]
+__all__ = [
+    "PLAN_TAG",
+    "AssetReport",
+    "Drain",
+    "RunReport",
+    "drains_due",
+    "is_under_way",
+    "run_drain",
+    "run_flow_job",
+    "warm_up",
+]
 
 _definitions: weakref.WeakKeyDictionary[Installation, dg.Definitions] = weakref.WeakKeyDictionary()
 

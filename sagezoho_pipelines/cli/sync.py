@@ -85,14 +85,17 @@ def run(
     days: tuple[date, date] | None = None,
     sweep: bool = False,
     tick: Callable[[], None] = lambda: None,
+    by: str = "sagezoho sync",
+    tags: Mapping[str, str] | None = None,
 ) -> RunReport:
     """One run. When it is interrupted, what is under way is settled first; then KeyboardInterrupt is raised."""
     from sagezoho_pipelines.cli.runs import run_flow_job
 
     def work() -> RunReport:
         return run_flow_job(
-            flow, connection, instance=instance, installation=installation, days=days, sweep=sweep, actor=actor()
-        )
+            flow, connection, instance=instance, installation=installation, days=days, sweep=sweep, actor=actor(by),
+            tags=tags,
+        )  # fmt: skip
 
     return _attended(work, installation.interrupted, tick)
 
@@ -120,12 +123,12 @@ def _wait(future: Future[RunReport], tick: Callable[[], None]) -> None:
         tick()
 
 
-def actor() -> str:
-    """Who asked, as the audit names it."""
+def actor(by: str = "sagezoho sync") -> str:
+    """Who asked, and with which command, as the audit names it."""
     try:
-        return f"{os.environ.get('SUDO_USER') or getpass.getuser()}, sagezoho sync"
+        return f"{os.environ.get('SUDO_USER') or getpass.getuser()}, {by}"
     except (OSError, KeyError):  # an account without a name, as in some containers
-        return "sagezoho sync"
+        return by
 
 
 def clean(report: RunReport) -> bool:
@@ -211,9 +214,14 @@ def _words(error: Mapping[str, Any]) -> str:
 
 
 def _as_json(reports: Sequence[RunReport], refused: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """`flows` by name; by `connection/flow` where there are several connections."""
+    flows = by_flow(reports)
+    return {"ok": all(clean(report) for report in reports), "flows": flows, "left_behind": list(refused)}
+
+
+def by_flow(reports: Sequence[RunReport]) -> dict[str, Any]:
+    """Figures by flow; by `connection/flow` where there are several connections."""
     several = len({report.connection for report in reports}) > 1
-    flows = {
+    return {
         f"{report.connection}/{report.flow}" if several else report.flow: {
             **{name: report.figures[name] for name in FIGURES},
             "skipped": report.figures.get("skipped", 0),
@@ -228,7 +236,6 @@ def _as_json(reports: Sequence[RunReport], refused: Sequence[Mapping[str, Any]])
         }
         for report in reports
     }
-    return {"ok": all(clean(report) for report in reports), "flows": flows, "left_behind": list(refused)}
 
 
 def named_flows(given: tuple[str, ...]) -> list[str]:

@@ -10,7 +10,7 @@ from sagezoho_pipelines.defs import metadata, windows
 from sagezoho_pipelines.defs.graph import SAGE, Capture, Delivery, Graph, Target
 from sagezoho_pipelines.defs.pools import pool_of
 from sagezoho_pipelines.defs.problems import told_clearly
-from sagezoho_pipelines.defs.workbench import LANE_TAG, Workbench, actor_of
+from sagezoho_pipelines.defs.workbench import LANE_TAG, PLAN_TAG, Workbench, actor_of
 from sagezoho_pipelines.domain.mapping import FlowMapping
 from sagezoho_pipelines.engine import alerts
 from sagezoho_pipelines.engine.capture import capture
@@ -160,7 +160,11 @@ def _worked(
     tags = context.run.tags
     with told_clearly(tags):
         ctx = workbench.context(
-            connection, run_id=context.run.run_id, actor=actor_of(tags), lane=tags.get(LANE_TAG, "")
+            connection,
+            run_id=context.run.run_id,
+            actor=actor_of(tags),
+            lane=tags.get(LANE_TAG, ""),
+            plan=tags.get(PLAN_TAG, ""),
         )
         before = metadata.Meter.read(ctx)
         tally = attempt(ctx, flow, work)

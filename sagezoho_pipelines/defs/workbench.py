@@ -12,7 +12,10 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from sagezoho_pipelines.config import Connection
+from sagezoho_pipelines.domain.errors import ConfigurationError
 from sagezoho_pipelines.engine.context import Context, Facts
+from sagezoho_pipelines.engine.planning.approval import bound
+from sagezoho_pipelines.engine.planning.document import from_document
 from sagezoho_pipelines.wiring import Installation
 
 #: A sensor's question must end well before Dagster's 60 s do, connection refused and slow answers included.
@@ -25,6 +28,9 @@ _KEPT_CONTEXTS = 8
 #: open and all, and for a while what was learnt of the vendors.
 LANE_TAG = "sagezoho/lane"
 _FACTS_SECONDS = 60.0
+
+#: On runs that carry out a plan: its number in the ledger.
+PLAN_TAG = "sagezoho/plan"
 
 
 class Workbench:
@@ -39,15 +45,17 @@ class Workbench:
         self._lanes: dict[str, tuple[Context, float]] = {}
         self._lock = threading.Lock()
 
-    def context(self, connection: str, *, run_id: str, actor: str, lane: str = "") -> Context:
+    def context(self, connection: str, *, run_id: str, actor: str, lane: str = "", plan: str = "") -> Context:
         """The run's context: clients and learnt facts are shared by its steps, the stop signal is each step's own.
 
-        One step's fatal error must not make the next one deliver nothing and call that success.
+        One step's fatal error must not make the next one deliver nothing and call that success. A run that carries out
+        a plan sends what that plan holds, and nothing else.
         """
         with self._lock:
             known = self._contexts.pop((run_id, connection), None)
             if known is None:
                 known = self._made(connection, run_id=run_id, actor=actor, lane=lane)
+                known = self._bound(known, plan) if plan else known
             self._contexts[run_id, connection] = known
             while len(self._contexts) > _KEPT_CONTEXTS:
                 self._contexts.popitem(last=False)
@@ -63,6 +71,12 @@ class Workbench:
             kept, learnt = replace(kept, facts=Facts()), now
         self._lanes[lane] = kept, learnt
         return replace(fresh, sage=kept.sage, zoho=kept.zoho, facts=kept.facts)
+
+    def _bound(self, ctx: Context, plan: str) -> Context:
+        applied = self.installation.plans.read(int(plan)) if plan.isdigit() else None
+        if applied is None or applied.connection != ctx.connection:
+            raise ConfigurationError(f"the tag {PLAN_TAG} names a plan of {ctx.connection}; {plan!r} is none")
+        return bound(ctx, from_document(applied.document, f"plan {plan}"), self.installation.seal)
 
     def asking(self, connection: str, *, actor: str) -> Context:
         """A context for a quick question: one attempt, short time-outs."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sagezoho_pipelines.domain.records import Change
@@ -91,6 +92,20 @@ class PlanItem:
         return (
             self.flow, self.source_system, self.source_entity, self.source_id, self.target_system, self.target_entity,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A plan that was applied, or begun to be. `document` is the plan without values of records."""
+
+    id: int
+    connection: str
+    flows: Sequence[str]
+    digest: str
+    document: Mapping[str, Any]
+    actor: str
+    state: str
+    begun_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,11 @@ class Facts:
 
 @dataclass(frozen=True)
 class Context:
-    """`actor` is who asked (a user, a sensor), `worker` is this process, `random` gives [0, 1)."""
+    """`actor` is who asked (a user, a sensor), `worker` is this process, `random` gives [0, 1).
+
+    A plan that is carried out sets the last two: `pins` are the business keys it chose, by target entity, source entity
+    and source key, and `approved` says that a person has seen what is about to be written.
+    """
 
     connection: str
     settings: Connection
@@ -45,6 +49,8 @@ class Context:
     worker: str
     facts: Facts = field(default_factory=Facts)
     stop: threading.Event = field(default_factory=threading.Event)
+    pins: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
+    approved: bool = False
 
     def sage_entity(self, entity: str) -> EntityRef:
         return EntityRef(self.connection, System.SAGE300, entity)

@@ -15,7 +15,7 @@ from sagezoho_pipelines.domain.criteria import Criteria
 from sagezoho_pipelines.domain.links import LeftAlone, LinkEdits
 from sagezoho_pipelines.domain.metadata import FieldInfo
 from sagezoho_pipelines.domain.pauses import Pause
-from sagezoho_pipelines.domain.planned import OpenChange
+from sagezoho_pipelines.domain.planned import Applied, OpenChange
 from sagezoho_pipelines.domain.records import (
     AuditEntry,
     CapturedRecord,
@@ -305,6 +305,35 @@ class LedgerView(Protocol):
 
 class ReadableLedger(Ledger, LedgerView, Protocol):
     """A ledger that a plan can be made of."""
+
+
+class PlanStore(Protocol):
+    """Plans that were applied, in the ledger."""
+
+    def begin(
+        self,
+        connection: str,
+        flows: Sequence[str],
+        *,
+        digest: str,
+        document: Mapping[str, Any],
+        actor: str,
+        at: datetime,
+    ) -> int:
+        """Note that a plan is being carried out; its number, the earlier one where it was begun before."""
+        ...
+
+    def end(self, plan_id: int, *, state: str, at: datetime) -> None:
+        """`done`, or `failed` where something of it is still to do."""
+        ...
+
+    def read(self, plan_id: int) -> Applied | None: ...
+
+    def find(self, connection: str, digest: str) -> Applied | None: ...
+
+    def done(self, connection: str, flow: str) -> bool:
+        """Whether a plan of this flow was carried out to its end, ever."""
+        ...
 
 
 class ChannelStore(Protocol):

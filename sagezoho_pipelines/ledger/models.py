@@ -182,14 +182,17 @@ class LeftAloneRow(Base):
 
 
 class PlanRow(Base):
-    """A plan that was applied, whole: what was agreed to, by whom, and how far it got. `digest` names its bytes."""
+    """A plan that was applied, without values of records: what was agreed to, by whom, and how far it got.
+
+    `state` is `begun`, `done` or `failed`; `digest` names the plan, redacted or not.
+    """
 
     __tablename__ = "plans"
-    __table_args__ = (Index("plans_of_connection", "connection", "flow", "id"),)
+    __table_args__ = (Index("plans_of_connection", "connection", "id"),)
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     connection: Mapped[str]
-    flow: Mapped[str]
+    flows: Mapped[list[str]] = mapped_column(JSONB())
     digest: Mapped[str]
     document: Mapped[dict[str, Any]]
     actor: Mapped[str]

@@ -30,7 +30,7 @@ WHERE connection = :connection AND system = :system AND entity = :entity AND del
 _SEQUENCE = text("SELECT value FROM sagezoho.sequences WHERE connection = :connection AND name = :name")
 
 _INTENTS = text("""
-SELECT id, target_system, target_entity, business_key, source_entity, source_key, attempts, payload_digest, state
+SELECT id, target_system, target_entity, business_key, source_entity, source_key, attempts, payload_digest, names, state
 FROM sagezoho.intents
 WHERE connection = :connection AND business_key = ANY (CAST(:keys AS text[])) AND state IN ('open', 'settled')
 ORDER BY id
@@ -87,10 +87,12 @@ def intents_as_begun(connection: Connection, name: str, requests: Sequence[Inten
         settled = any(row.state == "settled" for row in mine)
         held = next((row for row in mine if row.state == "open"), None)
         if held is None:
-            begun[request.business_key] = Intent(0, request.business_key, 1, not settled, request.payload_digest)
+            names = (request.name,) if request.name else ()
+            begun[request.business_key] = Intent(0, request.business_key, 1, not settled, request.payload_digest, names)
         elif (held.source_entity, held.source_key) == (request.source_entity, request.source_key):
+            names = tuple(dict.fromkeys([*held.names, *([request.name] if request.name else ())]))
             begun[request.business_key] = Intent(
-                held.id, request.business_key, held.attempts + 1, False, held.payload_digest
+                held.id, request.business_key, held.attempts + 1, False, held.payload_digest, names
             )
         else:
             raise BusinessKeyTaken(

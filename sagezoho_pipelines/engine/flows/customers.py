@@ -193,6 +193,9 @@ class CustomersHandler:
         known = ctx.ledger.intent_of(ctx.connection, "sage300", "customers", SOURCE, change.key)
         if known is not None:
             return self._intent(ctx, change, known.business_key, name)
+        pinned = ctx.pins.get(("customers", SOURCE, change.key))
+        if pinned is not None:
+            return self._intent(ctx, change, pinned, name)
         rule = ctx.settings.flows.customers.number
         if rule.rule == "field":
             number = str(account.get(rule.field) or "").strip().upper()

@@ -59,6 +59,11 @@ class Plan:
         counted = Counter(item.outcome for item in self.items)
         return {outcome: counted[outcome] for outcome in OUTCOMES}
 
+    @property
+    def pinned(self) -> dict[tuple[str, str, str], str]:
+        """Business keys by target entity, source entity and source key."""
+        return {(pin.target_entity, pin.source_entity, pin.source_key): pin.business_key for pin in self.pins}
+
     def redacted(self, seal: Seal) -> Plan:
         """The same plan without a value of any record. A redacted plan comes back as it is."""
         if self.seal:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,8 +26,10 @@ _DECIDING = {"sage300": {"url", "company"}, "zoho_crm": {"accounts_url", "trigge
 _NOT_DECIDING = {"cadence", "vendors", "ap_batches", "invoices", "ar_batches", "posted_documents", "guards"}
 
 
-def make(ctx: Context, ledger: ReadableLedger, flows: Sequence[str], *, pins: Sequence[Pin] = ()) -> Plan:
+def make(ctx: Context, ledger: ReadableLedger, flows: Sequence[str], *, made: Mapping[str, str] | None = None) -> Plan:
     """What a sync of these flows would do now. Nothing is written, to either vendor or to the ledger.
+
+    `made` names records that an earlier attempt at a plan has made: id -> the placeholder it had there.
 
     One step after the other, so that the numbers handed out are the same each time. Raises what would stop a sync:
     a vendor that is away, a missing field, a connection at rest.
@@ -35,9 +37,9 @@ def make(ctx: Context, ledger: ReadableLedger, flows: Sequence[str], *, pins: Se
     resting = pausing.resting(ctx)
     if resting is not None:
         raise SagezohoError(f"nothing can be planned: {resting}")
-    notebook, collected = Notebook(), _Collected()
+    notebook, collected = Notebook(made or {}), _Collected()
     moment = ctx.clock()
-    shadow = ShadowLedger(ledger, at=moment, settled=collected.add, pins=pins)
+    shadow = ShadowLedger(ledger, at=moment, settled=collected.add)
     sage, zoho = ShadowSage(ctx.sage, notebook), ShadowZoho(ctx.zoho, notebook)
     before = _reads(ctx)
     planning = replace(

@@ -15,7 +15,6 @@ from typing import Any
 from sagezoho_pipelines.domain.errors import BusinessKeyTaken, SagezohoError
 from sagezoho_pipelines.domain.links import LeftAlone, LinkEdits
 from sagezoho_pipelines.domain.pauses import Pause
-from sagezoho_pipelines.domain.planned import Pin
 from sagezoho_pipelines.domain.records import (
     AuditEntry,
     CapturedRecord,
@@ -39,9 +38,8 @@ _Source = tuple[str, str, str, str]
 class ShadowLedger:
     """Implements the engine's `Ledger` port over a real one that is only read. Thread-safe.
 
-    `settled` hears of every settlement. `pins` are business keys chosen earlier for records that have none yet: a
-    plan that is carried out gives out the numbers it said. `at` is the moment planned for. `numbers` holds the last
-    number of each sequence used, `begun` the intents that were opened.
+    `at` is the moment planned for, `settled` hears of every settlement. `numbers` holds the last number of each
+    sequence used, `begun` the intents that were opened.
     """
 
     def __init__(
@@ -50,7 +48,6 @@ class ShadowLedger:
         *,
         at: datetime,
         settled: Callable[[Settlement], None] = lambda _settlement: None,
-        pins: Sequence[Pin] = (),
     ) -> None:
         self._real = real
         self._settled = settled
@@ -63,7 +60,6 @@ class ShadowLedger:
         self._done: set[_Target] = set()
         self._told: dict[tuple[str, str, str], Told] = {}
         self._ids = itertools.count(-1, -1)
-        self._pins = {(p.target_system, p.target_entity, p.source_entity, p.source_key): p for p in pins}
         self._lock = threading.RLock()
         self.numbers: dict[str, int] = {}
         self.begun: dict[_Target, IntentRequest] = {}
@@ -210,7 +206,8 @@ class ShadowLedger:
                 f"{connection}: {request.source_entity} {request.source_key} is about to become {mine.business_key}"
             )
         if known is not None:
-            intent = replace(known[0], attempt=known[0].attempt + 1, fresh=False)
+            names = tuple(dict.fromkeys([*known[0].names, *([request.name] if request.name else ())]))
+            intent = replace(known[0], attempt=known[0].attempt + 1, fresh=False, names=names)
         else:
             intent = real[request.business_key]
             intent = replace(intent, id=intent.id or next(self._ids), fresh=intent.fresh and target not in self._done)
@@ -227,10 +224,7 @@ class ShadowLedger:
             if source in self._of_source:
                 return self._of_source[source]
             real = self._real.intent_of(connection, *source)
-            if real is not None and real.id not in self._closed:
-                return real
-            pin = self._pins.get(source)
-            return Intent(0, pin.business_key, 1, fresh=True) if pin is not None else None
+            return real if real is None or real.id not in self._closed else None
 
     def sending(self, intent_id: int, payload_digest: str) -> None:
         with self._lock:

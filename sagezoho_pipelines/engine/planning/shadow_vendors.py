@@ -23,15 +23,24 @@ _NOT_PART = "a plan runs the flows only: {} is none of their calls"
 
 
 class Notebook:
-    """What would be written, in the order it would be, and what the records concerned hold now."""
+    """What would be written, in the order it would be, and what the records concerned hold now.
 
-    def __init__(self) -> None:
+    `known` names ids by the placeholders they had in an earlier plan.
+    """
+
+    def __init__(self, known: Mapping[str, str]) -> None:
+        self._known = known
         self.writes: list[PlannedWrite] = []
         self.held: dict[tuple[System, str], dict[str, Any]] = {}
         self.notes: list[str] = []
 
     def holds(self, system: System, record_id: str, values: Row) -> None:
         self.held.setdefault((system, record_id), {}).update(values)
+
+    def named(self, row: Row) -> Row:
+        """A row as a plan shows it."""
+        shown: Row = writes.replaced(row, self._known) if self._known else row
+        return shown
 
     def note(self, text: str) -> None:
         if text not in self.notes:
@@ -73,7 +82,7 @@ class ShadowSage:
         fault = faults.of_sage_row(entity_set, body)
         if fault is not None:
             raise fault
-        planned = writes.sage_create(entity_set, body)
+        planned = writes.sage_create(entity_set, self._notebook.named(body))
         self._note(planned)
         assigned = writes.ASSIGNED.get(entity_set, ((), "", ""))[0]
         made = {**body, **dict.fromkeys(assigned, planned.makes)}
@@ -97,7 +106,7 @@ class ShadowSage:
                     advice="restore the record in Sage, or remove its link",
                 )
             self._notebook.holds(System.SAGE300, str(key), held)
-        self._note(writes.sage_patch(entity_set, key, body))
+        self._note(writes.sage_patch(entity_set, key, self._notebook.named(body)))
 
     def _note(self, planned: PlannedWrite) -> None:
         self.write_calls += 1
@@ -173,7 +182,7 @@ class ShadowZoho:
         self._count(len(rows))
         results = []
         for row in rows:
-            planned = writes.zoho_insert(module, row)
+            planned = writes.zoho_insert(module, self._notebook.named(row))
             results.append(self._refused(module, row, creating=True) or self._created(module, row, planned))
         return results
 
@@ -194,7 +203,7 @@ class ShadowZoho:
         known = self._matched(module, rows, duplicate_check)
         results = []
         for row in rows:
-            planned = writes.zoho_upsert(module, row, duplicate_check)
+            planned = writes.zoho_upsert(module, self._notebook.named(row), duplicate_check)
             held = known.get(planned.key.casefold())
             refused = self._refused(module, row, creating=held is None)
             if refused is not None:
@@ -254,7 +263,7 @@ class ShadowZoho:
             held = there[record_id]
             now = {name: held[name] for name in row if name != "id" and name in held}
             self._notebook.holds(System.ZOHO_CRM, record_id, now)
-        self._notebook.writes.append(writes.zoho_update(module, row))
+        self._notebook.writes.append(writes.zoho_update(module, self._notebook.named(row)))
         return RowResult(id=record_id)
 
     def _refused(self, module: str, row: Row, *, creating: bool) -> RowResult | None:

@@ -28,9 +28,13 @@ def sage_patch(entity_set: str, key: str | int, body: Row) -> PlannedWrite:
     return _write(f"sage300 patch {entity_set}", str(key), body)
 
 
+def sage_key_of(row: Row) -> str:
+    """A Zoho record that we make carries its Sage key in a unique field."""
+    return next((str(value) for name, value in row.items() if name.startswith("Sage_") and name.endswith("_Key")), "")
+
+
 def zoho_insert(module: str, row: Row) -> PlannedWrite:
-    """A record inserted carries its Sage key in a unique field."""
-    key = next((str(value) for name, value in row.items() if name.startswith("Sage_") and name.endswith("_Key")), "")
+    key = sage_key_of(row)
     return _write(f"zoho_crm insert {module}", key, row, placeholder(module, key))
 
 

@@ -43,7 +43,7 @@ def upgrade() -> None:
         "plans",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("connection", sa.Text(), nullable=False),
-        sa.Column("flow", sa.Text(), nullable=False),
+        sa.Column("flows", postgresql.JSONB(), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("document", postgresql.JSONB(), nullable=False),
         sa.Column("actor", sa.Text(), nullable=False),
@@ -53,7 +53,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("plans_pkey")),
         schema="sagezoho",
     )
-    op.create_index("plans_of_connection", "plans", ["connection", "flow", "id"], schema="sagezoho")
+    op.create_index("plans_of_connection", "plans", ["connection", "id"], schema="sagezoho")
     op.create_table(
         "seen_metadata",
         sa.Column("connection", sa.Text(), nullable=False),

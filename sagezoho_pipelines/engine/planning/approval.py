@@ -1,0 +1,242 @@
+"""Carrying a plan out: both vendors' clients, wrapped so that a write which the plan does not hold is never sent."""
+
+# What no flow calls is refused, whatever it is given.
+# ruff: noqa: ARG002
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from sagezoho_pipelines.domain.criteria import Criteria
+from sagezoho_pipelines.domain.errors import VendorError, Verdict
+from sagezoho_pipelines.domain.metadata import FieldInfo
+from sagezoho_pipelines.domain.planned import Made, PlannedWrite
+from sagezoho_pipelines.domain.records import Link, Row, System
+from sagezoho_pipelines.domain.usage import Usage
+from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.planning import writes
+from sagezoho_pipelines.engine.planning.document import Plan, Seal
+from sagezoho_pipelines.engine.ports import Ledger, RowResult, Sage300, Watch, Watched, ZohoCrm, ZohoPage
+
+NOT_IN_PLAN = "NOT_IN_PLAN"
+
+
+def bound(ctx: Context, plan: Plan, seal: Seal) -> Context:
+    """The context in which exactly this plan is carried out. The plan is redacted: values are told by their digests."""
+    approval = Approval(plan, seal, already_made(ctx.connection, ctx.ledger, plan.made))
+    return replace(
+        ctx,
+        sage=ApprovedSage(ctx.sage, approval),
+        zoho=ApprovedZoho(ctx.zoho, approval),
+        pins=plan.pinned,
+        approved=True,
+    )
+
+
+def already_made(connection: str, ledger: Ledger, made: Sequence[Made]) -> dict[str, str]:
+    """Id -> placeholder of the planned records that are there by now."""
+    found: dict[str, str] = {}
+    for one in made:
+        pair = (one.sage_entity, one.zoho_entity)
+        link: Link | None
+        if one.zoho_id:
+            link = ledger.links_by_zoho(connection, pair[1], pair[0], [one.zoho_id]).get(one.zoho_id)
+        else:
+            link = ledger.links_by_sage(connection, pair[0], pair[1], [one.sage_id]).get(one.sage_id)
+        if link is not None:
+            found[link.sage_id if one.zoho_id else link.zoho_id] = one.placeholder
+    return found
+
+
+class Approval:
+    """The writes that were agreed to, and which placeholders have become which ids meanwhile. Thread-safe."""
+
+    def __init__(self, plan: Plan, seal: Seal, made: Mapping[str, str]) -> None:
+        self._allowed = {(one.call, one.digest) for one in plan.writes}
+        self._placeholders = {one.makes for one in plan.writes} - {""}
+        self._seal = seal
+        self._made = dict(made)
+        self._lock = threading.Lock()
+
+    def named(self, row: Row) -> Row:
+        """The row as the plan shows it: placeholders in place of the ids they have become."""
+        with self._lock:
+            shown: Row = writes.replaced(row, self._made)
+        return shown
+
+    def allows(self, write: PlannedWrite) -> bool:
+        return (write.call, self._seal.of(write.digest, 32)) in self._allowed
+
+    def became(self, placeholder: str, record_id: object) -> None:
+        """A planned record is there: what points at it is known by its placeholder."""
+        if placeholder in self._placeholders and record_id not in (None, ""):
+            with self._lock:
+                self._made[str(record_id).strip()] = placeholder
+
+
+def refusal(system: System, write: PlannedWrite) -> VendorError:
+    """The change stays queued: a later sync, or the next plan, takes it."""
+    return VendorError(
+        system=system,
+        code=NOT_IN_PLAN,
+        text=f"not sent: the plan holds no such write ({write.call} {write.key})",
+        verdict=Verdict.RETRY,
+        advice="the record has changed since the plan was made; it stays queued for the next plan or sync",
+    )
+
+
+class ApprovedSage:
+    """Implements `Sage300`."""
+
+    def __init__(self, real: Sage300, approval: Approval) -> None:
+        self._real = real
+        self._approval = approval
+        self.usage: Usage = real.usage
+
+    def pages(
+        self, entity_set: str, *, select: Sequence[str], where: Criteria = (), page_size: int | None = None
+    ) -> Iterator[Sequence[Row]]:
+        return self._real.pages(entity_set, select=select, where=where, page_size=page_size)
+
+    def find(self, entity_set: str, *, where: Criteria, select: Sequence[str], limit: int | None = None) -> list[Row]:
+        found = self._real.find(entity_set, where=where, select=select, limit=limit)
+        _, by, _ = writes.ASSIGNED.get(entity_set, ((), "", ""))
+        for row in found:
+            if by and row.get(by):
+                self._learn(entity_set, row)
+        return found
+
+    def get(self, entity_set: str, key: str | int, *, select: Sequence[str] = ()) -> Row | None:
+        return self._real.get(entity_set, key, select=select)
+
+    def exists(self, entity_set: str, *, where: Criteria) -> bool:
+        return self._real.exists(entity_set, where=where)
+
+    def described(self, entity_sets: Sequence[str]) -> dict[str, dict[str, FieldInfo]]:
+        return self._real.described(entity_sets)
+
+    def create(self, entity_set: str, body: Row) -> Row:
+        self._require(writes.sage_create(entity_set, self._approval.named(body)))
+        made = self._real.create(entity_set, body)
+        self._learn(entity_set, {**body, **made})
+        return made
+
+    def patch(self, entity_set: str, key: str | int, body: Row) -> None:
+        self._require(writes.sage_patch(entity_set, key, self._approval.named(body)))
+        self._real.patch(entity_set, key, body)
+
+    def _require(self, write: PlannedWrite) -> None:
+        if not self._approval.allows(write):
+            raise refusal(System.SAGE300, write)
+
+    def _learn(self, entity_set: str, row: Row) -> None:
+        assigned = writes.ASSIGNED.get(entity_set, ((), "", ""))[0]
+        if assigned:
+            self._approval.became(writes.sage_create(entity_set, row).makes, row.get(assigned[0]))
+
+
+class ApprovedZoho:
+    """Implements `ZohoCrm`. Of a write's rows those that the plan holds are sent; the others wait."""
+
+    def __init__(self, real: ZohoCrm, approval: Approval) -> None:
+        self._real = real
+        self._approval = approval
+        self.usage: Usage = real.usage
+
+    def changed_since(
+        self,
+        module: str,
+        *,
+        fields: Sequence[str],
+        since: datetime,
+        where: Criteria = (),
+        until: datetime | None = None,
+    ) -> Iterator[ZohoPage]:
+        return self._real.changed_since(module, fields=fields, since=since, where=where, until=until)
+
+    def find(self, module: str, *, where: Criteria, fields: Sequence[str], limit: int | None = None) -> list[Row]:
+        found = self._real.find(module, where=where, fields=fields, limit=limit)
+        for row in found:  # a record read back by its Sage key is the planned one
+            self._approval.became(writes.placeholder(module, writes.sage_key_of(row)), row.get("id"))
+        return found
+
+    def get(self, module: str, record_id: str) -> Row | None:
+        return self._real.get(module, record_id)
+
+    def get_many(self, module: str, ids: Sequence[str], *, fields: Sequence[str]) -> list[Row]:
+        return self._real.get_many(module, ids, fields=fields)
+
+    def deleted_since(self, module: str, since: datetime) -> Iterator[Row]:
+        return self._real.deleted_since(module, since)
+
+    def insert(self, module: str, rows: Sequence[Row], *, trigger: Sequence[str] = ()) -> list[RowResult]:
+        planned = [writes.zoho_insert(module, self._approval.named(row)) for row in rows]
+        return self._send(rows, planned, lambda chosen: self._real.insert(module, chosen, trigger=trigger))
+
+    def update(self, module: str, rows: Sequence[Row], *, trigger: Sequence[str] = ()) -> list[RowResult]:
+        planned = [writes.zoho_update(module, self._approval.named(row)) for row in rows]
+        return self._send(rows, planned, lambda chosen: self._real.update(module, chosen, trigger=trigger))
+
+    def upsert(
+        self, module: str, rows: Sequence[Row], *, duplicate_check: Sequence[str], trigger: Sequence[str] = ()
+    ) -> list[RowResult]:
+        planned = [writes.zoho_upsert(module, self._approval.named(row), duplicate_check) for row in rows]
+        return self._send(
+            rows,
+            planned,
+            lambda chosen: self._real.upsert(module, chosen, duplicate_check=duplicate_check, trigger=trigger),
+        )
+
+    def write_cost(self, rows: int) -> tuple[int, int]:
+        return self._real.write_cost(rows)
+
+    def modules(self) -> list[Row]:
+        return self._real.modules()
+
+    def fields(self, module: str) -> list[Row]:
+        return self._real.fields(module)
+
+    def org(self) -> Row:
+        return self._real.org()
+
+    def current_user(self) -> Row:
+        return self._real.current_user()
+
+    def server_time(self) -> datetime:
+        return self._real.server_time()
+
+    def create_fields(self, module: str, fields: Sequence[Row]) -> list[RowResult]:
+        raise refusal(System.ZOHO_CRM, PlannedWrite(f"zoho_crm create_fields {module}", "", ""))
+
+    def enable_channels(self, wanted: Sequence[Watch]) -> list[RowResult]:
+        raise refusal(System.ZOHO_CRM, PlannedWrite("zoho_crm enable_channels", "", ""))
+
+    def replace_channels(self, wanted: Sequence[Watch]) -> list[RowResult]:
+        raise refusal(System.ZOHO_CRM, PlannedWrite("zoho_crm replace_channels", "", ""))
+
+    def renew_channels(self, wanted: Sequence[Watch]) -> list[RowResult]:
+        raise refusal(System.ZOHO_CRM, PlannedWrite("zoho_crm renew_channels", "", ""))
+
+    def channel(self, channel_id: int) -> list[Watched]:
+        return self._real.channel(channel_id)
+
+    def disable_channel(self, channel_id: int) -> None:
+        raise refusal(System.ZOHO_CRM, PlannedWrite("zoho_crm disable_channel", str(channel_id), ""))
+
+    def _send(
+        self,
+        rows: Sequence[Row],
+        planned: Sequence[PlannedWrite],
+        send: Callable[[Sequence[Row]], list[RowResult]],
+    ) -> list[RowResult]:
+        results = [RowResult(error=refusal(System.ZOHO_CRM, write)) for write in planned]
+        chosen = [index for index, write in enumerate(planned) if self._approval.allows(write)]
+        answers = send([rows[index] for index in chosen]) if chosen else []
+        for index, answer in zip(chosen, answers, strict=True):
+            results[index] = answer
+            if answer.error is None and planned[index].makes:
+                self._approval.became(planned[index].makes, answer.id)
+        return results

@@ -1,0 +1,104 @@
+"""A run that carries out a plan sends what the plan holds, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine
+
+from sagezoho_pipelines.config import FLOWS
+from sagezoho_pipelines.domain.errors import SagezohoError
+from sagezoho_pipelines.engine.planning import carrying
+from sagezoho_pipelines.engine.planning.approval import bound
+from sagezoho_pipelines.engine.planning.document import Plan, Seal, from_document
+from sagezoho_pipelines.engine.planning.moved import PlanMoved
+from sagezoho_pipelines.engine.run import run_flow
+from sagezoho_pipelines.engine.tally import Tally
+from sagezoho_pipelines.engine.windows import Window
+from sagezoho_pipelines.ledger.plans import PostgresPlanStore
+from sagezoho_pipelines_tests.bench import CONNECTION, Bench, bench
+
+SEAL = Seal("test", b"k" * 32)
+
+
+@pytest.fixture
+def desk(engine: Engine) -> Iterator[Bench]:
+    with bench(engine, vendors=6, deals=8) as made:
+        yield made
+
+
+def _begin(desk: Bench, plan: Plan) -> int:
+    store = PostgresPlanStore(desk.engine)
+    return carrying.begin(desk.planning(), desk.ledger, store, plan, SEAL, actor="test")
+
+
+def _carry(desk: Bench, number: int, *flows: str) -> Tally:
+    applied = PostgresPlanStore(desk.engine).read(number)
+    assert applied is not None
+    plan = from_document(applied.document, "the plan")
+    total = Tally()
+    for flow in flows or plan.flows:
+        total.add(run_flow(bound(desk.context(), plan, SEAL), flow, Window.incremental()))
+    return total
+
+
+def test_what_changes_after_the_last_look_is_not_sent(desk: Bench) -> None:
+    plan = desk.plan()
+    number = _begin(desk, plan)
+    vendor = str(desk.state("sage300", "APVendors")[0]["VendorNumber"]).strip()
+    desk.act("sage300", "edit_vendor", vendor=vendor, fields={"VendorName": "Quite Another Name"})
+    desk.act("sage300", "add_vendor", fields={"VendorNumber": "LATE1", "VendorName": "Late Comer Ltd"})
+    tally = _carry(desk, number)
+    keys = {row.get("Sage_Vendor_Key") for row in desk.state("zoho_crm", "Accounts")} - {None}
+    assert len(keys) == 5
+    assert keys.isdisjoint({f"SAMINC/{vendor}", "SAMINC/LATE1"})
+    waiting = desk.query("SELECT key, error FROM sagezoho.changes WHERE state = 'queued' ORDER BY key")
+    assert {row["key"] for row in waiting} == {vendor, "LATE1"}
+    assert {row["error"]["code"] for row in waiting} == {"NOT_IN_PLAN"}
+    assert tally.left_over == 2 + plan.totals["refused"]
+    desk.later(hours=1)
+    assert desk.sync().left_over == 0
+
+
+def test_what_a_plan_points_at_is_found_by_the_ids_it_got(desk: Bench) -> None:
+    """Contacts point at new accounts, orders at new customers, deals are told the numbers of new orders."""
+    plan = desk.plan()
+    assert len(plan.made) > 10
+    assert _carry(desk, _begin(desk, plan)).left_over == plan.totals["refused"]
+    told = [row for row in desk.state("zoho_crm", "Deals") if row.get("Sage_Order_Number")]
+    assert len(told) == sum((item.target_entity, item.outcome) == ("orders", "created") for item in plan.items)
+    assert all(not str(row["Sage_Order_Number"]).startswith("(") for row in told)
+    assert desk.plan().totals["created"] == 0
+
+
+def test_a_plan_goes_on_where_it_stopped(desk: Bench) -> None:
+    """Stopped after two of its flows: planning again finds the rest of it, the placeholders resolved."""
+    plan = desk.plan()
+    number = _begin(desk, plan)
+    _carry(desk, number, "vendors", "customers")
+    assert _begin(desk, plan) == number
+    assert _carry(desk, number).left_over == plan.totals["refused"]
+    assert carrying.undone(desk.ledger, plan, at=desk.now()) == []
+    PostgresPlanStore(desk.engine).end(number, state="done", at=desk.now())
+    with pytest.raises(SagezohoError, match="was applied already"):
+        _begin(desk, plan)
+
+
+def test_a_plan_that_stopped_and_then_moved_goes_no_further(desk: Bench) -> None:
+    plan = desk.plan()
+    _carry(desk, _begin(desk, plan), "customers")
+    desk.act("sage300", "add_vendor", fields={"VendorNumber": "LATE1", "VendorName": "Late Comer Ltd"})
+    with pytest.raises(PlanMoved, match=f"{CONNECTION}: nothing was written.*upsert Accounts SAMINC/LATE1"):
+        _begin(desk, plan)
+
+
+def test_numbers_taken_by_somebody_else_are_a_move(desk: Bench) -> None:
+    plan = desk.plan()
+    desk.ledger.next_number(CONNECTION, "customers:Z")
+    with pytest.raises(PlanMoved, match="customers"):
+        _begin(desk, plan)
+
+
+def test_a_plan_is_of_all_flows(desk: Bench) -> None:
+    assert tuple(desk.plan().flows) == FLOWS
