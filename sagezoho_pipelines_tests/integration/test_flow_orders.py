@@ -163,6 +163,7 @@ def test_an_unknown_item_is_refused_in_sages_own_words(desk: Bench) -> None:
     [entry] = _inbox(desk)
     assert entry["error"]["code"] == "FieldInvalid"
     assert "NO-SUCH does not exist" in entry["error"]["text"]
+    assert "correct the product code in Zoho" in entry["error"]["advice"]
 
 
 @pytest.mark.parametrize("fault", ["reset_after", "truncate"])
@@ -407,3 +408,35 @@ def test_what_the_account_says_goes_before_the_configured_codes(desk: Bench) -> 
         for one in sorted(_customers(desk), key=lambda one: str(one["CustomerName"]))
     ]
     assert codes == [("WHL", "N30", "CALIF", "USD"), ("RTL", "N60", own["Sage_Customer_Tax_Group"].upper(), "CAD")]
+
+
+def _won_by_a_customer(desk: Bench) -> str:
+    """An account that is customer Z000001 already."""
+    account = _account(desk)
+    _deal(desk, account)
+    assert desk.sync("customers", "orders").left_over == 0
+    return account
+
+
+@pytest.mark.parametrize(
+    ("spoil", "field", "remedy"),
+    [
+        (("hold_customer", {"customer": "Z000001"}), "CustomerNumber", "take customer Z000001 off hold"),
+        (
+            ("edit_customer", {"customer": "Z000001", "fields": {"Status": "Inactive"}}),
+            "CustomerNumber",
+            "make customer Z000001 active",
+        ),
+        (("close_fiscal_period", {"year": 2026, "period": 3}), "OrderDate", "correct the deal's Closing Date"),
+    ],
+)
+def test_a_refused_order_says_what_to_mend_and_where(desk: Bench, spoil: Any, field: str, remedy: str) -> None:
+    account = _won_by_a_customer(desk)
+    action, given = spoil
+    desk.act("sage300", action, **given)
+    _deal(desk, account, "Second", closing_date="2026-03-09")
+    assert desk.sync("orders").count(Outcome.REFUSED) == 1
+    [entry] = _inbox(desk)
+    assert entry["error"]["field"] == field
+    assert remedy in entry["error"]["advice"]
+    assert entry["error"]["system"] == "sage300"

@@ -11,7 +11,7 @@ from sagezoho_pipelines.domain.records import Authority, Cause, Change, EntityRe
 from sagezoho_pipelines.engine import left_alone, sage_target, settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import ZohoFeed
-from sagezoho_pipelines.engine.flows import ship_to
+from sagezoho_pipelines.engine.flows.order_refusals import ADDRESS_INCOMPLETE
 from sagezoho_pipelines.engine.ports import Intent, IntentRequest, Settlement
 from sagezoho_pipelines.engine.settling import Movement
 
@@ -244,7 +244,7 @@ class CustomersHandler:
         deals = ctx.zoho_entity("deals")
         waiting = {
             key
-            for code in ("CUSTOMER_MISSING", ship_to.INCOMPLETE)
+            for code in ("CUSTOMER_MISSING", ADDRESS_INCOMPLETE)
             for key in ctx.ledger.refused_with(deals, code=code, name="account", values=[account_id])
         }
         return [Look(deals, key, Cause.RETRY, "its account can be ordered for now") for key in sorted(waiting)]

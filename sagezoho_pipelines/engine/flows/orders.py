@@ -16,7 +16,7 @@ from sagezoho_pipelines.engine import sage_target, settling, write_back, zoho_ta
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.deliver import deliver
 from sagezoho_pipelines.engine.feeds import ZohoFeed
-from sagezoho_pipelines.engine.flows import customers, order_lines, ship_to
+from sagezoho_pipelines.engine.flows import customers, order_lines, order_refusals, ship_to
 from sagezoho_pipelines.engine.ports import Intent, IntentRequest, Settlement
 from sagezoho_pipelines.engine.settling import Movement
 from sagezoho_pipelines.engine.windows import Window
@@ -282,7 +282,7 @@ class OrdersHandler:
             )
         except VendorError as error:
             if error.verdict in (Verdict.REFUSE, Verdict.CONFLICT):
-                told = ship_to.explained(error, body, customer.zoho_id)
+                told = order_refusals.explained(error, body, customer)
                 settlement = settling.failed(ctx, FLOW, change, told, target=self.target, operation="create")
                 return replace(settlement, intents=[(intent.id, "refused", "")])
             raise
