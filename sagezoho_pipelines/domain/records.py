@@ -131,7 +131,8 @@ class Link:
     `imported`. `exceptions` are Zoho fields whose authority differs from the link's own. `agreed` holds, for each Zoho
     field that both sides know, the pair [value seen from Sage, value in Zoho] that the two last settled on: the base
     of three-way comparison. `seen_equal_at` is when both sides were last found to agree. `unsettled` names the fields
-    of an update that was sent and whose end was never noted: what the target holds there is not known.
+    of an update that was sent and whose end was never noted: what the target holds there is not known. `read_at` is
+    the link's last change as it was read: whether another delivery has settled it since.
     """
 
     connection: str
@@ -151,6 +152,7 @@ class Link:
     agreed: Row = field(default_factory=dict)
     seen_equal_at: datetime | None = None
     unsettled: tuple[str, ...] = ()
+    read_at: datetime | None = field(default=None, compare=False)
 
     def wrote(self, sent: Row) -> Link:
         """The link once the target is known to have taken these fields."""

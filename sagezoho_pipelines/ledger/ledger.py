@@ -129,7 +129,8 @@ class PostgresLedger:
 
         A change whose lease ran out and which another worker took keeps the state that worker gives it; what this
         one found is kept all the same: audit, closed intents, and links where there are none. Nobody knows which of
-        the two writes came last, so such a record is looked at once more, and what this one wrote is written again.
+        the two writes came last, so such a record is looked at once more, and what this one wrote is written again;
+        likewise where a delivery of another record has settled the same link since it was read.
         """
         if settlements:
             self._in_transaction(lambda c: _settle(c, settlements, at=at))
@@ -257,18 +258,17 @@ _BY_INDEX = text("SET LOCAL enable_seqscan = off")
 
 def _settle(connection: Connection, settlements: Sequence[Settlement], *, at: datetime) -> None:
     settled = queue.settle(connection, settlements, at=at)
+    overtaken = []
     for source in System:
         found = [link for s in settled.held if s.change.entity.system is source for link in s.links]
-        links.bind(connection, found, source=source, at=at)
+        overtaken += [link for link, _ in links.bind(connection, found, source=source, at=at)]
     links.bind_if_absent(connection, [link for s in settled.lost for link in s.links], at=at)
     intents.close(connection, (closed for s in settlements for closed in s.intents), at=at)
     run_id = next((entry.run_id for s in settlements for entry in s.audit), "")
     links.unsettle(connection, [one for s in settled.lost for one in _doubtful(s)])
-    doubts = [
-        Look(s.change.entity, s.change.key, Cause.RETRY, "two workers had written it")
-        for s in settled.lost
-        if s.outcome is Outcome.UPDATED
-    ]
+    twice = [s for s in settled.lost if s.outcome is Outcome.UPDATED]
+    twice += [s for s in settled.held if any(link in overtaken for link in s.links)]
+    doubts = [Look(s.change.entity, s.change.key, Cause.RETRY, "two deliveries had written it") for s in twice]
     capture.enqueue(connection, [*(look for s in settlements for look in s.looks), *doubts], at=at, run_id=run_id)
     audit.append(connection, (entry for s in settlements for entry in s.audit))
 

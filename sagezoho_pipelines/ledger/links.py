@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, TextClause, text
 
+from sagezoho_pipelines.domain.digest import equal
 from sagezoho_pipelines.domain.errors import LinkTaken
 from sagezoho_pipelines.domain.records import Authority, Link, System
 from sagezoho_pipelines.ledger.sqljson import clean, to_json
@@ -17,13 +18,13 @@ _COLUMNS = """connection, sage_entity, sage_id, zoho_entity, zoho_id, sage_name,
        source_digest, written, target_time, details, exceptions, agreed, seen_equal_at, unsettled"""
 
 _BY_SAGE = text(f"""
-SELECT {_COLUMNS} FROM sagezoho.links
+SELECT {_COLUMNS}, updated_at FROM sagezoho.links
 WHERE connection = :connection AND sage_entity = :sage_entity AND zoho_entity = :zoho_entity
   AND sage_id = ANY (CAST(:ids AS text[]))
 """)
 
 _BY_ZOHO = text(f"""
-SELECT {_COLUMNS} FROM sagezoho.links
+SELECT {_COLUMNS}, updated_at FROM sagezoho.links
 WHERE connection = :connection AND sage_entity = :sage_entity AND zoho_entity = :zoho_entity
   AND zoho_id = ANY (CAST(:ids AS text[]))
 """)
@@ -69,6 +70,18 @@ _BIND = {
 }
 _BIND_IF_ABSENT = _bind("", overwrite=False)
 
+_SIDES = ("connections", "sage_entities", "sage_ids", "zoho_entities")
+
+_HOLD = text("""
+SELECT k.connection, k.sage_entity, k.sage_id, k.zoho_entity, k.written, k.unsettled, k.updated_at
+FROM sagezoho.links k
+JOIN unnest(CAST(:connections AS text[]), CAST(:sage_entities AS text[]), CAST(:sage_ids AS text[]),
+            CAST(:zoho_entities AS text[])) AS u (connection, sage_entity, sage_id, zoho_entity)
+  ON k.connection = u.connection AND k.sage_entity = u.sage_entity AND k.sage_id = u.sage_id
+     AND k.zoho_entity = u.zoho_entity
+ORDER BY k.id FOR UPDATE OF k
+""")
+
 _UNSETTLE = text("""
 UPDATE sagezoho.links k
 SET unsettled = (SELECT coalesce(jsonb_agg(DISTINCT name), '[]')
@@ -102,7 +115,7 @@ def by_detail(
         raise ValueError(f"not the name of a detail: {detail!r}")
     # The name stands in the text, not in a parameter: only so can the index on order_number serve.
     query = text(f"""
-SELECT {_COLUMNS} FROM sagezoho.links
+SELECT {_COLUMNS}, updated_at FROM sagezoho.links
 WHERE connection = :connection AND sage_entity = :sage_entity
   AND (details ->> '{detail}') = ANY (CAST(:values AS text[]))
 ORDER BY id
@@ -111,17 +124,40 @@ ORDER BY id
     return {str(link.details[detail]): link for link in map(link_of, found)}
 
 
-def bind(connection: Connection, links: Iterable[Link], *, source: System, at: datetime) -> None:
-    """Write links found or made while delivering records of `source`.
+def bind(connection: Connection, links: Iterable[Link], *, source: System, at: datetime) -> list[tuple[Link, set[str]]]:
+    """Write links found or made while delivering records of `source`; returns those that another delivery had settled
+    since they were read, each with the fields of which nobody knows whose write came last.
 
     The source record may be pointed at another target than before (the old one is gone); a target record that
     belongs to another source record raises LinkTaken, and nothing is written.
     """
     wanted = _distinct(links, source)
     if not wanted:
-        return
+        return []
     _refuse_held(connection, wanted, source)
+    overtaken = _overtaken(connection, [link for link in wanted if link.read_at is not None])
     connection.execute(_BIND[source], {**_values(wanted), "at": at})
+    unsettle(connection, overtaken)
+    return overtaken
+
+
+def _overtaken(connection: Connection, links: Sequence[Link]) -> list[tuple[Link, set[str]]]:
+    """Links that are no longer as they were read, and what would be forgotten of them. Holds them all till the end."""
+    if not links:
+        return []
+    rows = connection.execute(_HOLD, {name: values for name, values in _values(links).items() if name in _SIDES})
+    found = []
+    now = {(row.connection, row.sage_entity, row.sage_id, row.zoho_entity): row for row in rows}
+    for link in links:
+        row = now.get((link.connection, link.sage_entity, link.sage_id, link.zoho_entity))
+        if row is None or row.updated_at == link.read_at:
+            continue
+        names = {
+            name for name in {**row.written, **link.written} if not equal(row.written.get(name), link.written.get(name))
+        }
+        if names or row.unsettled:
+            found.append((link, names | set(row.unsettled)))
+    return found
 
 
 def _refuse_held(connection: Connection, wanted: Sequence[Link], source: System) -> None:
@@ -187,6 +223,7 @@ def link_of(row: Any) -> Link:
         agreed=row.agreed,
         seen_equal_at=row.seen_equal_at,
         unsettled=tuple(row.unsettled),
+        read_at=row.updated_at,
     )
 
 

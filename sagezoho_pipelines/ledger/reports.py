@@ -47,7 +47,7 @@ ORDER BY id LIMIT :limit
 
 _LINKS = text("""
 SELECT connection, sage_entity, sage_id, zoho_entity, zoho_id, sage_name, zoho_name, authority, made_by,
-       source_digest, written, target_time, details, exceptions, agreed, seen_equal_at, unsettled
+       source_digest, written, target_time, details, exceptions, agreed, seen_equal_at, unsettled, updated_at
 FROM sagezoho.links
 WHERE (CAST(:connection AS text) IS NULL OR connection = :connection)
   AND (CAST(:sage_entity AS text) IS NULL OR sage_entity = :sage_entity)

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from sagezoho_pipelines.domain.records import Cause, Look, Outcome
+from sagezoho_pipelines.domain.records import Cause, EntityRef, Look, Outcome
 from sagezoho_pipelines.engine.deliver import deliver
 from sagezoho_pipelines.engine.flows.invoices import InvoicesHandler
+from sagezoho_pipelines.engine.flows.payments import PaymentsHandler
 from sagezoho_pipelines.engine.flows.vendors import VendorsHandler
+from sagezoho_pipelines.engine.ports import Settlement
 from sagezoho_pipelines_tests.bench import Bench, bench
 
 #: As often as one request is sent within one attempt.
@@ -240,3 +242,35 @@ def test_two_workers_that_updated_one_record_have_it_looked_at_once_more(desk: B
     desk.ledger.settle(settlements, at=desk.now())
     assert deliver(desk.context(), VendorsHandler()).count(Outcome.UPDATED) == 1
     assert _vendor_account(desk, number)["Billing_City"] == "Further"
+
+
+def test_an_invoice_and_its_payment_that_write_at_the_same_time_end_as_sage_says(desk: Bench) -> None:
+    number = _invoiced(desk)
+    [before] = desk.state("zoho_crm", "Invoices")
+    ctx = desk.context()
+    invoices, documents = ctx.sage_entity("invoices"), ctx.sage_entity("posted_documents")
+    [link] = desk.query("SELECT details ->> 'customer' AS customer FROM sagezoho.links WHERE sage_entity = 'invoices'")
+    desk.ledger.enqueue(
+        [Look(invoices, number, Cause.RETRY), Look(documents, f"{link['customer']}/{number}", Cause.RETRY)],
+        at=desk.now(),
+    )
+    desk.act("sage300", "receive_payment", document=number, amount="40")
+
+    def begun(entity: EntityRef, handler: InvoicesHandler | PaymentsHandler) -> list[Settlement]:
+        changes = desk.ledger.claim(entity, worker="w", limit=9, lease_seconds=600, at=desk.now())
+        return list(handler.deliver(desk.context(), changes))
+
+    early = begun(invoices, InvoicesHandler())
+    desk.act("sage300", "return_payment", document=number, amount="40")
+    late = begun(documents, PaymentsHandler())
+    desk.ledger.settle(late, at=desk.now())
+    desk.ledger.settle(early, at=desk.now())
+    deliver(desk.context(), InvoicesHandler())
+    deliver(desk.context(), PaymentsHandler())
+    [after] = desk.state("zoho_crm", "Invoices")
+    assert after["Sage_Open_Amount"] == before["Sage_Open_Amount"]
+    assert desk.query("SELECT 1 FROM sagezoho.links WHERE unsettled <> '[]'") == []
+    desk.act("sage300", "receive_payment", document=number, amount="40")
+    desk.sync("invoices")
+    [paid] = desk.state("zoho_crm", "Invoices")
+    assert paid["Sage_Open_Amount"] == before["Sage_Open_Amount"] - 40
