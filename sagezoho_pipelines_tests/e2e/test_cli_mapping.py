@@ -52,9 +52,10 @@ def test_lint_warns_with_exit_code_0_and_fails_with_1(ready: Workplace, sandbox:
     assert "Is it PhoneNumber?" in done.output
     listed = ready.json("mapping", "lint")
     assert (listed["ok"], listed["counts"]["error"]) == (False, 1)
-    checked = ready("check")
-    assert checked.exit_code == 1
-    assert "it reads PhoneNumbr" in checked.output.replace("\n", " ")
+    [told] = [one for one in ready.json("check")["connections"]["saminc"] if one["area"] == "Mapping"]
+    assert (told["name"], told["status"]) == ("vendors", "missing")
+    assert "it reads PhoneNumbr" in told["detail"]
+    assert "mapping lint" in told["remedy"]
 
 
 def test_a_record_is_tried_and_one_that_cannot_be_mapped_fails(ready: Workplace, sandbox: Sandbox) -> None:
