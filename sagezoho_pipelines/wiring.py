@@ -28,6 +28,7 @@ from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.planning.document import Seal
 from sagezoho_pipelines.ledger.channels import PostgresChannelStore
 from sagezoho_pipelines.ledger.ledger import PostgresLedger
+from sagezoho_pipelines.ledger.metadata import PostgresMetadataStore
 from sagezoho_pipelines.ledger.migrations.run import migrate
 from sagezoho_pipelines.ledger.plans import PostgresPlanStore
 from sagezoho_pipelines.ledger.postgres import database_url, engine_for, ensure_database
@@ -149,6 +150,10 @@ class Installation(AbstractContextManager["Installation"]):
     @cached_property
     def channels(self) -> PostgresChannelStore:
         return PostgresChannelStore(self.database, self.vault)
+
+    @cached_property
+    def metadata(self) -> PostgresMetadataStore:
+        return PostgresMetadataStore(self.database)
 
     @cached_property
     def mappings(self) -> Mapping[str, Mapping[str, FlowMapping]]:

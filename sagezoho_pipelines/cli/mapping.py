@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import getpass
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from sagezoho_pipelines.cli.errors import Failed
 
 if TYPE_CHECKING:
     from sagezoho_pipelines.domain.mapping import FlowMapping
+    from sagezoho_pipelines.engine.mapped.drift import DriftReport
     from sagezoho_pipelines.engine.mapped.lint import LintFinding
     from sagezoho_pipelines.engine.mapped.trial import Trial
 
@@ -114,6 +116,53 @@ def lint(connection: str | None, as_json: bool) -> None:
         output.say(told, output.BAD if counts[Level.ERROR] else output.GOOD)
     if counts[Level.ERROR]:
         raise Failed(f"{counts[Level.ERROR]} errors")
+
+
+@mapping.command()
+@click.option("--accept", is_flag=True, help="Remember both systems as they are now, whatever changed.")
+@options.connection
+@options.as_json
+def drift(accept: bool, connection: str | None, as_json: bool) -> None:
+    """Compare the fields of both systems with those last seen, before a sync meets the difference.
+
+    A change of a field that is used is an error, and stays one until it is accepted; every other change is told once.
+    The first look remembers everything. Exit code 1 for errors.
+    """
+    from sagezoho_pipelines.engine.mapped.drift import Severity, look
+
+    reports: dict[str, DriftReport] = {}
+    with options.installation() as installation:
+        for name in options.chosen(installation.settings, connection):
+            with output.busy(f"Asking both systems of {name} …", shown=not as_json):
+                ctx = installation.context(name, run_id="mapping", actor=getpass.getuser())
+                reports[name] = look(ctx, installation.metadata, accept=accept)
+    sound = all(report.ok for report in reports.values())
+    if as_json:
+        found = {name: dataclasses.asdict(report) for name, report in reports.items()}
+        output.emit_json({"ok": sound, "connections": found})
+    else:
+        for name, report in reports.items():
+            for one in report.found:
+                style = output.BAD if one.severity is Severity.ERROR else ""
+                output.say(f"{one.severity:12}{name}  {one}", style)
+            output.say(f"{name}: {_summary(report)}")
+    if not sound:
+        raise Failed("fields that are used have changed")
+
+
+def _summary(report: DriftReport) -> str:
+    if report.first and not report.found:
+        return f"{len(report.first)} entities seen for the first time, and remembered"
+    if not report.found:
+        return "nothing has changed"
+    if report.accepted:
+        return f"{len(report.found)} changes accepted"
+    if report.errors:
+        return (
+            f"{len(report.errors)} changes concern fields that are used: correct the mapping or the system, "
+            "then 'sagezoho mapping drift --accept'"
+        )
+    return f"{len(report.found)} changes, none of which concerns a field that is used; remembered"
 
 
 def _fields(mapping: FlowMapping) -> Iterator[dict[str, Any]]:

@@ -11,6 +11,7 @@ from sagezoho_pipelines.config import Settings
 from sagezoho_pipelines.defs import checks, pools, queued, retention
 from sagezoho_pipelines.defs.assets import OWNERS, assets_of
 from sagezoho_pipelines.defs.channels import channel_of
+from sagezoho_pipelines.defs.drift import drift_of
 from sagezoho_pipelines.defs.graph import Graph
 from sagezoho_pipelines.defs.jobs import jobs_of
 from sagezoho_pipelines.defs.polling import schedules_of, sensors_of
@@ -42,6 +43,11 @@ def components_of(installation: Installation) -> dict[str, Any]:
         found["jobs"] += jobs.values()
         found["schedules"] += schedules_of(graph, jobs)
         found["sensors"] += sensors_of(graph, jobs)
+        drift = drift_of(graph)
+        found["assets"].append(drift.asset)
+        found["asset_checks"].append(drift.check)
+        found["jobs"].append(drift.job)
+        found["schedules"].append(drift.schedule)
         found["sensors"].append(queued.sensor_of(graph, jobs, patience_seconds=configured.worker_patience_seconds))
     found["jobs"].append(retention.retention)
     found["schedules"].append(retention.retention_schedule)

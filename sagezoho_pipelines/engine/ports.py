@@ -336,6 +336,25 @@ class PlanStore(Protocol):
         ...
 
 
+class MetadataStore(Protocol):
+    """The vendors' descriptions of their fields as last seen, in the ledger."""
+
+    def seen(self, connection: str) -> Mapping[tuple[str, str], Row]:
+        """By system and entity: each field's description."""
+        ...
+
+    def remember(
+        self,
+        connection: str,
+        fields: Mapping[tuple[str, str], Row],
+        *,
+        at: datetime,
+        audit_entries: Sequence[AuditEntry] = (),
+    ) -> None:
+        """The descriptions and the audit of what changed in them, in one transaction."""
+        ...
+
+
 class ChannelStore(Protocol):
     """Notification channels and their tokens, in the ledger."""
 

@@ -74,3 +74,17 @@ def test_a_record_is_tried_and_one_that_cannot_be_mapped_fails(ready: Workplace,
     missing = ready("mapping", "test", "NONESUCH")
     assert missing.exit_code == 1
     assert "Sage 300 has no vendor, customer, order or invoice NONESUCH" in missing.output
+
+
+def test_drift_is_told_with_exit_code_1_until_it_is_accepted(ready: Workplace, sandbox: Sandbox) -> None:
+    first = ready("mapping", "drift")
+    assert first.exit_code == 0
+    assert "seen for the first time" in first.output
+    sandbox.zoho_crm.world.actions["drop_field"]({"module": "Accounts", "field": "Sage_Vendor_Group"})
+    done = ready("mapping", "drift")
+    assert done.exit_code == 1
+    assert "Zoho CRM: Accounts.Sage_Vendor_Group vanished. It concerns" in done.output
+    listed = ready.json("mapping", "drift")
+    assert (listed["ok"], listed["connections"]["saminc"]["found"][0]["severity"]) == (False, "error")
+    assert ready("mapping", "drift", "--accept").exit_code == 0
+    assert "nothing has changed" in ready("mapping", "drift").output

@@ -78,6 +78,7 @@ def test_a_flow_that_is_switched_off_leaves_no_node() -> None:
         "saminc/sage300/customers",
         "saminc/zoho_crm/channels",
         "saminc/ledger/audit",
+        "saminc/ledger/metadata",
     }
     assert repository.get_schedule_def("saminc__deals").job_name == "saminc__customers"
 
