@@ -7,7 +7,7 @@ TEST_WORKERS ?= 4
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test dev lint format bench soak clean
+.PHONY: help install demo test dev lint format bench bench-realtime soak clean
 
 help:  ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,10 @@ format: $(STAMP)  ## Format the code
 
 bench: $(STAMP)  ## Measure a first sync of 10,000 vendors against the calls alone
 	$(BIN)/python -m sagezoho_pipelines_tests.benchmarks.first_sync
+
+bench-realtime: $(STAMP)  ## Measure from a deal closed in Zoho to its order in Sage, and the gateway under load
+	$(BIN)/python -m sagezoho_pipelines_tests.benchmarks.gateway_load
+	$(BIN)/python -m sagezoho_pipelines_tests.benchmarks.latency
 
 soak: $(STAMP)  ## Kill and break things for an hour or so; every run is audited
 	SAGEZOHO_SOAK_SECONDS=1800 $(BIN)/python -m pytest -s sagezoho_pipelines_tests/fault/test_any_order.py
