@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from sagezoho_pipelines.domain.records import Outcome
+from sagezoho_pipelines.engine.windows import Window
+from sagezoho_pipelines.sandbox.sage300.batches import post_batches
 from sagezoho_pipelines_tests.bench import Bench, bench
 
 
@@ -173,6 +176,27 @@ def test_a_service_invoice_of_a_posted_receivables_batch_arrives_once(desk: Benc
     desk.sync("invoices")
     [invoice] = _invoices(desk)
     assert invoice["Sage_Payment_Status"] == "Paid"
+
+
+def test_a_batch_posted_long_after_its_last_edit_is_found_by_the_sweep(desk: Bench) -> None:
+    order = _order(desk)
+    [link] = desk.query("SELECT details FROM sagezoho.links WHERE sage_entity = 'orders'")
+    service = {"customer": link["details"]["customer"], "amount": "300", "description": "Install"}
+    world = desk.sandbox.sage300.world
+    today = world.session_date
+    desk.act("sage300", "set_session_date", date=(today - timedelta(days=20)).isoformat())
+    batch = desk.act("sage300", "add_ar_batch", order=order, **service)["BatchNumber"]
+    desk.sage().patch("AR/ARInvoiceBatches", batch, {"BatchStatus": "ReadyToPost"})
+    desk.act("sage300", "set_session_date", date=today.isoformat())
+    other = desk.act("sage300", "add_ar_batch", **service)["BatchNumber"]
+    desk.act("sage300", "post_ar_batch", batch=other)
+    desk.sync("invoices")  # the watermark has passed the first batch's last edit now
+    post_batches(world, "ARInvoiceBatches", {"PostBatchFrom": Decimal(batch), "PostBatchTo": Decimal(batch)})
+    desk.sync("invoices")
+    assert _invoices(desk) == []
+    desk.sync("invoices", window=Window.sweep())
+    [invoice] = _invoices(desk)
+    assert invoice["Sage_Order_Number"] == order
 
 
 def test_below_professional_the_flow_rests_and_says_so(engine: Engine) -> None:

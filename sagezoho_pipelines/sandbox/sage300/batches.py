@@ -238,7 +238,7 @@ def _post(world: SageWorld, name: str, batch: Row) -> None:
         Invoices=entries,
         NumberOfErrors=Decimal(errors),
         PostingSequenceNumber=Decimal(world.next_number(f"{name} posting")),
-        DateLastEdited=world.session_date,
+        DateLastEdited=world.session_date if world.switches.posting_touches_edited else batch.get("DateLastEdited"),
     )
 
 

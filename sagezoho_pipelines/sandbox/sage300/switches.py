@@ -51,6 +51,8 @@ class SageSwitches:
     """What happens to balances and maintenance dates in a payload."""
     posting_touches_maintained: bool = False
     """Whether posting a document moves DateLastMaintained of its customer or vendor."""
+    posting_touches_edited: bool = False
+    """Whether posting a batch moves its DateLastEdited."""
     orders_editable: bool = False
     """Whether OEOrders takes PATCH, PUT and DELETE."""
     location_header: bool = False
