@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-import simplejson
-
+from sagezoho_pipelines.domain import json
 from sagezoho_pipelines.domain.records import Row
 
 _LOOKUP = frozenset({"id", "name", "email"})
@@ -33,9 +32,7 @@ def canonical(value: Any) -> Any:
 
 
 def canonical_json(value: Any) -> str:
-    return str(
-        simplejson.dumps(canonical(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"), use_decimal=True)
-    )
+    return json.dumps(canonical(value), sort_keys=True)
 
 
 def digest(record: Row, fields: Iterable[str] | None = None) -> str:

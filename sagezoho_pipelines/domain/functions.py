@@ -74,9 +74,10 @@ class MappingFunctions(functions.Functions):
         if value is None or isinstance(value, bool) or value == "":
             return None
         try:
-            return Decimal(str(value))
+            number = Decimal(str(value))
         except InvalidOperation:
             return None
+        return number if number.is_finite() else None
 
     @functions.signature({"types": []}, {"types": []})
     def _func_minus(self, one: Any, other: Any) -> Decimal | None:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 
 from sagezoho_pipelines.domain.records import AuditEntry
 from sagezoho_pipelines.ledger import transformations
-from sagezoho_pipelines.ledger.sqljson import clean, to_json
+from sagezoho_pipelines.ledger.sqljson import clean, rows, to_json
 
 GENESIS = "0" * 64
 
@@ -33,14 +33,16 @@ RETURNING seq, hash
 
 _MOVE_HEAD = text("UPDATE sagezoho.audit_heads SET seq = :seq, hash = :hash WHERE connection = :connection")
 
+_APPENDED = {
+    "seq": "bigint", "at": "timestamptz", **dict.fromkeys(_TEXTS, "text"), "fields": "text", "answer": "text",
+    "change_id": "bigint", "prev_hash": "text", "hash": "text",
+}  # fmt: skip
+
+# What was hashed is stored to the letter, so JSON travels as text.
 _APPEND = text(f"""
 INSERT INTO sagezoho.audit (connection, seq, at, {", ".join(_TEXTS)}, fields, answer, change_id, prev_hash, hash)
 SELECT :connection, seq, at, {", ".join(_TEXTS)}, CAST(fields AS json), CAST(answer AS json), change_id, prev_hash, hash
-FROM unnest(CAST(:seq AS bigint[]), CAST(:at AS timestamptz[]),
-            {", ".join(f"CAST(:{name} AS text[])" for name in _TEXTS)},
-            CAST(:fields AS text[]), CAST(:answer AS text[]), CAST(:change_id AS bigint[]),
-            CAST(:prev_hash AS text[]), CAST(:hash AS text[]))
-     AS e (seq, at, {", ".join(_TEXTS)}, fields, answer, change_id, prev_hash, hash)
+FROM {rows(_APPENDED)}
 """)
 
 _CHAIN = text(f"""
@@ -60,7 +62,7 @@ def append(connection: Connection, entries: Iterable[AuditEntry]) -> None:
     What can be computed is computed before the lock: writers of one connection wait for each other under it.
     """
     chains: dict[str, list[dict[str, Any]]] = {}
-    used: set[transformations.Transformation] = set()
+    used: transformations.Used = {}
     for entry in entries:
         chains.setdefault(entry.connection, []).append(_line(entry, used))
     transformations.store(connection, used)
@@ -102,12 +104,12 @@ def _extend(connection: Connection, name: str, lines: list[dict[str, Any]]) -> N
         seq += 1
         line |= {"seq": seq, "prev_hash": before}
         before = line["hash"] = _hash(before, seq, line.pop("digest"))
-    columns = {column: [line[column] for line in lines] for column in lines[0]}
-    connection.execute(_APPEND, {"connection": name, **columns})
+        line["at"] = line["at"].isoformat()
+    connection.execute(_APPEND, {"connection": name, "rows": to_json(lines)})
     connection.execute(_MOVE_HEAD, {"connection": name, "seq": seq, "hash": before})
 
 
-def _line(entry: AuditEntry, used: set[transformations.Transformation]) -> dict[str, Any]:
+def _line(entry: AuditEntry, used: transformations.Used) -> dict[str, Any]:
     return {
         "at": entry.at.astimezone(UTC),
         **{name: clean(str(getattr(entry, name))) for name in _TEXTS},

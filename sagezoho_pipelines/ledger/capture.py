@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, text
 
 from sagezoho_pipelines.domain.records import CapturedRecord, Cause, EntityRef, Look, Row
 from sagezoho_pipelines.domain.settlement import CaptureResult
 from sagezoho_pipelines.ledger import watermarks
-from sagezoho_pipelines.ledger.sqljson import clean, to_json
+from sagezoho_pipelines.ledger.sqljson import rows, to_json
 
 #: Where new changes are announced; the payload is the entity, e.g. `saminc/zoho_crm/deals`.
 CHANNEL = "sagezoho_changes"
@@ -20,10 +19,9 @@ CHANNEL = "sagezoho_changes"
 _TURN = text("SELECT pg_advisory_xact_lock(hashtextextended(:entity, 2040))")
 
 # Both parts of the statement read one snapshot: `before` is the record as it was.
-_SEE = text("""
+_SEE = text(f"""
 WITH page AS (
-    SELECT * FROM unnest(CAST(:keys AS text[]), CAST(:digests AS text[]), CAST(:names AS text[]))
-        AS p (key, digest, name)
+    SELECT * FROM {rows({"key": "text", "digest": "text", "name": "text"})}
 ), before AS (
     SELECT key, r.digest, r.deleted_at FROM sagezoho.records r JOIN page USING (key)
     WHERE r.connection = :connection AND r.system = :system AND r.entity = :entity
@@ -53,17 +51,22 @@ WHERE c.id = stale.id AND c.state = 'queued'
 RETURNING c.key, c.payload IS NULL
 """)
 
-_INSERT = text("""
+_QUEUED = {
+    "place": "int", "key": "text", "name": "text", "digest": "text", "payload": "jsonb", "cause": "text",
+    "reason": "text",
+}  # fmt: skip
+
+_INSERT = text(f"""
 INSERT INTO sagezoho.changes (connection, system, entity, key, name, digest, payload, cause, reason, state,
                               next_attempt_at, captured_run_id, captured_at)
-SELECT :connection, :system, :entity, key, name, digest, CAST(payload AS jsonb), cause, reason, 'queued',
-       :at, :run_id, :at
-FROM unnest(CAST(:keys AS text[]), CAST(:names AS text[]), CAST(:digests AS text[]), CAST(:payloads AS text[]),
-            CAST(:causes AS text[]), CAST(:reasons AS text[]))
-     WITH ORDINALITY AS p (key, name, digest, payload, cause, reason, place)
+SELECT :connection, :system, :entity, key, name, digest, payload, cause, reason, 'queued', :at, :run_id, :at
+FROM {rows(_QUEUED)}
 ORDER BY place
 ON CONFLICT (connection, system, entity, key) WHERE state = 'queued' DO NOTHING
 """)
+
+#: Key, name, digest, payload, cause, reason.
+_Queued = tuple[str, str, str | None, Row | None, Cause, str]
 
 _NOTIFY = text("SELECT pg_notify(:channel, entity) FROM unnest(CAST(:entities AS text[])) AS e (entity)")
 
@@ -115,8 +118,8 @@ def enqueue(connection: Connection, looks: Iterable[Look], *, at: datetime, run_
     for entity in sorted(by_entity):
         chosen = [by_entity[entity][key] for key in sorted(by_entity[entity])]
         _supersede(connection, entity, [look.key for look in chosen], at=at, only_versions=True)
-        rows = [(look.key, "", None, None, str(look.cause), look.reason) for look in chosen]
-        new += _insert(connection, entity, rows, at=at, run_id=run_id)
+        queued: list[_Queued] = [(look.key, "", None, None, look.cause, look.reason) for look in chosen]
+        new += _insert(connection, entity, queued, at=at, run_id=run_id)
     return new
 
 
@@ -136,9 +139,7 @@ def _see(connection: Connection, entity: EntityRef, versions: Sequence[CapturedR
         _SEE,
         {
             **watermarks.of(entity),
-            "keys": [record.key for record in versions],
-            "digests": [record.digest for record in versions],
-            "names": [clean(record.name) for record in versions],
+            "rows": to_json([{"key": one.key, "digest": one.digest, "name": one.name} for one in versions]),
             "at": at,
         },
     )
@@ -158,13 +159,13 @@ def _queue_versions(
         return
     stale = _supersede(connection, entity, [record.key for record in changed], at=at, only_versions=False)
     looked_for = {key for key, was_look in stale if was_look}
-    rows: list[tuple[str, str, str | None, str | None, str, str]] = []
+    queued: list[_Queued] = []
     for record in sorted(changed, key=lambda record: record.key):
         # A notification may be newer than the page: where a look was waiting, the record is read at delivery.
         fetched_later = record.payload is None or record.key in looked_for
-        payload = None if fetched_later else to_json(record.payload)
-        rows.append((record.key, clean(record.name), record.digest, payload, str(cause), ""))
-    _insert(connection, entity, rows, at=at, run_id=run_id)
+        payload = None if fetched_later else record.payload
+        queued.append((record.key, record.name, record.digest, payload, cause, ""))
+    _insert(connection, entity, queued, at=at, run_id=run_id)
 
 
 def _supersede(
@@ -174,20 +175,13 @@ def _supersede(
     return [(key, was_look) for key, was_look in connection.execute(_SUPERSEDE, values)]
 
 
-def _insert(
-    connection: Connection, entity: EntityRef, rows: Sequence[tuple[Any, ...]], *, at: datetime, run_id: str
-) -> int:
-    keys, names, digests, payloads, causes, reasons = (list(column) for column in zip(*rows, strict=True))
+def _insert(connection: Connection, entity: EntityRef, queued: Sequence[_Queued], *, at: datetime, run_id: str) -> int:
+    lines = [dict(zip(_QUEUED, (place, *values), strict=True)) for place, values in enumerate(queued)]
     inserted = connection.execute(
         _INSERT,
         {
             **watermarks.of(entity),
-            "keys": keys,
-            "names": names,
-            "digests": digests,
-            "payloads": payloads,
-            "causes": causes,
-            "reasons": reasons,
+            "rows": to_json(lines),
             "at": at,
             "run_id": run_id,
         },

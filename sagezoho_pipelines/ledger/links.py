@@ -12,7 +12,7 @@ from sqlalchemy import Connection, TextClause, text
 from sagezoho_pipelines.domain.digest import equal
 from sagezoho_pipelines.domain.errors import LinkTaken
 from sagezoho_pipelines.domain.records import Authority, Link, System
-from sagezoho_pipelines.ledger.sqljson import clean, to_json
+from sagezoho_pipelines.ledger.sqljson import rows, to_json
 
 _COLUMNS = """connection, sage_entity, sage_id, zoho_entity, zoho_id, sage_name, zoho_name, authority, made_by,
        source_digest, written, target_time, details, exceptions, agreed, seen_equal_at, unsettled"""
@@ -29,15 +29,10 @@ WHERE connection = :connection AND sage_entity = :sage_entity AND zoho_entity = 
   AND zoho_id = ANY (CAST(:ids AS text[]))
 """)
 
-_INPUT = """unnest(
-    CAST(:connections AS text[]), CAST(:sage_entities AS text[]), CAST(:sage_ids AS text[]),
-    CAST(:zoho_entities AS text[]), CAST(:zoho_ids AS text[]), CAST(:sage_names AS text[]),
-    CAST(:zoho_names AS text[]), CAST(:authorities AS text[]), CAST(:made_bys AS text[]),
-    CAST(:digests AS text[]), CAST(:writtens AS text[]), CAST(:target_times AS timestamptz[]),
-    CAST(:detailses AS text[]), CAST(:exceptionses AS text[]), CAST(:agreeds AS text[]),
-    CAST(:seen_equals AS timestamptz[]), CAST(:unsettleds AS text[])
-) AS l (connection, sage_entity, sage_id, zoho_entity, zoho_id, sage_name, zoho_name, authority, made_by,
-        source_digest, written, target_time, details, exceptions, agreed, seen_equal_at, unsettled)"""
+_KINDS = {"target_time": "timestamptz", "seen_equal_at": "timestamptz"} | dict.fromkeys(
+    ("written", "details", "exceptions", "agreed", "unsettled"), "jsonb"
+)
+_INPUT = rows({name: _KINDS.get(name, "text") for name in _COLUMNS.replace(",", " ").split()})
 
 
 def _bind(constraint: str, *, overwrite: bool) -> TextClause:
@@ -55,10 +50,7 @@ def _bind(constraint: str, *, overwrite: bool) -> TextClause:
     seen_equal_at = coalesce(EXCLUDED.seen_equal_at, k.seen_equal_at), updated_at = EXCLUDED.updated_at"""
     return text(f"""
 INSERT INTO sagezoho.links AS k ({_COLUMNS}, linked_at, updated_at)
-SELECT connection, sage_entity, sage_id, zoho_entity, zoho_id, sage_name, zoho_name, authority, made_by,
-       source_digest, CAST(written AS jsonb), target_time, CAST(details AS jsonb),
-       CAST(exceptions AS jsonb), CAST(agreed AS jsonb), seen_equal_at, CAST(unsettled AS jsonb), :at, :at
-FROM {_INPUT}
+SELECT {_COLUMNS}, :at, :at FROM {_INPUT}
 ORDER BY connection, sage_entity, zoho_entity, sage_id
 ON CONFLICT {f"ON CONSTRAINT {constraint}" if overwrite else ""} DO {action if overwrite else "NOTHING"}
 """)
@@ -70,15 +62,14 @@ _BIND = {
 }
 _BIND_IF_ABSENT = _bind("", overwrite=False)
 
-_SIDES = ("connections", "sage_entities", "sage_ids", "zoho_entities")
+_SIDE = ("connection", "sage_entity", "sage_id", "zoho_entity")
 
-_HOLD = text("""
+_HOLD = text(f"""
 SELECT k.connection, k.sage_entity, k.sage_id, k.zoho_entity, k.written, k.unsettled, k.updated_at
 FROM sagezoho.links k
-JOIN unnest(CAST(:connections AS text[]), CAST(:sage_entities AS text[]), CAST(:sage_ids AS text[]),
-            CAST(:zoho_entities AS text[])) AS u (connection, sage_entity, sage_id, zoho_entity)
-  ON k.connection = u.connection AND k.sage_entity = u.sage_entity AND k.sage_id = u.sage_id
-     AND k.zoho_entity = u.zoho_entity
+JOIN {rows(dict.fromkeys(_SIDE, "text"))}
+  ON k.connection = r.connection AND k.sage_entity = r.sage_entity AND k.sage_id = r.sage_id
+     AND k.zoho_entity = r.zoho_entity
 ORDER BY k.id FOR UPDATE OF k
 """)
 
@@ -136,7 +127,7 @@ def bind(connection: Connection, links: Iterable[Link], *, source: System, at: d
         return []
     _refuse_held(connection, wanted, source)
     overtaken = _overtaken(connection, [link for link in wanted if link.read_at is not None])
-    connection.execute(_BIND[source], {**_values(wanted), "at": at})
+    connection.execute(_BIND[source], {"rows": to_json(list(map(_values, wanted))), "at": at})
     unsettle(connection, overtaken)
     return overtaken
 
@@ -145,9 +136,12 @@ def _overtaken(connection: Connection, links: Sequence[Link]) -> list[tuple[Link
     """Links that are no longer as they were read, and what would be forgotten of them. Holds them all till the end."""
     if not links:
         return []
-    rows = connection.execute(_HOLD, {name: values for name, values in _values(links).items() if name in _SIDES})
+    asked = to_json([{name: getattr(link, name) for name in _SIDE} for link in links])
     found = []
-    now = {(row.connection, row.sage_entity, row.sage_id, row.zoho_entity): row for row in rows}
+    now = {
+        (row.connection, row.sage_entity, row.sage_id, row.zoho_entity): row
+        for row in connection.execute(_HOLD, {"rows": asked})
+    }
     for link in links:
         row = now.get((link.connection, link.sage_entity, link.sage_id, link.zoho_entity))
         if row is None or row.updated_at == link.read_at:
@@ -187,7 +181,7 @@ def _refuse_held(connection: Connection, wanted: Sequence[Link], source: System)
 def bind_if_absent(connection: Connection, links: Sequence[Link], *, at: datetime) -> None:
     """Keep what a worker found whose lease had run out: it is a fact, but newer facts go first."""
     if links:
-        connection.execute(_BIND_IF_ABSENT, {**_values(links), "at": at})
+        connection.execute(_BIND_IF_ABSENT, {"rows": to_json(list(map(_values, links))), "at": at})
 
 
 def unsettle(connection: Connection, sent: Iterable[tuple[Link, Iterable[str]]]) -> None:
@@ -252,23 +246,23 @@ def _distinct(links: Iterable[Link], source: System) -> list[Link]:
     return list(wanted.values())
 
 
-def _values(links: Sequence[Link]) -> dict[str, list[Any]]:
+def _values(link: Link) -> dict[str, Any]:
     return {
-        "connections": [link.connection for link in links],
-        "sage_entities": [link.sage_entity for link in links],
-        "sage_ids": [link.sage_id for link in links],
-        "zoho_entities": [link.zoho_entity for link in links],
-        "zoho_ids": [link.zoho_id for link in links],
-        "sage_names": [clean(link.sage_name) for link in links],
-        "zoho_names": [clean(link.zoho_name) for link in links],
-        "authorities": [str(link.authority) for link in links],
-        "made_bys": [link.made_by for link in links],
-        "digests": [link.source_digest for link in links],
-        "writtens": [to_json(link.written) for link in links],
-        "target_times": [link.target_time for link in links],
-        "detailses": [to_json(link.details) for link in links],
-        "exceptionses": [to_json(link.exceptions) for link in links],
-        "agreeds": [to_json(link.agreed) for link in links],
-        "seen_equals": [link.seen_equal_at for link in links],
-        "unsettleds": [to_json(list(link.unsettled)) for link in links],
+        "connection": link.connection,
+        "sage_entity": link.sage_entity,
+        "sage_id": link.sage_id,
+        "zoho_entity": link.zoho_entity,
+        "zoho_id": link.zoho_id,
+        "sage_name": link.sage_name,
+        "zoho_name": link.zoho_name,
+        "authority": link.authority,
+        "made_by": link.made_by,
+        "source_digest": link.source_digest,
+        "written": link.written,
+        "target_time": link.target_time and link.target_time.isoformat(),
+        "details": link.details,
+        "exceptions": link.exceptions,
+        "agreed": link.agreed,
+        "seen_equal_at": link.seen_equal_at and link.seen_equal_at.isoformat(),
+        "unsettled": list(link.unsettled),
     }

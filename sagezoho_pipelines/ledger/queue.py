@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Override
 from sagezoho_pipelines.domain.settlement import Settlement
-from sagezoho_pipelines.ledger.sqljson import clean, to_json
+from sagezoho_pipelines.ledger.sqljson import rows, to_json
 from sagezoho_pipelines.ledger.watermarks import of
 
 # A record has at most one queued and one claimed change, the claimed one being the older: while it is claimed, even
@@ -56,24 +56,26 @@ WHERE c.id = g.id AND c.state = 'claimed' AND c.attempts = g.attempt
 RETURNING c.id
 """)
 
-_SETTLE = text("""
+_SETTLED = {
+    "id": "bigint", "attempt": "bigint", "state": "text", "outcome": "text", "error": "jsonb", "digest": "text",
+    "name": "text", "retry_at": "timestamptz",
+}  # fmt: skip
+
+_SETTLE = text(f"""
 UPDATE sagezoho.changes c SET
     state = CASE WHEN s.state = 'queued' AND EXISTS (
         SELECT 1 FROM sagezoho.changes n WHERE n.state = 'queued' AND n.connection = c.connection
           AND n.system = c.system AND n.entity = c.entity AND n.key = c.key
     ) THEN 'superseded' ELSE s.state END,
     outcome = s.outcome,
-    error = CAST(s.error AS jsonb),
+    error = s.error,
     digest = coalesce(s.digest, c.digest),
     name = CASE WHEN s.name = '' THEN c.name ELSE s.name END,
     next_attempt_at = coalesce(s.retry_at, c.next_attempt_at),
     settled_at = CASE WHEN s.state = 'queued' THEN NULL ELSE CAST(:at AS timestamptz) END,
     claimed_by = '',
     lease_until = NULL
-FROM unnest(CAST(:ids AS bigint[]), CAST(:attempts AS bigint[]), CAST(:states AS text[]), CAST(:outcomes AS text[]),
-            CAST(:errors AS text[]), CAST(:digests AS text[]), CAST(:names AS text[]),
-            CAST(:retries AS timestamptz[]))
-     AS s (id, attempt, state, outcome, error, digest, name, retry_at)
+FROM (SELECT * FROM {rows(_SETTLED)}) AS s
 WHERE c.id = s.id AND c.state = 'claimed' AND c.attempts = s.attempt
 RETURNING c.id
 """)
@@ -180,17 +182,20 @@ def extend(connection: Connection, changes: Sequence[Change], *, lease_seconds: 
 
 
 def settle(connection: Connection, settlements: Sequence[Settlement], *, at: datetime) -> Settled:
-    values: dict[str, Any] = {
-        **_held([settlement.change for settlement in settlements]),
-        "states": [str(settlement.state) for settlement in settlements],
-        "outcomes": [str(settlement.outcome) for settlement in settlements],
-        "errors": [to_json(settlement.error) if settlement.error else None for settlement in settlements],
-        "digests": [settlement.change.digest for settlement in settlements],
-        "names": [clean(settlement.change.name) for settlement in settlements],
-        "retries": [settlement.retry_at for settlement in settlements],
-        "at": at,
-    }
-    held = set(connection.execute(_SETTLE, values).scalars())
+    lines = [
+        {
+            "id": settlement.change.id,
+            "attempt": settlement.change.attempt,
+            "state": settlement.state,
+            "outcome": settlement.outcome,
+            "error": settlement.error or None,
+            "digest": settlement.change.digest,
+            "name": settlement.change.name,
+            "retry_at": settlement.retry_at and settlement.retry_at.isoformat(),
+        }
+        for settlement in settlements
+    ]
+    held = set(connection.execute(_SETTLE, {"rows": to_json(lines), "at": at}).scalars())
     if held:
         ids = sorted(held)
         connection.execute(_LEARN, {"ids": ids, "at": at})

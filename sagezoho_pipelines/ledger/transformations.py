@@ -30,6 +30,10 @@ _ALL = text(
 )
 
 
+#: Transformations and their names. A plain tuple of the same parts finds one, too.
+Used = dict[tuple[Any, ...], str]
+
+
 class Transformation(NamedTuple):
     """One target field's rule. `sources` are the paths it reads."""
 
@@ -44,9 +48,9 @@ def identity(transformation: Transformation) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:20]
 
 
-def store(connection: Connection, used: Iterable[Transformation]) -> None:
+def store(connection: Connection, used: Used) -> None:
     """Make sure that each is there, in a fixed order so that writers cannot wait for each other in a ring."""
-    wanted = {identity(one): one for one in used}
+    wanted = {name: Transformation(*parts) for parts, name in used.items()}
     if not wanted:
         return
     known = set(connection.execute(_KNOWN, {"ids": sorted(wanted)}).scalars())
@@ -63,13 +67,19 @@ def store(connection: Connection, used: Iterable[Transformation]) -> None:
         )
 
 
-def compact(fields: Sequence[FieldChange], used: set[Transformation]) -> str:
-    """The fields of one line as stored: `[[transformation id, before, after], …]`; adds what they name to `used`."""
+def compact(fields: Sequence[FieldChange], used: Used) -> str:
+    """The fields of one line as stored: `[[transformation id, before, after], …]`; adds what they name to `used`.
+
+    A batch names the same few again and again, so `used` is asked first.
+    """
     stored = []
-    for target, sources, expression, before, after in fields:
-        rule = Transformation(target, tuple(sources), expression)
-        used.add(rule)
-        stored.append((identity(rule), before, after))
+    for field in fields:
+        target, sources, expression, before, after = field
+        name = used.get(field[:3]) if type(sources) is tuple else None
+        if name is None:
+            rule = Transformation(target, tuple(sources), expression)
+            name = used[rule] = identity(rule)
+        stored.append((name, before, after))
     return to_json(stored)
 
 

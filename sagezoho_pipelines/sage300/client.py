@@ -123,7 +123,8 @@ class Sage300Client:
         """Stream a set page by page in the server's key order. See `paging` for what holds when rows move meanwhile."""
         top = max(2, page_size or self._page_size)  # pages of one row could not overlap
         for part in odata.split(where):
-            yield from self._stream(entity_set, select, part, top=top, ahead=self._concurrency)
+            # As many pages held as in flight: while the reader works on one, the server works on the next.
+            yield from self._stream(entity_set, select, part, top=top, ahead=2 * self._concurrency)
 
     def find(self, entity_set: str, *, where: Criteria, select: Sequence[str], limit: int | None = None) -> list[Row]:
         """All rows that match, or the first `limit` of them."""

@@ -192,7 +192,7 @@ def test_json_keeps_every_digit(capsys: pytest.CaptureFixture[str]) -> None:
 
     output.emit_json({"total": Decimal("12345678901234567.890")})
 
-    assert capsys.readouterr().out == '{"total": 12345678901234567.890}\n'
+    assert capsys.readouterr().out == '{"total":12345678901234567.890}\n'
     assert json.loads('{"a": 1}') == {"a": 1}
 
 

@@ -286,7 +286,7 @@ def test_a_record_is_posted_in_the_order_given_and_returned_as_completed() -> No
     client = client_of(adapter)
     assert client.create("AR/ARCustomers", body) == CUSTOMER
     assert adapter.requests[0].body == (
-        b'{"CustomerNumber": "1200", "GroupCode": "RTL", "CreditLimitCustomerCurrency": 10.50}'
+        b'{"CustomerNumber":"1200","GroupCode":"RTL","CreditLimitCustomerCurrency":10.50}'
     )
     assert (client.usage.reads, client.usage.writes) == (0, 1)
 

@@ -36,7 +36,7 @@ def test_what_is_sent_holds_trigger_and_the_fields_to_match_by() -> None:
     zoho.insert("Accounts", [{"x": 1}], trigger=["workflow"])
     zoho.update("Accounts", [{"id": "1"}])
     assert script.sent[0].path == "/crm/v8/Accounts/upsert"
-    assert b'"Amount": 0.10' in script.sent[0].raw
+    assert b'"Amount":0.10' in script.sent[0].raw
     assert script.sent[0].body["duplicate_check_fields"] == ["Sage_ID"]
     assert [(sent.method, sent.body["trigger"]) for sent in script.sent] == [
         ("POST", []), ("POST", ["workflow"]), ("PUT", []),
