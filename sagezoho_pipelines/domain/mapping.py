@@ -13,18 +13,13 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-import jmespath
 from jmespath.exceptions import JMESPathError
-from jmespath.visitor import TreeInterpreter
 
 from sagezoho_pipelines.domain import functions
 from sagezoho_pipelines.domain.digest import digest, equal
 from sagezoho_pipelines.domain.errors import MappingFailed
 from sagezoho_pipelines.domain.records import FieldChange, Row
 from sagezoho_pipelines.domain.value_maps import ValueMap
-
-# Stateless, and what a search would otherwise build anew for every field of every record.
-INTERPRETER = TreeInterpreter(jmespath.Options(custom_functions=functions.MappingFunctions()))
 
 #: How a rule came to be: as shipped, from a file that replaces the shipped one, or from an override.
 SHIPPED, REPLACED, OVERRIDE = "shipped", "replaced", "override"
@@ -35,7 +30,8 @@ EDIT = "inbox edit"
 
 @dataclass(frozen=True)
 class FieldRule:
-    """One target field: its expression, compiled, the source fields it reads, and when it is written.
+    """One target field: its expression, compiled to a function of the document, the source fields it reads, and when
+    it is written.
 
     `place` is the file and line it stands in, `layer` what kind of file that is, `value_maps` what its lookups use.
     """
@@ -44,16 +40,15 @@ class FieldRule:
     expression: str
     sources: tuple[str, ...]
     create_only: bool
-    compiled: Any
+    compiled: Any = field(compare=False, repr=False)
     place: str = field(default="", compare=False)
     layer: str = field(default=SHIPPED, compare=False)
     value_maps: tuple[ValueMap, ...] = ()
-    interpreter: Any = field(default=INTERPRETER, compare=False, repr=False)
 
     def value(self, document: Mapping[str, Any]) -> Any:
         """The field's value for one record; empty text is no value. Raises MappingFailed."""
         try:
-            found = self.interpreter.visit(self.compiled.parsed, document)
+            found = self.compiled(document)
         except functions.NoEntry as error:
             raise MappingFailed(f"{self.target}: {error}; add it to the map, or give lookup() a default") from None
         except JMESPathError as error:

@@ -8,12 +8,10 @@ from typing import Any
 
 import jmespath
 from jmespath.exceptions import JMESPathError
-from jmespath.visitor import TreeInterpreter
 
-from sagezoho_pipelines.domain import functions, marked_yaml
+from sagezoho_pipelines.domain import expressions, functions, marked_yaml
 from sagezoho_pipelines.domain.errors import ConfigurationError
 from sagezoho_pipelines.domain.mapping import (
-    INTERPRETER,
     OVERRIDE,
     SHIPPED,
     FieldRule,
@@ -130,11 +128,7 @@ class _Compiler:
     def __init__(self, value_maps: Mapping[str, ValueMap], layer: str) -> None:
         self._value_maps = value_maps
         self._layer = layer
-        self._interpreter = INTERPRETER
-        if value_maps:
-            self._interpreter = TreeInterpreter(
-                jmespath.Options(custom_functions=functions.MappingFunctions(value_maps))
-            )
+        self._functions = functions.MappingFunctions(value_maps)
 
     def rule(self, field: str, spec: Any, place: _Place, held: FieldRule | None = None) -> FieldRule:
         """`held` is the rule that is changed: what the file does not say stays as it was."""
@@ -157,11 +151,10 @@ class _Compiler:
             spec,
             sources_of(compiled.parsed),
             create_only,
-            compiled,
+            expressions.evaluator(compiled.parsed, self._functions),
             place.line,
             self._layer,
             self._maps_of(spec, compiled.parsed, place),
-            self._interpreter,
         )
 
     def _compiled(self, expression: str, place: _Place) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -175,7 +175,10 @@ class FieldChange(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One immutable line per movement. `answer` is the vendor's own answer: code, field, text, id."""
+    """One immutable line per movement. `answer` is the vendor's own answer: code, field, text, id.
+
+    `fields` may be read more than once: a transaction that lost a race runs again.
+    """
 
     at: datetime
     actor: str
@@ -190,7 +193,7 @@ class AuditEntry:
     target_id: str
     operation: str
     outcome: str
-    fields: Sequence[FieldChange] = ()
+    fields: Iterable[FieldChange] = ()
     answer: Row = field(default_factory=dict)
     cause: str = ""
     run_id: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -44,7 +44,7 @@ class Movement:
     target_id: str
     operation: str
     outcome: Outcome
-    fields: Sequence[FieldChange] = ()
+    fields: Iterable[FieldChange] = ()
     answer: Row | None = None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -78,18 +78,19 @@ class ZohoWrite:
             self.record_id,
             self.operation,
             self.outcome,
-            self._trace(before),
+            _Trace(self, before),
             {"id": self.record_id, "code": "SUCCESS"} if self.sent else {},
         )
 
-    def _trace(self, before: Row) -> list[FieldChange]:
-        traced = [change for mapping in (self.mapping, *self.also) for change in mapping.trace(before, self.sent)]
+    def trace(self, before: Row) -> Iterator[FieldChange]:
+        """For each field sent: where its value came from, and what it replaces."""
+        for mapping in (self.mapping, *self.also):
+            yield from mapping.trace(before, self.sent)
         for name, mapping in self.subforms.items():
             if name in self.sent:
                 sources = sorted({source for rule in mapping.rules for source in rule.sources})
                 expression = "; ".join(f"{rule.target}: {rule.expression}" for rule in mapping.rules)
-                traced.append(FieldChange(name, sources, expression, before.get(name), self.sent[name]))
-        return traced
+                yield FieldChange(name, sources, expression, before.get(name), self.sent[name])
 
     def new_link(self, fresh: Link) -> Link:
         """The link after this write: `fresh` where there was none, else the known one brought up to date."""
@@ -104,6 +105,17 @@ class ZohoWrite:
             written={**(self.link.written if self.link is not None else {}), **self.after},
             target_time=time or base.target_time,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Trace(Iterable[FieldChange]):
+    """Made where it is read, record by record: a batch of traces is thousands of objects."""
+
+    write: ZohoWrite
+    before: Row
+
+    def __iter__(self) -> Iterator[FieldChange]:
+        return self.write.trace(self.before)
 
 
 def planned(module: str, mapping: TargetMapping, link: Link | None, document: Row) -> ZohoWrite:

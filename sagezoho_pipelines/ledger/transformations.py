@@ -67,7 +67,7 @@ def store(connection: Connection, used: Used) -> None:
         )
 
 
-def compact(fields: Sequence[FieldChange], used: Used) -> str:
+def compact(fields: Iterable[FieldChange], used: Used) -> str:
     """The fields of one line as stored: `[[transformation id, before, after], …]`; adds what they name to `used`.
 
     A batch names the same few again and again, so `used` is asked first.

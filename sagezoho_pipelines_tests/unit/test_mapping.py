@@ -5,12 +5,16 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import jmespath
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jmespath.exceptions import JMESPathError
+from jmespath.visitor import TreeInterpreter
 
 from sagezoho_pipelines.config import FLOWS
-from sagezoho_pipelines.domain.errors import ConfigurationError
+from sagezoho_pipelines.domain import functions
+from sagezoho_pipelines.domain.errors import ConfigurationError, MappingFailed
 from sagezoho_pipelines.domain.functions import wrap_address
 from sagezoho_pipelines.domain.mapping import FlowMapping
 from sagezoho_pipelines.domain.mapping_files import parse
@@ -164,3 +168,24 @@ def test_the_vendors_mapping_is_total_over_text_and_numbers(target: str, data: A
     row = {name: data.draw(scalars) for name in mapping.source_fields()}
     applied = mapping[target].apply({**row, "key": "SAMINC/1", "account": {"id": "1"}})
     assert set(applied) == {rule.target for rule in mapping[target].rules}
+
+
+_VALUES = st.one_of(
+    st.none(), st.booleans(), st.text(max_size=4), st.decimals(allow_nan=False), st.lists(st.text(), max_size=2)
+)
+_FIELDS = [field for flow in FLOWS for field in default_mapping(flow).source_fields()]
+
+
+@given(st.dictionaries(st.sampled_from(_FIELDS), _VALUES))
+def test_a_shipped_expression_gives_what_jmespath_itself_gives(document: dict[str, object]) -> None:
+    interpreter = TreeInterpreter(jmespath.Options(custom_functions=functions.MappingFunctions()))
+    for flow in FLOWS:
+        for target in default_mapping(flow).targets.values():
+            for rule in target.rules:
+                try:
+                    expected = interpreter.visit(jmespath.compile(rule.expression).parsed, document)
+                except JMESPathError:
+                    with pytest.raises(MappingFailed):
+                        rule.value(document)
+                else:
+                    assert rule.value(document) == (expected if expected != "" else None)
