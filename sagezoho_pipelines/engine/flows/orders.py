@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from sagezoho_pipelines.domain.criteria import Criteria, where
-from sagezoho_pipelines.domain.digest import digest, equal
-from sagezoho_pipelines.domain.errors import ConfigurationError, MappingFailed, VendorError, Verdict
-from sagezoho_pipelines.domain.mapping import TargetMapping
-from sagezoho_pipelines.domain.records import Authority, Cause, Change, EntityRef, Link, Look, Outcome, Row, System
+from sagezoho_pipelines.domain.digest import digest
+from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError, Verdict
+from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Link, Look, Outcome, Row
 from sagezoho_pipelines.engine import sage_target, settling, write_back, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.deliver import deliver
 from sagezoho_pipelines.engine.feeds import ZohoFeed
-from sagezoho_pipelines.engine.flows import customers, order_lines, order_refusals, ship_to
-from sagezoho_pipelines.engine.ports import Intent, IntentRequest, Settlement
-from sagezoho_pipelines.engine.settling import Movement
+from sagezoho_pipelines.engine.flows import customers, order_comparison, order_lines, order_making
+from sagezoho_pipelines.engine.flows.order_drafts import FLOW, TARGET, Draft, account_id
+from sagezoho_pipelines.engine.ports import Settlement
 from sagezoho_pipelines.engine.windows import Window
 
-FLOW = "orders"
-ENTITY_SET = "OE/OEOrders"
 #: Read with every deal besides what the mapping names.
 _DEAL_FIELDS = ("Account_Name", "Amount", "Closing_Date", "Deal_Name", "Stage")
 #: Another batch, or another worker, may be making the customer right now: an order waits this long for it, rather
 #: than until its next attempt.
 _LOOKS_FOR_A_CUSTOMER, _BETWEEN_LOOKS_SECONDS = 60, 0.05
-_READ_BACK = ("OrderUniquifier", "OrderNumber", "OrderReference", "CustomerNumber", "OrderTotal", "LastInvoiceNumber")
 
 
 def deal_fields(ctx: Context) -> tuple[str, ...]:
@@ -86,7 +80,7 @@ def _start(ctx: Context) -> datetime:
 
 def _accounts_to_make(ctx: Context, rows: Sequence[Row], window: Window) -> list[Look]:
     """The accounts of these deals that are no customers yet."""
-    ids = {_account_id(row) for row in rows} - {""}
+    ids = {account_id(row) for row in rows} - {""}
     if not ids:
         return []
     linked = ctx.ledger.links_by_zoho(ctx.connection, "Accounts", "customers", sorted(ids))
@@ -108,54 +102,11 @@ feed = ZohoFeed(
 )
 
 
-def document_of(ctx: Context, deal: Row, account: Row, customer: Link | None) -> Row:
-    """What the mapping of a deal's order sees; `customer` is None while the account is no Sage customer."""
-    return {
-        **deal,
-        "account": account,
-        "customer": {"number": customer.sage_id if customer is not None else None},
-        "config": {"location": ctx.settings.flows.orders.location},
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """What a deal's order is made of. `customer` is None while the account is no Sage customer.
-
-    `header` fills the order's own fields: the mapping, and what a person set for this change.
-    """
-
-    deal: Row
-    quotes: Sequence[str]
-    customer: Link | None
-    account: Row
-    header: TargetMapping
-
-    def body(self, ctx: Context) -> dict[str, Any]:
-        """The order as it would be posted now. Raises the refusal of a deal that has no usable lines."""
-        mapping = ctx.mappings[FLOW]
-        document = document_of(ctx, self.deal, self.account, self.customer)
-        details = [
-            mapping["order_lines"].changes({}, mapping["order_lines"].apply({**document, "line": line}), creating=True)
-            for line in order_lines.lines_of(ctx, self.deal, self.quotes)
-        ]
-        header = self.header.changes({}, self.header.apply(document), creating=True)
-        return {**ship_to.whole(header, (rule.target for rule in self.header.rules)), "OrderDetails": details}
-
-    def unedited(self, ctx: Context, body: Row) -> Row:
-        """The order as the deal alone asks for it: what later versions of the deal are compared with."""
-        plain = ctx.mappings[FLOW]["orders"]
-        try:
-            return body if self.header is plain else replace(self, header=plain).body(ctx)
-        except MappingFailed:  # the edit stands in for what cannot be mapped
-            return body
-
-
 class OrdersHandler:
     """One POST an order, announced by an intent; its business key is the deal's id in `OrderReference`."""
 
     flow = FLOW
-    target = (System.SAGE300, "orders")
+    target = TARGET
     batch = 5
 
     def source(self, ctx: Context) -> EntityRef:
@@ -182,7 +133,7 @@ class OrdersHandler:
                 or digest(deals[change.key], digested_fields(ctx)) != made[change.key].source_digest
             )
         }
-        accounts = sorted({_account_id(deals[key]) for key in moved} - {""})
+        accounts = sorted({account_id(deals[key]) for key in moved} - {""})
         links = self._customers(ctx, accounts)
         addresses = self._addresses(ctx, accounts)
         quotes = order_lines.accepted_quotes(ctx, sorted(moved))
@@ -194,16 +145,16 @@ class OrdersHandler:
                     settlements.append(settling.settled(ctx, FLOW, change, Outcome.SKIPPED))
                     continue
                 change = settling.resolved(change, deal, digested_fields(ctx), str(deal.get("Deal_Name") or ""))
-                account = _account_id(deal)
+                account = account_id(deal)
                 header = settling.edited(ctx.mappings[FLOW]["orders"], change)
-                draft = _Draft(deal, quotes.get(change.key, []), links.get(account), addresses.get(account, {}), header)
+                draft = Draft(deal, quotes.get(change.key, []), links.get(account), addresses.get(account, {}), header)
                 if change.key in made:
-                    settlements.append(self._known(ctx, change, draft, made[change.key], moved))
+                    settlements.append(order_comparison.compare(ctx, change, draft, made[change.key], moved))
                 elif str(deal.get("Stage")) not in qualifying_stages(ctx):
                     settlements.append(settling.settled(ctx, FLOW, change, Outcome.SKIPPED))
                 else:
                     sage_target.hold(ctx, change)
-                    settlements.append(self._create(ctx, change, draft))
+                    settlements.append(order_making.make(ctx, change, draft))
             except VendorError as error:
                 if error.verdict is Verdict.FATAL:
                     raise
@@ -260,143 +211,3 @@ class OrdersHandler:
             return {}
         rows = ctx.zoho.get_many("Accounts", accounts, fields=customers.account_fields(ctx))
         return {str(row["id"]): row for row in rows}
-
-    def _create(self, ctx: Context, change: Change, draft: _Draft) -> Settlement:
-        customer = draft.customer
-        if customer is None:
-            raise customers.missing(ctx, _account_id(draft.deal))
-        mapping = ctx.mappings[FLOW]
-        body = draft.body(ctx)
-        details = body["OrderDetails"]
-        sent = {name: value for name, value in body.items() if name != "OrderDetails"}
-        intent = self._intent(ctx, change, body)
-        try:
-            created = sage_target.create(
-                ctx,
-                ENTITY_SET,
-                body,
-                intent,
-                lambda: self._read_back(ctx, change.key),
-                payload_digest=digest(body),
-                look_first=True,
-            )
-        except VendorError as error:
-            if error.verdict in (Verdict.REFUSE, Verdict.CONFLICT):
-                told = order_refusals.explained(error, body, customer)
-                settlement = settling.failed(ctx, FLOW, change, told, target=self.target, operation="create")
-                return replace(settlement, intents=[(intent.id, "refused", "")])
-            raise
-        order = created.record
-        number = str(order["OrderNumber"]).strip()
-        answer = {
-            "OrderNumber": number,
-            "OrderUniquifier": order["OrderUniquifier"],
-            "OrderTotal": order.get("OrderTotal"),
-            "read_back": created.found,
-        }
-        trace = [
-            *draft.header.trace({}, sent),
-            *(item for detail in details for item in mapping["order_lines"].trace({}, detail)),
-        ]
-        movement = Movement(System.SAGE300, "orders", number, "create", Outcome.CREATED, trace, answer)
-        link = Link(
-            connection=ctx.connection,
-            sage_entity="orders",
-            sage_id=number,
-            zoho_entity="Deals",
-            zoho_id=change.key,
-            sage_name=str(body.get("OrderDescription") or ""),
-            zoho_name=change.name,
-            authority=Authority.ZOHO_CRM,
-            source_digest=change.digest,
-            written=draft.unedited(ctx, body),
-            details={
-                "uniquifier": str(order["OrderUniquifier"]),
-                "customer": customer.sage_id,
-                "account": customer.zoho_id,
-                "total": str(order.get("OrderTotal") or ""),
-            },
-        )
-        if created.stale:
-            differs = self._order_exists(number, "while it became")
-            return settling.failed(
-                ctx,
-                FLOW,
-                change,
-                differs,
-                target=self.target,
-                operation="update",
-                movements=[movement],
-                links=[link],
-                intents=[(intent.id, "settled", number)],
-            )
-        return settling.settled(
-            ctx,
-            FLOW,
-            change,
-            Outcome.CREATED,
-            movements=[movement],
-            links=[link],
-            intents=[(intent.id, "settled", number)],
-        )
-
-    def _intent(self, ctx: Context, change: Change, body: Row) -> Intent:
-        request = IntentRequest("sage300", "orders", change.key, "deals", change.key, digest(body))
-        return ctx.ledger.begin_intents(ctx.connection, [request], at=ctx.clock(), run_id=ctx.run_id)[change.key]
-
-    def _read_back(self, ctx: Context, deal_id: str) -> Row | None:
-        """The order of this deal in Sage, asked before every send: a restored ledger must not post it again."""
-        found = ctx.sage.find(ENTITY_SET, where=[where("OrderReference", "eq", deal_id)], select=_READ_BACK, limit=2)
-        if len(found) > 1:
-            numbers = ", ".join(str(row["OrderNumber"]).strip() for row in found)
-            raise VendorError(
-                system=System.SAGE300,
-                code="SEVERAL_ORDERS",
-                text=f"Sage has several orders with the reference {deal_id}: {numbers}",
-                verdict=Verdict.CONFLICT,
-                advice="delete the wrong one in Sage, then retry",
-            )
-        return found[0] if found else None
-
-    def _known(self, ctx: Context, change: Change, draft: _Draft, link: Link, moved: set[str]) -> Settlement:
-        """A deal whose order exists: Sage's Web API cannot change orders, so a real difference is for a person.
-
-        What counts is the order that the deal would be now, not the deal: a mapping that reads another field, or an
-        edit that changes nothing in the order, is no difference.
-        """
-        if change.key not in moved:
-            return settling.settled(ctx, FLOW, change, Outcome.NOOP)
-        if not link.written:
-            # Linked by hand: the order is what people made of it, and what counts is how the deal changes from here.
-            adopted = replace(link, source_digest=change.digest, zoho_name=change.name, written=self._now(ctx, draft))
-            return settling.settled(ctx, FLOW, change, Outcome.NOOP, links=[adopted])
-        body = draft.body(ctx)
-        differing = [name for name in {**link.written, **body} if not equal(link.written.get(name), body.get(name))]
-        if not differing:
-            fresh = replace(link, source_digest=change.digest, zoho_name=change.name)
-            return settling.settled(ctx, FLOW, change, Outcome.NOOP, links=[fresh])
-        error = self._order_exists(link.sage_id, "after it became", f": {', '.join(sorted(differing))} would differ")
-        return settling.failed(ctx, FLOW, change, error, target=self.target, operation="update")
-
-    def _now(self, ctx: Context, draft: _Draft) -> Row:
-        """The order that the deal would be; nothing, while it lacks what an order needs."""
-        try:
-            return draft.unedited(ctx, draft.body(ctx))
-        except VendorError as error:
-            if error.verdict is not Verdict.REFUSE:
-                raise
-            return {}
-
-    def _order_exists(self, number: str, when: str, what: str = "") -> VendorError:
-        return VendorError(
-            system=System.SAGE300,
-            code="ORDER_EXISTS",
-            text=f"the deal changed {when} order {number}{what}",
-            verdict=Verdict.CONFLICT,
-            advice=f"change order {number} in Sage if it should follow, then dismiss this",
-            details={"order": number},
-        )
-
-
-def _account_id(deal: Row) -> str:
-    return str((deal.get("Account_Name") or {}).get("id") or "")

@@ -13,7 +13,7 @@ from sagezoho_pipelines.domain.errors import MappingFailed, SagezohoError, Vendo
 from sagezoho_pipelines.domain.mapping import FieldRule
 from sagezoho_pipelines.domain.records import Link, Row
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.flows import customers, invoices, order_lines, orders, payments, vendors
+from sagezoho_pipelines.engine.flows import customers, invoices, order_drafts, order_lines, payments, vendors
 
 #: Zoho's ids are long numbers; no Sage number of 12 or 22 characters looks like one.
 _ZOHO_ID_DIGITS = 15
@@ -125,7 +125,7 @@ def _deal(ctx: Context, record_id: str, deal: Row) -> Iterator[Trial]:
     links = ctx.ledger.links_by_zoho(ctx.connection, "Accounts", "customers", [account_id]) if account_id else {}
     made = ctx.ledger.links_by_zoho(ctx.connection, "Deals", "orders", [record_id]).get(record_id)
     held = ctx.sage.get(_ORDER, made.details["uniquifier"]) if made is not None else None
-    document = orders.document_of(ctx, deal, account or {}, links.get(account_id))
+    document = order_drafts.document_of(ctx, deal, account or {}, links.get(account_id))
     number = made.sage_id if made is not None else ""
     yield _trial(ctx, "orders", "orders", f"Deals {record_id}", document, _ORDER, held, number)
     details = list((held or {}).get("OrderDetails") or ())

@@ -1,0 +1,56 @@
+"""A deal whose order exists, compared with that order: the same, adopted, or for a person."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sagezoho_pipelines.domain.digest import equal
+from sagezoho_pipelines.domain.errors import VendorError, Verdict
+from sagezoho_pipelines.domain.records import Change, Link, Outcome, Row, System
+from sagezoho_pipelines.engine import settling
+from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.flows.order_drafts import FLOW, TARGET, Draft
+from sagezoho_pipelines.engine.ports import Settlement
+
+
+def compare(ctx: Context, change: Change, draft: Draft, link: Link, moved: set[str]) -> Settlement:
+    """A deal whose order exists: Sage's Web API cannot change orders, so a real difference is for a person.
+
+    What counts is the order that the deal would be now, not the deal: a mapping that reads another field, or an
+    edit that changes nothing in the order, is no difference.
+    """
+    if change.key not in moved:
+        return settling.settled(ctx, FLOW, change, Outcome.NOOP)
+    if not link.written:
+        # Linked by hand: the order is what people made of it, and what counts is how the deal changes from here.
+        adopted = replace(link, source_digest=change.digest, zoho_name=change.name, written=_now(ctx, draft))
+        return settling.settled(ctx, FLOW, change, Outcome.NOOP, links=[adopted])
+    body = draft.body(ctx)
+    differing = [name for name in {**link.written, **body} if not equal(link.written.get(name), body.get(name))]
+    if not differing:
+        fresh = replace(link, source_digest=change.digest, zoho_name=change.name)
+        return settling.settled(ctx, FLOW, change, Outcome.NOOP, links=[fresh])
+    error = order_exists(link.sage_id, "after it became", f": {', '.join(sorted(differing))} would differ")
+    return settling.failed(ctx, FLOW, change, error, target=TARGET, operation="update")
+
+
+def _now(ctx: Context, draft: Draft) -> Row:
+    """The order that the deal would be; nothing, while it lacks what an order needs."""
+    try:
+        return draft.unedited(ctx, draft.body(ctx))
+    except VendorError as error:
+        if error.verdict is not Verdict.REFUSE:
+            raise
+        return {}
+
+
+def order_exists(number: str, when: str, what: str = "") -> VendorError:
+    """What a person is told who must change the order in Sage by hand."""
+    return VendorError(
+        system=System.SAGE300,
+        code="ORDER_EXISTS",
+        text=f"the deal changed {when} order {number}{what}",
+        verdict=Verdict.CONFLICT,
+        advice=f"change order {number} in Sage if it should follow, then dismiss this",
+        details={"order": number},
+    )

@@ -1,0 +1,120 @@
+"""Making an order: announced by an intent, looked for before it is sent, sent once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sagezoho_pipelines.domain.criteria import where
+from sagezoho_pipelines.domain.digest import digest
+from sagezoho_pipelines.domain.errors import VendorError, Verdict
+from sagezoho_pipelines.domain.records import Authority, Change, Link, Outcome, Row, System
+from sagezoho_pipelines.engine import sage_target, settling
+from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.flows import customers, order_comparison, order_refusals
+from sagezoho_pipelines.engine.flows.order_drafts import FLOW, TARGET, Draft
+from sagezoho_pipelines.engine.ports import Intent, IntentRequest, Settlement
+from sagezoho_pipelines.engine.settling import Movement
+
+ENTITY_SET = "OE/OEOrders"
+_READ_BACK = ("OrderUniquifier", "OrderNumber", "OrderReference", "CustomerNumber", "OrderTotal", "LastInvoiceNumber")
+
+
+def make(ctx: Context, change: Change, draft: Draft) -> Settlement:
+    """Post the order of a deal that has none; raises what a refusal or an unknown outcome asks of the engine."""
+    customer = draft.customer
+    if customer is None:
+        raise customers.missing(ctx, draft.account_id)
+    mapping = ctx.mappings[FLOW]
+    body = draft.body(ctx)
+    details = body["OrderDetails"]
+    sent = {name: value for name, value in body.items() if name != "OrderDetails"}
+    intent = _intent(ctx, change, body)
+    try:
+        created = sage_target.create(
+            ctx,
+            ENTITY_SET,
+            body,
+            intent,
+            lambda: _read_back(ctx, change.key),
+            payload_digest=digest(body),
+            look_first=True,
+        )
+    except VendorError as error:
+        if error.verdict in (Verdict.REFUSE, Verdict.CONFLICT):
+            told = order_refusals.explained(error, body, customer)
+            settlement = settling.failed(ctx, FLOW, change, told, target=TARGET, operation="create")
+            return replace(settlement, intents=[(intent.id, "refused", "")])
+        raise
+    order = created.record
+    number = str(order["OrderNumber"]).strip()
+    answer = {
+        "OrderNumber": number,
+        "OrderUniquifier": order["OrderUniquifier"],
+        "OrderTotal": order.get("OrderTotal"),
+        "read_back": created.found,
+    }
+    trace = [
+        *draft.header.trace({}, sent),
+        *(item for detail in details for item in mapping["order_lines"].trace({}, detail)),
+    ]
+    movement = Movement(System.SAGE300, "orders", number, "create", Outcome.CREATED, trace, answer)
+    link = Link(
+        connection=ctx.connection,
+        sage_entity="orders",
+        sage_id=number,
+        zoho_entity="Deals",
+        zoho_id=change.key,
+        sage_name=str(body.get("OrderDescription") or ""),
+        zoho_name=change.name,
+        authority=Authority.ZOHO_CRM,
+        source_digest=change.digest,
+        written=draft.unedited(ctx, body),
+        details={
+            "uniquifier": str(order["OrderUniquifier"]),
+            "customer": customer.sage_id,
+            "account": customer.zoho_id,
+            "total": str(order.get("OrderTotal") or ""),
+        },
+    )
+    if created.stale:
+        differs = order_comparison.order_exists(number, "while it became")
+        return settling.failed(
+            ctx,
+            FLOW,
+            change,
+            differs,
+            target=TARGET,
+            operation="update",
+            movements=[movement],
+            links=[link],
+            intents=[(intent.id, "settled", number)],
+        )
+    return settling.settled(
+        ctx,
+        FLOW,
+        change,
+        Outcome.CREATED,
+        movements=[movement],
+        links=[link],
+        intents=[(intent.id, "settled", number)],
+    )
+
+
+def _intent(ctx: Context, change: Change, body: Row) -> Intent:
+    request = IntentRequest("sage300", "orders", change.key, "deals", change.key, digest(body))
+    return ctx.ledger.begin_intents(ctx.connection, [request], at=ctx.clock(), run_id=ctx.run_id)[change.key]
+
+
+def _read_back(ctx: Context, deal_id: str) -> Row | None:
+    """The order of this deal in Sage, asked before every send: a restored ledger must not post it again."""
+    found = ctx.sage.find(ENTITY_SET, where=[where("OrderReference", "eq", deal_id)], select=_READ_BACK, limit=2)
+    if len(found) > 1:
+        numbers = ", ".join(str(row["OrderNumber"]).strip() for row in found)
+        raise VendorError(
+            system=System.SAGE300,
+            code="SEVERAL_ORDERS",
+            text=f"Sage has several orders with the reference {deal_id}: {numbers}",
+            verdict=Verdict.CONFLICT,
+            advice="delete the wrong one in Sage, then retry",
+        )
+    return found[0] if found else None
