@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -120,7 +121,7 @@ def run_flow_job(
             "sagezoho/cause": str(cause),
         }
     else:
-        run_tags |= {_RANGE_START: days[0].isoformat(), _RANGE_END: days[1].isoformat()}
+        run_tags |= {"sagezoho/window": "days", _RANGE_START: days[0].isoformat(), _RANGE_END: days[1].isoformat()}
     result = job.execute_in_process(
         instance=instance,
         partition_key=today.isoformat() if days is None else None,
@@ -180,6 +181,9 @@ def _job(installation: Installation, connection: str, flow: str) -> dg.JobDefini
     definitions = _definitions.get(installation)
     if definitions is None:
         definitions = _definitions[installation] = build_defs(installation=installation)
+        # Dagster's hundreds of thousands of objects stay: a run need not have them walked again and again.
+        gc.collect()
+        gc.freeze()
     name = f"{connection}__{flow}"
     names = {job.name for job in definitions.resolve_all_job_defs()}
     if name not in names:
@@ -228,17 +232,25 @@ def _metadata(result: dg.ExecuteInProcessResult) -> dict[dg.AssetKey, Mapping[st
 
 
 def _assets(result: dg.ExecuteInProcessResult) -> Iterator[AssetReport]:
+    """What was done: by the steps that went through, and by one that failed before it did."""
     for key, metadata in _metadata(result).items():
-        if "captured" not in metadata:
-            continue  # delivered together with another asset, which has the figures
-        notes = metadata.get("notes")
-        yield AssetReport(
-            asset="/".join(key.path),
-            figures={name: _number(metadata, name) or 0 for name in _FIGURES},
-            calls={system: _number(metadata, name) or 0 for system, name in _CALLS.items()},
-            credits=_number(metadata, "zoho_credits_used") or 0,
-            notes=tuple(str(note) for note in notes.value or ()) if isinstance(notes, dg.JsonMetadataValue) else (),
-        )
+        if "captured" in metadata:  # else it was delivered together with another asset, which has the figures
+            yield _asset("/".join(key.path), metadata)
+    for event in result.filter_events(lambda event: event.is_step_failure):
+        told = event.step_failure_data.user_failure_data
+        if told is not None and "captured" in told.metadata:
+            yield _asset(str(event.step_key).replace("__", "/"), told.metadata)
+
+
+def _asset(name: str, metadata: Mapping[str, dg.MetadataValue[Any]]) -> AssetReport:
+    notes = metadata.get("notes")
+    return AssetReport(
+        asset=name,
+        figures={name: _number(metadata, name) or 0 for name in _FIGURES},
+        calls={system: _number(metadata, name) or 0 for system, name in _CALLS.items()},
+        credits=_number(metadata, "zoho_credits_used") or 0,
+        notes=tuple(str(note) for note in notes.value or ()) if isinstance(notes, dg.JsonMetadataValue) else (),
+    )
 
 
 def _failure(result: dg.ExecuteInProcessResult) -> tuple[str, str] | None:

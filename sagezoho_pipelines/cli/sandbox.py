@@ -17,7 +17,7 @@ SAGE_PORT, ZOHO_PORT = 8300, 8400
 @click.command()
 @click.option("--sage-port", default=SAGE_PORT, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--zoho-port", default=ZOHO_PORT, show_default=True, type=click.IntRange(0, 65535))
-@click.option("--vendors", default=50, show_default=True, type=click.IntRange(1, 1_000_000), help="In Sage 300.")
+@click.option("--vendors", default=50, show_default=True, type=click.IntRange(0, 1_000_000), help="In Sage 300.")
 @click.option("--deals", default=20, show_default=True, type=click.IntRange(0, 1_000_000), help="In Zoho CRM.")
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same data.")
 @click.option("--latency-ms", default=0, show_default=True, type=click.IntRange(0, 600_000), help="Of every call.")

@@ -74,13 +74,11 @@ def _capture_asset(
     def step(
         context: dg.AssetExecutionContext, sagezoho: dg.ResourceParam[Workbench]
     ) -> Iterator[dg.MaterializeResult[None]]:
-        def work(ctx: Context) -> Tally:
-            tally = Tally()
+        def work(ctx: Context, tally: Tally) -> None:
             for window in _windows(context, sagezoho, graph.connection):
-                tally.add(capture(ctx, FLOWS[flow].feeds[row.feed], window))
+                capture(ctx, FLOWS[flow].feeds[row.feed], window, tally)
             if row.route:
-                tally.add(deliver(ctx, FLOWS[flow].handlers[row.route]))
-            return tally
+                deliver(ctx, FLOWS[flow].handlers[row.route], tally=tally)
 
         with _worked(context, sagezoho, graph.connection, flow, work) as (ctx, tally, before):
             shown = metadata.of_capture(ctx, tally, before)
@@ -109,8 +107,8 @@ def _delivery_asset(
     def step(
         context: dg.AssetExecutionContext, sagezoho: dg.ResourceParam[Workbench]
     ) -> Iterator[dg.MaterializeResult[None]]:
-        def work(ctx: Context) -> Tally:
-            return deliver(ctx, FLOWS[row.flow].handlers[row.handler])
+        def work(ctx: Context, tally: Tally) -> None:
+            deliver(ctx, FLOWS[row.flow].handlers[row.handler], tally=tally)
 
         with _worked(context, sagezoho, graph.connection, row.flow, work) as (ctx, tally, before):
             for target in row.targets:
@@ -118,11 +116,8 @@ def _delivery_asset(
                 if key == counted:
                     shown = metadata.of_delivery(ctx, tally, before, mapping)
                 else:
-                    shown = {
-                        "delivered_with": dg.MetadataValue.asset(counted),
-                        "mapping": dg.MetadataValue.text(mapping.fingerprint),
-                        **metadata.audit_pointer(ctx),
-                    }
+                    shown = metadata.of_companion(ctx, tally, target, mapping)
+                    shown["delivered_with"] = dg.MetadataValue.asset(counted)
                 lineage = metadata.lineage_of(graph, target, mapping)
                 shown["dagster/column_lineage"] = dg.MetadataValue.column_lineage(lineage)
                 if key in context.selected_asset_keys:
@@ -154,11 +149,16 @@ def _worked(
     workbench: Workbench,
     connection: str,
     flow: str,
-    work: Callable[[Context], Tally],
+    work: Callable[[Context, Tally], None],
 ) -> Iterator[tuple[Context, Tally, metadata.Meter]]:
-    """Do a step's work; where the flow cannot run, or the connection is paused, say so and succeed."""
+    """Do a step's work; where the flow cannot run, or the connection is paused, say so and succeed.
+
+    What fails tells what had been done before.
+    """
     tags = context.run.tags
-    with told_clearly(tags):
+    tally = Tally()
+    so_far: list[metadata.Metadata] = []
+    with told_clearly(tags, so_far):
         ctx = workbench.context(
             connection,
             run_id=context.run.run_id,
@@ -167,7 +167,12 @@ def _worked(
             plan=tags.get(PLAN_TAG, ""),
         )
         before = metadata.Meter.read(ctx)
-        tally = attempt(ctx, flow, work)
+        try:
+            attempt(ctx, flow, work, tally)
+        except BaseException:
+            so_far.append(metadata.so_far(ctx, tally, before))
+            context.log.warning(f"Before it failed: {tally.figures()}")
+            raise
         _alert(context, workbench, connection, flow, tally)
         for note in tally.notes:
             context.log.warning(note)

@@ -73,6 +73,20 @@ def of_delivery(ctx: Context, tally: Tally, before: Meter, mapping: FlowMapping)
     return metadata | _notes(tally) | audit_pointer(ctx)
 
 
+def of_companion(ctx: Context, tally: Tally, target: Target, mapping: FlowMapping) -> Metadata:
+    """What became of the records of a target that is delivered together with another one, whose figures count."""
+    figures = tally.of_target(target.entity)
+    metadata: Metadata = {name: dg.MetadataValue.int(count) for name, count in figures.items()}
+    metadata["dagster/row_count"] = dg.MetadataValue.int(sum(figures[str(outcome)] for outcome in _ARRIVED))
+    metadata["mapping"] = dg.MetadataValue.text(mapping.fingerprint)
+    return metadata | audit_pointer(ctx)
+
+
+def so_far(ctx: Context, tally: Tally, before: Meter) -> Metadata:
+    """What a step had done when it failed."""
+    return _figures(tally) | before.cost(ctx) | _notes(tally) | audit_pointer(ctx)
+
+
 def without_bulk(metadata: Metadata) -> Metadata:
     """For a range: Dagster writes one event for each of its days, so each carries the figures only."""
     return {

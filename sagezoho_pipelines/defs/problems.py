@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 
 from sagezoho_pipelines.domain.errors import LedgerUnavailable, SagezohoError, VendorError, Verdict
+
+Metadata = dict[str, dg.MetadataValue]
 
 #: Somebody is waiting for the answer: a failed step is told at once and not tried again.
 ATTENDED_TAG = "sagezoho/attended"
@@ -21,8 +24,9 @@ def may_pass(error: SagezohoError) -> bool:
     return isinstance(error, LedgerUnavailable) or (isinstance(error, VendorError) and error.verdict is Verdict.RETRY)
 
 
-def failure(error: SagezohoError, *, attended: bool) -> dg.Failure:
-    facts: dict[str, str] = {ERROR_TYPE: type(error).__name__}
+def failure(error: SagezohoError, *, attended: bool, done: Metadata | None = None) -> dg.Failure:
+    """`done` is what the step had done before."""
+    facts: dict[str, Any] = {**(done or {}), ERROR_TYPE: type(error).__name__}
     if isinstance(error, VendorError):
         named = {"system": error.system, "code": error.code, "field": error.field, "verdict": error.verdict}
         facts |= {name: str(value) for name, value in named.items() if value}
@@ -30,15 +34,23 @@ def failure(error: SagezohoError, *, attended: bool) -> dg.Failure:
 
 
 @contextmanager
-def told_clearly(tags: Mapping[str, str]) -> Iterator[None]:
-    """Our errors leave a step as its one message, without the stack that led there; all others are bugs and keep it."""
+def told_clearly(tags: Mapping[str, str], so_far: Sequence[Metadata] = ()) -> Iterator[None]:
+    """Our errors leave a step as its one message, without the stack that led there; all others are bugs and keep it.
+
+    `so_far` holds, by then, what the step had done.
+    """
     attended = tags.get(ATTENDED_TAG) == "true"
     try:
         yield
     except SagezohoError as error:
-        raise failure(error, attended=attended) from None
+        raise failure(error, attended=attended, done=_all(so_far)) from None
     except Exception as error:
         if not attended:
             raise
         # Nobody should wait for the retries of a bug.
-        raise dg.Failure(str(error), metadata={ERROR_TYPE: type(error).__name__}, allow_retries=False) from error
+        facts: dict[str, Any] = {**_all(so_far), ERROR_TYPE: type(error).__name__}
+        raise dg.Failure(str(error), metadata=facts, allow_retries=False) from error
+
+
+def _all(parts: Sequence[Metadata]) -> Metadata:
+    return {name: value for part in parts for name, value in part.items()}

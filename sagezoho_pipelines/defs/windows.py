@@ -15,7 +15,7 @@ from sagezoho_pipelines.engine.windows import Window
 #: The first day that can be backfilled.
 FIRST_DAY = "2020-01-01"
 
-#: `incremental`, `sweep` or `queued`, whatever the partition; without it the partition decides.
+#: `incremental`, `sweep`, `days` or `queued`; without it the partition decides: today's is a poll.
 WINDOW_TAG = "sagezoho/window"
 #: Why an incremental run was launched, e.g. `notification`.
 CAUSE_TAG = "sagezoho/cause"
@@ -31,7 +31,8 @@ def windows_of(tags: Mapping[str, str], first: date, last: date, today: date) ->
 
     Schedules and sensors name the window in a tag, so that a run which waits past midnight in the queue stays the
     poll it was meant to be. A range that reaches today backfills its days and then polls, so the watermark moves as
-    it always does. `queued` captures nothing: such a run delivers what the queue holds.
+    it always does; so does today alone where somebody asked for `days`. `queued` captures nothing: such a run
+    delivers what the queue holds.
     Raises ConfigurationError for a tag value that means nothing.
     """
     asked = tags.get(WINDOW_TAG, "")
@@ -39,11 +40,11 @@ def windows_of(tags: Mapping[str, str], first: date, last: date, today: date) ->
         return [Window.sweep()]
     if asked == "queued":
         return []
-    if asked not in ("", "incremental"):
-        raise ConfigurationError(f"the tag {WINDOW_TAG} is 'incremental', 'sweep' or 'queued', not {asked!r}")
-    if asked == "incremental" or first >= today:
+    if asked not in ("", "incremental", "days"):
+        raise ConfigurationError(f"the tag {WINDOW_TAG} is 'incremental', 'sweep', 'days' or 'queued', not {asked!r}")
+    if asked == "incremental" or (first >= today and asked != "days"):
         return [Window.incremental(_cause(tags))]
-    days = Window.days(first, min(last, today))
+    days = Window.days(min(first, today), min(last, today))
     return [days, Window.incremental(_cause(tags))] if last >= today else [days]
 
 

@@ -43,13 +43,13 @@ class Feed(Protocol):
         ...
 
 
-def capture(ctx: Context, feed: Feed, window: Window) -> Tally:
-    """Read one feed to its end. Each page's changes and its watermark commit in one transaction.
+def capture(ctx: Context, feed: Feed, window: Window, tally: Tally | None = None) -> Tally:
+    """Read one feed to its end, counted in `tally`. Each page's changes and its watermark commit in one transaction.
 
     A crash loses nothing: the watermark never passed an uncommitted page, and known digests are not captured twice.
     """
     entity = feed.entity(ctx)
-    tally = Tally()
+    tally = Tally() if tally is None else tally
     started = ctx.clock()
     before = ctx.ledger.watermark(entity)
     for page in feed.pages(ctx, window):

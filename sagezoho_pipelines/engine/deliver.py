@@ -50,16 +50,19 @@ class Handler(Protocol):
         ...
 
 
-def deliver(ctx: Context, handler: Handler, *, write_back: bool = True) -> Tally:
+def deliver(ctx: Context, handler: Handler, *, write_back: bool = True, tally: Tally | None = None) -> Tally:
     """Deliver until nothing is due. A fatal error stops the run; what was claimed is given back untouched.
 
+    What is done is counted in `tally` while it happens, so that it holds what came before an error.
     Then what became of the records is written back to them. That fails without harm: it is a note, and tried again.
     """
-    tally = _drain(ctx, handler)
+    tally = Tally() if tally is None else tally
+    _drain(ctx, handler, tally)
     if not write_back or not write_backs.concerns(handler.source(ctx)):
         return tally
     try:
-        told = _drain(replace(ctx, stop=threading.Event()), write_backs.WriteBackHandler())
+        told = Tally()
+        _drain(replace(ctx, stop=threading.Event()), write_backs.WriteBackHandler(), told)
     except VendorError as error:
         tally.note(f"Zoho was not told what became of its records, which is tried again: {error}")
         return tally
@@ -68,10 +71,9 @@ def deliver(ctx: Context, handler: Handler, *, write_back: bool = True) -> Tally
     return tally
 
 
-def _drain(ctx: Context, handler: Handler) -> Tally:
-    tally = Tally()
+def _drain(ctx: Context, handler: Handler, tally: Tally) -> None:
     if ctx.ledger.open_changes(handler.source(ctx)) == 0:
-        return tally
+        return
     handler.prepare(ctx)
     with ThreadPoolExecutor(handler.workers(ctx), thread_name_prefix=handler.flow) as pool:
         futures = [pool.submit(_work, ctx, handler, tally) for _ in range(handler.workers(ctx))]
@@ -79,7 +81,6 @@ def _drain(ctx: Context, handler: Handler) -> Tally:
     if problems:
         raise problems[0]
     log.info("delivered %s: %s", handler.source(ctx), {k: v for k, v in tally.figures().items() if v})
-    return tally
 
 
 def _work(ctx: Context, handler: Handler, tally: Tally) -> None:

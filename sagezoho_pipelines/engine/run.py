@@ -80,23 +80,21 @@ def run_flow(ctx: Context, name: str, window: Window, *, feeds: Sequence[str] | 
     """Capture and deliver one flow."""
     flow = FLOWS[name]
 
-    def work(ctx: Context) -> Tally:
-        tally = Tally()
+    def work(ctx: Context, tally: Tally) -> None:
         for key in feeds if feeds is not None else flow.feeds:
-            tally.add(capture(ctx, flow.feeds[key], window))
+            capture(ctx, flow.feeds[key], window, tally)
         for handler in flow.handlers.values():
-            tally.add(deliver(ctx, handler))
-        return tally
+            deliver(ctx, handler, tally=tally)
 
-    return attempt(ctx, name, work)
+    return attempt(ctx, name, work, Tally())
 
 
-def attempt(ctx: Context, flow: str, work: Callable[[Context], Tally]) -> Tally:
+def attempt(ctx: Context, flow: str, work: Callable[[Context, Tally], None], tally: Tally) -> Tally:
     """Do a flow's work; where the connection is paused or the flow cannot run in this organisation, a note says so.
 
+    `tally` is given to the work, and holds what it had done when an error ended it.
     An error that turns the whole connection away pauses it: see `pausing`.
     """
-    tally = Tally()
     paused = pausing.resting(ctx)
     if paused is not None:
         tally.note(paused)
@@ -106,7 +104,7 @@ def attempt(ctx: Context, flow: str, work: Callable[[Context], Tally]) -> Tally:
         if reason is not None:
             tally.note(reason)
         else:
-            tally = work(ctx)
+            work(ctx, tally)
     except VendorError as error:
         told = pausing.pause(ctx, error)
         if told is None:

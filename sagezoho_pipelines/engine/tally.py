@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from sagezoho_pipelines.domain.records import Outcome
+from sagezoho_pipelines.domain.records import Outcome, System
 from sagezoho_pipelines.engine.ports import CaptureResult, Settlement
 
 #: At most this many records are shown as a sample in a run's metadata.
@@ -27,12 +27,16 @@ class Sample:
 
 @dataclass(slots=True)
 class Tally:
-    """Thread-safe counters of one flow. `captured` counts records read, `outcomes` counts deliveries."""
+    """Thread-safe counters of one flow. `captured` counts records read, `outcomes` counts deliveries.
+
+    `targets` counts records of the other side by entity (`contacts`), since one delivery may write several.
+    """
 
     captured: int = 0
     unchanged: int = 0
     changed: int = 0
     outcomes: Counter[Outcome] = field(default_factory=Counter)
+    targets: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
     samples: list[Sample] = field(default_factory=list)
     windows: dict[str, dict[str, object]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -45,7 +49,9 @@ class Tally:
             self.changed += result.changed
 
     def settled(self, settlements: Iterable[Settlement]) -> None:
+        settlements = list(settlements)
         with self._lock:
+            self.targets.update(_targets(settlements))
             for settlement in settlements:
                 self.outcomes[settlement.outcome] += 1
                 if len(self.samples) < SAMPLE_ROWS and settlement.outcome not in (Outcome.NOOP, Outcome.SKIPPED):
@@ -65,6 +71,10 @@ class Tally:
         """What did not reach the other side: refused, in conflict, or still to be tried again."""
         return sum(self.outcomes[outcome] for outcome in (Outcome.REFUSED, Outcome.CONFLICTED, Outcome.RETRYING))
 
+    def of_target(self, entity: str) -> dict[str, int]:
+        """What became of one entity's records on the other side."""
+        return {str(outcome): self.targets[entity, outcome] for outcome in Outcome}
+
     def figures(self) -> dict[str, int]:
         return {
             "captured": self.captured,
@@ -79,9 +89,26 @@ class Tally:
             self.unchanged += other.unchanged
             self.changed += other.changed
             self.outcomes.update(other.outcomes)
+            self.targets.update(other.targets)
             self.samples = (self.samples + other.samples)[:SAMPLE_ROWS]
             self.windows.update(other.windows)
             self.notes.extend(note for note in other.notes if note not in self.notes)
+
+
+def _targets(settlements: Iterable[Settlement]) -> Iterator[tuple[str, Outcome]]:
+    """Each movement's target and outcome; a linked record that nothing was sent to is one that was fine as it was."""
+    moved: set[tuple[str, str]] = set()
+    linked: set[tuple[str, str]] = set()
+    for settlement in settlements:
+        for entry in settlement.audit:
+            target = entry.target_entity.lower()
+            moved.add((target, entry.target_id))
+            yield target, Outcome(entry.outcome)
+        to_zoho = settlement.change.entity.system is System.SAGE300
+        for link in settlement.links:
+            linked.add((link.zoho_entity.lower(), link.zoho_id) if to_zoho else (link.sage_entity, link.sage_id))
+    for target, _ in linked - moved:
+        yield target, Outcome.NOOP
 
 
 def _sample(settlement: Settlement) -> Sample:

@@ -112,7 +112,7 @@ def _extend(connection: Connection, name: str, lines: list[dict[str, Any]]) -> N
 def _line(entry: AuditEntry, used: transformations.Used) -> dict[str, Any]:
     return {
         "at": entry.at.astimezone(UTC),
-        **{name: clean(str(getattr(entry, name))) for name in _TEXTS},
+        **{name: clean(getattr(entry, name)) for name in _TEXTS},
         "fields": transformations.compact(entry.fields, used),
         "answer": to_json(entry.answer),
         "change_id": entry.change_id,
@@ -130,7 +130,7 @@ def _digest(name: str, line: Mapping[str, Any]) -> str:
         line["answer"],
         str(line["change_id"]),
     ]
-    return hashlib.sha256("".join(f"{len(part)}:{part}" for part in parts).encode()).hexdigest()
+    return hashlib.sha256("".join([f"{len(part)}:{part}" for part in parts]).encode()).hexdigest()
 
 
 def _hash(before: str, seq: int, said: str) -> str:

@@ -55,7 +55,11 @@ def test_a_delivery_shows_figures_samples_lineage_cost_and_its_audit(site: Site)
     assert lineage.deps_by_column["Sage_Vendor_Group"] == [
         dg.TableColumnDep(asset_key=asset("sage300/vendors"), column_name="GroupCode")
     ]
-    assert value(site.metadata("zoho_crm/contacts"), "delivered_with") == asset("zoho_crm/accounts")
+    beside = site.metadata("zoho_crm/contacts")
+    assert value(beside, "delivered_with") == asset("zoho_crm/accounts")
+    contacts = site.sandbox.zoho_crm.world.state("Contacts")
+    assert value(beside, "created") == len(list(contacts)) > 0
+    assert report.figures["created"] == 6
     captured = site.metadata("sage300/vendors")
     assert value(captured, "captured") == 6
     assert value(captured, "watermark_before") == {}
@@ -118,6 +122,15 @@ def test_days_that_are_none_are_refused_before_anything_runs(site: Site, first: 
     with pytest.raises(ConfigurationError, match=words):
         site.run("vendors", days=(first, last))
     assert site.instance.get_runs_count() == 0
+
+
+def test_the_days_of_today_are_captured_and_delivered_again(site: Site) -> None:
+    site.sage("edit_vendor", vendor=_first_vendor(site), fields={"VendorName": "Edited today"})
+    site.run("vendors")
+    report = site.run("vendors", days=(today(site), today(site)))
+    assert report.success, report.error
+    assert report.figures["noop"] >= 1
+    assert site.metadata("zoho_crm/contacts")
 
 
 def test_each_asset_can_be_materialized_by_itself(site: Site) -> None:

@@ -78,6 +78,16 @@ def test_nothing_is_claimed_and_nothing_is_due_while_paused(desk: Bench) -> None
     assert attempts == 1  # waiting for credits uses up no attempt
 
 
+def test_what_was_done_before_a_pause_is_counted(engine: Engine) -> None:
+    with bench(engine, vendors=850, deals=0) as desk:
+        # The third batch: by then both workers have had one, and what they hold they finish.
+        desk.sandbox.zoho_crm.world.faults.add("status", path="/Accounts", contains="SAMINC/V000849", status=429)
+        tally = desk.sync("vendors")
+        assert any("TOO_MANY_REQUESTS" in note for note in tally.notes)
+        assert tally.captured > 850
+        assert tally.count(Outcome.CREATED) == 800
+
+
 def test_used_up_credits_pause_for_longer_than_a_burst(desk: Bench) -> None:
     faults = desk.sandbox.zoho_crm.world.faults
     body = {"code": "TOO_MANY_REQUESTS", "details": {}, "message": "too many requests", "status": "error"}

@@ -32,6 +32,13 @@ def test_a_range_that_reaches_today_does_its_days_and_then_polls() -> None:
     assert windows_of({}, first, TODAY, TODAY) == [Window.days(first, TODAY), Window.incremental()]
 
 
+def test_today_is_captured_again_where_somebody_asked_for_its_days() -> None:
+    assert windows_of({"sagezoho/window": "days"}, TODAY, TODAY, TODAY) == [
+        Window.days(TODAY, TODAY),
+        Window.incremental(),
+    ]
+
+
 def test_a_poll_that_waited_past_midnight_stays_a_poll() -> None:
     tags = {"sagezoho/window": "incremental"}
     assert windows_of(tags, YESTERDAY, YESTERDAY, TODAY) == [Window.incremental()]

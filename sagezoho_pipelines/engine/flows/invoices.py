@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.digest import digest, equal
@@ -50,10 +50,12 @@ feed = SageDateFeed(
     record_key=lambda row: str(row["InvoiceNumber"]).strip(),
 )
 
+Found = TypeVar("Found")
+
 
 @dataclass(frozen=True, slots=True)
 class _Document:
-    """One invoice on its way: as Sage has it, as Zoho should have it."""
+    """One invoice on its way: as Sage has it, as Zoho should have it. `made` are the products made for it."""
 
     change: Change
     row: Row
@@ -61,6 +63,7 @@ class _Document:
     lines: Sequence[Row]
     write: ZohoWrite
     links: Sequence[Link]
+    made: Sequence[Movement] = ()
     intent: Intent | None = None
 
 
@@ -127,8 +130,11 @@ class InvoicesHandler:
                 if error.verdict is Verdict.FATAL:
                     raise
                 settlements.append(settling.failed(ctx, FLOW, change, error, target=self.target))
-        links = {link.sage_id: link for link in items.links}
-        return [replace(document, links=_links_of(document.row, links)) for document in documents]
+        links, made = {link.sage_id: link for link in items.links}, dict(items.made)
+        return [
+            replace(document, links=_of_lines(document.row, links), made=_of_lines(document.row, made, take=True))
+            for document in documents
+        ]
 
     def _document(
         self,
@@ -247,7 +253,9 @@ class InvoicesHandler:
             error = zoho_target.explained(write, error)
             if error.code == "DUPLICATE_DATA" and error.field.endswith(KEY_FIELD):
                 error = replace_verdict(error, Verdict.RETRY)
-            settlement = settling.failed(ctx, FLOW, change, error, target=self.target, links=document.links)
+            settlement = settling.failed(
+                ctx, FLOW, change, error, target=self.target, links=document.links, movements=document.made
+            )
             if intent is not None and error.verdict is Verdict.REFUSE:
                 return replace(settlement, intents=[(intent.id, "refused", "")])
             return settlement
@@ -258,7 +266,7 @@ class InvoicesHandler:
             FLOW,
             change,
             outcome,
-            movements=[_creation(write) if read_back else write.movement()] if write.sent else [],
+            movements=[*document.made, *([_creation(write) if read_back else write.movement()] if write.sent else [])],
             links=[*document.links, write.new_link(_link(ctx, document))],
             intents=[(intent.id, "settled", write.record_id)] if intent is not None else (),
         )
@@ -356,6 +364,7 @@ def _product_lines(row: Row) -> list[tuple[str, Any]]:
     return [(_code(detail), detail.get("Description")) for detail in row.get("InvoiceDetails") or ()]
 
 
-def _links_of(row: Row, links: Mapping[str, Link]) -> list[Link]:
-    codes = dict.fromkeys(code for code, _ in _product_lines(row))
-    return [links[code] for code in codes if code in links]
+def _of_lines(row: Row, known: dict[str, Found], *, take: bool = False) -> list[Found]:
+    """What is known of the products that an invoice names; `take` leaves nothing of it for the next invoice."""
+    codes = [code for code in dict.fromkeys(code for code, _ in _product_lines(row)) if code in known]
+    return [known.pop(code) if take else known[code] for code in codes]

@@ -11,17 +11,19 @@ from sagezoho_pipelines.domain.errors import VendorError
 from sagezoho_pipelines.domain.records import Authority, Link
 from sagezoho_pipelines.engine import settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.settling import Movement
 
 UNIQUE = "Sage_Item_Key"
 
 
 @dataclass(frozen=True, slots=True)
 class Products:
-    """Product ids by code, the links to store with them, and why a code has none."""
+    """Product ids by code, the links to store with them, why a code has none, and what was made just now."""
 
     ids: Mapping[str, str]
     links: Sequence[Link]
     errors: Mapping[str, VendorError]
+    made: Mapping[str, Movement]
 
     def of(self, code: str) -> str:
         """The Zoho id. Raises the refusal that Zoho gave when the product could not be made."""
@@ -40,6 +42,7 @@ def ensure(ctx: Context, lines: Sequence[tuple[str, Any]]) -> Products:
     missing = [code for code in sorted(wanted) if code not in ids]
     links: list[Link] = []
     errors: dict[str, VendorError] = {}
+    made: dict[str, Movement] = {}
     if missing:
         found = ctx.zoho.find(
             "Products", where=[where("Product_Code", "in", missing)], fields=["Product_Code", "Product_Name"]
@@ -53,8 +56,8 @@ def ensure(ctx: Context, lines: Sequence[tuple[str, Any]]) -> Products:
             for code in missing
             if code in ids
         ]
-        _make(ctx, [code for code in missing if code not in ids], wanted, ids, links, errors)
-    return Products(ids, links, errors)
+        _make(ctx, [code for code in missing if code not in ids], wanted, ids, links, errors, made)
+    return Products(ids, links, errors, made)
 
 
 def _make(
@@ -64,6 +67,7 @@ def _make(
     ids: dict[str, str],
     links: list[Link],
     errors: dict[str, VendorError],
+    made: dict[str, Movement],
 ) -> None:
     if not codes:
         return
@@ -82,6 +86,7 @@ def _make(
             errors[code] = write.error
         else:
             ids[code] = write.record_id
+            made[code] = write.movement()
             links.append(_link(ctx, code, write.record_id, str(descriptions[code] or ""), "created"))
 
 

@@ -182,6 +182,8 @@ def _orderable(row: Row) -> bool:
 def _seed_payables(world: SageWorld, rng: random.Random) -> None:
     vendors = [row["VendorNumber"] for _, row in zip(range(200), world.table("APVendors"), strict=False)]
     active = [number for number in vendors if (world.table("APVendors").get(number) or {}).get("Status") == "Active"]
+    if not active:
+        return
     for at in range(6):
         world.session = date(2026, 2, 2) + timedelta(days=at * 21)
         entries: list[Row] = [
