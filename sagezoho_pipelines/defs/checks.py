@@ -7,12 +7,11 @@ from datetime import timedelta
 import dagster as dg
 
 from sagezoho_pipelines.defs.assets import OWNERS
-from sagezoho_pipelines.defs.graph import SAGE, ZOHO, Graph
+from sagezoho_pipelines.defs.both_sides import both_sides_checks
+from sagezoho_pipelines.defs.graph import ZOHO, Graph
 from sagezoho_pipelines.defs.pools import pool_of
 from sagezoho_pipelines.defs.problems import told_clearly
 from sagezoho_pipelines.defs.workbench import Workbench
-from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.flows import vendors
 from sagezoho_pipelines.ledger import reports
 
 #: Longer than all attempts at one change take together with the default back-off.
@@ -44,10 +43,7 @@ def checks_of(graph: Graph) -> tuple[list[dg.AssetChecksDefinition], list[dg.Ass
     hourly = [_queue_check(graph)]
     if any(capture.system is ZOHO for capture in graph.captures) or "vendors" in graph.flows:
         hourly.append(_credits_check(graph))
-    nightly = [_chain_check(graph)]
-    if "vendors" in graph.flows:
-        nightly.append(_vendors_check(graph))
-    return hourly, nightly
+    return hourly, [_chain_check(graph), *both_sides_checks(graph)]
 
 
 def _queue_check(graph: Graph) -> dg.AssetChecksDefinition:
@@ -130,38 +126,6 @@ def _chain_check(graph: Graph) -> dg.AssetChecksDefinition:
         return dg.AssetCheckResult(passed=broken is None, severity=dg.AssetCheckSeverity.ERROR, metadata=told)
 
     return audit_chain_intact
-
-
-def _vendors_check(graph: Graph) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        asset=graph.key((ZOHO, "accounts")),
-        name="both_sides_equal",
-        description="Every vendor of Sage 300 is linked to an account of Zoho CRM.",
-        pool=pool_of(graph.connection, SAGE),
-    )
-    def both_sides_equal(
-        context: dg.AssetCheckExecutionContext, sagezoho: dg.ResourceParam[Workbench]
-    ) -> dg.AssetCheckResult:
-        with told_clearly(context.run.tags):
-            ctx = sagezoho.context(graph.connection, run_id=context.run.run_id, actor="check")
-            counted, unlinked = _unlinked(ctx)
-        metadata: dict[str, int | str] = {"vendors": counted, "without_account": len(unlinked)}
-        if unlinked:
-            metadata["first"] = ", ".join(unlinked[:_LISTED])
-        return dg.AssetCheckResult(passed=not unlinked, severity=dg.AssetCheckSeverity.WARN, metadata=metadata)
-
-    return both_sides_equal
-
-
-def _unlinked(ctx: Context) -> tuple[int, list[str]]:
-    """How many vendors Sage has, and those without an account."""
-    counted, unlinked = 0, []
-    for rows in ctx.sage.pages(vendors.ENTITY_SET, select=["VendorNumber"]):
-        keys = [str(row["VendorNumber"]) for row in rows]
-        linked = ctx.ledger.links_by_sage(ctx.connection, "vendors", "Accounts", keys)
-        counted += len(keys)
-        unlinked += [key for key in keys if key not in linked]
-    return counted, unlinked
 
 
 def _listed(lines: Sequence[reports.ChangeLine]) -> dict[str, int | str | dg.MarkdownMetadataValue]:

@@ -30,25 +30,26 @@ EDIT = "inbox edit"
 
 @dataclass(frozen=True)
 class FieldRule:
-    """One target field: its expression, compiled to a function of the document, the source fields it reads, and when
-    it is written.
+    """One target field: its expression, compiled, the source fields it reads, and when it is written.
 
-    `place` is the file and line it stands in, `layer` what kind of file that is, `value_maps` what its lookups use.
+    `place` is the file and line it stands in, `layer` what kind of file that is, `value_maps` what its lookups use,
+    `evaluate` the compiled expression as a function of the document.
     """
 
     target: str
     expression: str
     sources: tuple[str, ...]
     create_only: bool
-    compiled: Any = field(compare=False, repr=False)
+    compiled: Any
     place: str = field(default="", compare=False)
     layer: str = field(default=SHIPPED, compare=False)
     value_maps: tuple[ValueMap, ...] = ()
+    evaluate: Any = field(default=None, compare=False, repr=False)
 
     def value(self, document: Mapping[str, Any]) -> Any:
         """The field's value for one record; empty text is no value. Raises MappingFailed."""
         try:
-            found = self.compiled(document)
+            found = self.evaluate(document)
         except functions.NoEntry as error:
             raise MappingFailed(f"{self.target}: {error}; add it to the map, or give lookup() a default") from None
         except JMESPathError as error:

@@ -151,10 +151,11 @@ class _Compiler:
             spec,
             sources_of(compiled.parsed),
             create_only,
-            expressions.evaluator(compiled.parsed, self._functions),
+            compiled,
             place.line,
             self._layer,
             self._maps_of(spec, compiled.parsed, place),
+            expressions.evaluator(compiled.parsed, self._functions),
         )
 
     def _compiled(self, expression: str, place: _Place) -> Any:

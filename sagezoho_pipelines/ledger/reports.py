@@ -55,6 +55,16 @@ WHERE (CAST(:connection AS text) IS NULL OR connection = :connection)
 ORDER BY connection, sage_entity, zoho_entity, sage_id
 """)
 
+# Others each turn, and the same for whoever asks again in that turn.
+_LINK_SAMPLE = text("""
+SELECT connection, sage_entity, sage_id, zoho_entity, zoho_id, sage_name, zoho_name, authority, made_by,
+       source_digest, written, target_time, details, exceptions, agreed, seen_equal_at, unsettled, updated_at,
+       count(*) OVER () AS total
+FROM sagezoho.links
+WHERE connection = :connection AND sage_entity = :sage_entity AND zoho_entity = :zoho_entity
+ORDER BY md5(:turn || sage_id || zoho_id) LIMIT :limit
+""")
+
 _TOTALS = text("""
 SELECT flow, outcome, count(*) AS movements FROM sagezoho.audit WHERE run_id = :run_id GROUP BY 1, 2 ORDER BY 1, 2
 """)
@@ -115,6 +125,16 @@ def audit_entries(
         rules = transformations.known(database)
         for row in database.execute(query, values, execution_options={"yield_per": 500}):
             yield _audit_line(row, rules)
+
+
+def link_sample(
+    engine: Engine, *, connection: str, sage_entity: str, zoho_entity: str, turn: str, limit: int
+) -> tuple[int, list[Link]]:
+    """How many links of a kind there are, and some of them: others each `turn`."""
+    values = {"connection": connection, "sage_entity": sage_entity, "zoho_entity": zoho_entity}
+    with engine.connect() as database:
+        rows = database.execute(_LINK_SAMPLE, {**values, "turn": turn, "limit": limit}).all()
+    return (rows[0].total if rows else 0), [links.link_of(row) for row in rows]
 
 
 def run_entries(engine: Engine, run_id: str, *, limit: int = 100) -> list[AuditLine]:

@@ -57,8 +57,8 @@ def test_a_delivery_shows_figures_samples_lineage_cost_and_its_audit(site: Site)
     ]
     beside = site.metadata("zoho_crm/contacts")
     assert value(beside, "delivered_with") == asset("zoho_crm/accounts")
-    contacts = site.sandbox.zoho_crm.world.state("Contacts")
-    assert value(beside, "created") == len(list(contacts)) > 0
+    contacts = [row for row in site.sandbox.zoho_crm.world.state("Contacts") if row.get("Sage_Contact_Key")]
+    assert value(beside, "created") == len(contacts) > 0
     assert report.figures["created"] == 6
     captured = site.metadata("sage300/vendors")
     assert value(captured, "captured") == 6
@@ -193,7 +193,18 @@ def test_the_sweep_finds_what_is_gone_and_checks_both_sides(site: Site) -> None:
     assert report.figures["captured"] >= 6
     checks = _checks(site, report.run_id)
     assert checks["audit_chain_intact", asset("ledger/audit")]
-    assert checks["both_sides_equal", asset("zoho_crm/accounts")]
+    for name in ("zoho_crm/accounts", "sage300/customers", "sage300/orders", "zoho_crm/invoices"):
+        assert checks["both_sides_equal", asset(name)], name
+
+
+def test_a_written_record_that_is_gone_shows_on_its_asset(site: Site) -> None:
+    site.run("all")
+    accounts = site.sandbox.zoho_crm.world.state("Accounts")
+    account = next(row["id"] for row in accounts if row.get("Sage_Vendor_Key"))
+    site.sandbox.zoho_crm.world.actions["delete_record"]({"module": "Accounts", "id": account})
+    checks = _checks(site, site.run("sweep").run_id)
+    failed = {key for (name, key), passed in checks.items() if name == "both_sides_equal" and not passed}
+    assert failed == {asset("zoho_crm/accounts")}
 
 
 def test_the_checks_look_at_queue_inbox_and_credits(site: Site) -> None:
