@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST_WORKERS ?= 4
 PYTEST_ARGS ?=
+SOAK_SECONDS ?= 1800
+SOAK_KILLS ?= 1000
+SOAK_SEED ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test dev lint format bench bench-realtime soak clean
@@ -46,9 +49,10 @@ bench-realtime: $(STAMP)  ## Measure from a deal closed in Zoho to its order in 
 	$(BIN)/python -m sagezoho_pipelines_tests.benchmarks.gateway_load
 	$(BIN)/python -m sagezoho_pipelines_tests.benchmarks.latency
 
-soak: $(STAMP)  ## Kill and break things for an hour or so; every run is audited
-	SAGEZOHO_SOAK_SECONDS=1800 $(BIN)/python -m pytest -s sagezoho_pipelines_tests/fault/test_any_order.py
-	$(BIN)/python -m sagezoho_pipelines_tests.fault.kills --kills 1000
+soak: $(STAMP)  ## Break things for an hour or so: SOAK_SECONDS of stories, SOAK_KILLS kills
+	SAGEZOHO_SOAK_SECONDS=$(SOAK_SECONDS) SAGEZOHO_SOAK_SEED=$(SOAK_SEED) \
+	  $(BIN)/python -m pytest -s sagezoho_pipelines_tests/fault/test_any_order.py
+	$(BIN)/python -m sagezoho_pipelines_tests.fault.kills --kills $(SOAK_KILLS) --seed $(SOAK_SEED)
 
 clean:  ## Remove what the demo left behind
 	rm -rf .sagezoho/demo

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,9 +15,7 @@ from sqlalchemy import Engine
 
 from sagezoho_pipelines.domain.errors import SagezohoError
 from sagezoho_pipelines.engine.windows import Window
-from sagezoho_pipelines.ledger import embedded, inbox
-from sagezoho_pipelines.ledger.migrations import migrate
-from sagezoho_pipelines.ledger.postgres import DRIVER, engine_for
+from sagezoho_pipelines.ledger import inbox
 from sagezoho_pipelines_tests.fault.scene import Scene, scene
 
 _WRITES = "POST|PUT|PATCH"
@@ -157,32 +153,6 @@ def test_day_end_for_a_minute(day: Scene, receipts: Path) -> None:
         day.desk.later(seconds=10)
     day.close("day end", receipts)
     assert day.injected > 0
-
-
-def test_a_database_that_restarts_in_the_middle(receipts: Path) -> None:
-    home = Path(tempfile.mkdtemp(prefix="sagezoho-restart-"))
-    home.chmod(0o755)
-    url = embedded.start(home).set(drivername=DRIVER)
-    engine = engine_for(url)
-    try:
-        migrate(engine)
-        with scene(engine, seed=12) as day:
-            for restart in range(2):
-                for _ in range(3):
-                    day.deal()
-                    day.vendor()
-                worker = day.begin(rounds=3)
-                time.sleep(0.25 + 0.2 * restart)
-                embedded.stop(home)
-                day.injected += 1
-                embedded.start(home)
-                worker.join()
-                engine.dispose()
-            day.close("database restarts", receipts)
-    finally:
-        engine.dispose()
-        embedded.stop(home)
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def test_edits_in_the_same_second_and_on_the_same_date_as_the_last_poll(day: Scene, receipts: Path) -> None:
