@@ -16,7 +16,7 @@ from sqlalchemy import Engine, text
 
 from sagezoho_pipelines import config
 from sagezoho_pipelines.config import FLOWS, Settings
-from sagezoho_pipelines.domain.records import Outcome
+from sagezoho_pipelines.domain.records import Outcome, Override
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.planning.document import Plan
 from sagezoho_pipelines.engine.planning.plan import make
@@ -24,6 +24,7 @@ from sagezoho_pipelines.engine.run import run_flow
 from sagezoho_pipelines.engine.setup import set_up
 from sagezoho_pipelines.engine.tally import Tally
 from sagezoho_pipelines.engine.windows import Window
+from sagezoho_pipelines.ledger import inbox
 from sagezoho_pipelines.ledger.ledger import PostgresLedger
 from sagezoho_pipelines.mappings import custom_fields, default_mapping
 from sagezoho_pipelines.sage300.client import Sage300Client
@@ -132,6 +133,16 @@ class Bench:
         """Do what a person does in the vendor's own screens."""
         handle = self.sandbox.sage300 if system == "sage300" else self.sandbox.zoho_crm
         return handle.world.actions[action](arguments)
+
+    def edit_inbox(self, key: str, **fields: Any) -> None:
+        """Give the record's entry in the inbox these values, as a person does."""
+        [entry] = inbox.entries(self.engine, ids=[key])
+        edit = Override(fields, "test", "chosen by hand")
+        assert inbox.retry(self.engine, entry, who="test", at=self.now(), read_again=True, edit=edit) is not None
+
+    def dismiss_inbox(self, key: str) -> None:
+        [entry] = inbox.entries(self.engine, ids=[key])
+        assert inbox.dismiss(self.engine, entry, who="test", why="as it should be", at=self.now())
 
     def state(self, vendor: str, collection: str) -> list[dict[str, Any]]:
         world = self.sandbox.sage300.world if vendor == "sage300" else self.sandbox.zoho_crm.world

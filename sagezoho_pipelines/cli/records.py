@@ -25,6 +25,8 @@ _ONE = {
     "ar_batches": "A/R invoice batch",
     "ap_batches": "A/P invoice batch",
     "write_backs": "status of",
+    "vendor_accounts": "account",
+    "customer_records": "customer",
 }
 
 

@@ -42,7 +42,9 @@ class Columns:
 class Capture:
     """One feed. `flows` use it, the one that polls it first; `route` is the handler run right after the feed.
 
-    `reads` names the targets of the flow's mapping file whose source fields are this feed's columns.
+    `reads` names the targets of the flow's mapping file whose source fields are this feed's columns. `leads_to` are
+    deliveries of other flows that empty what the route hands on: they are part of this flow's runs. `needs` is the
+    other flow whose pairs the feed looks after.
     """
 
     feed: str
@@ -53,6 +55,8 @@ class Capture:
     after: Sequence[Name] = ()
     route: str = ""
     reads: Sequence[str] = ()
+    leads_to: Sequence[Name] = ()
+    needs: str = ""
 
     @property
     def name(self) -> Name:
@@ -131,6 +135,20 @@ CAPTURES: Sequence[Capture] = (
         "Posted documents of Accounts Receivable (AR/ARPostedDocuments) whose invoice is in Zoho: what is still open.",
         reads=("payments",),
     ),
+    Capture(
+        "vendor_accounts", ZOHO, ("identity",), "identity",
+        "Accounts of Zoho CRM that are linked to a Sage vendor and were edited there. Each leads to a look at its "
+        "vendor, whose delivery compares both sides.",
+        route="vendor_accounts", reads=("vendors",), leads_to=((ZOHO, "accounts"), (ZOHO, "contacts")),
+        needs="vendors",
+    ),
+    Capture(
+        "customer_records", SAGE, ("identity",), "identity",
+        "Customers of Sage 300 (AR/ARCustomers) that are linked to a Zoho account and were edited in Sage. Each leads "
+        "to a look at its account, whose delivery compares both sides.",
+        route="customer_records", reads=("accounts",), leads_to=((SAGE, "customers"),),
+        needs="customers",
+    ),
 )  # fmt: skip
 
 DELIVERIES: Sequence[Delivery] = (
@@ -139,7 +157,7 @@ DELIVERIES: Sequence[Delivery] = (
         (
             Target(
                 ZOHO, "accounts", "Zoho CRM accounts of type Vendor, one for each Sage vendor.",
-                ((SAGE, "vendors"), (SAGE, "ap_batches")),
+                ((SAGE, "vendors"), (SAGE, "ap_batches"), (ZOHO, "vendor_accounts")),
                 (Columns("accounts", (SAGE, "vendors")),),
             ),
             Target(
@@ -155,7 +173,7 @@ DELIVERIES: Sequence[Delivery] = (
         (
             Target(
                 SAGE, "customers", "Sage 300 customers (AR/ARCustomers) made from the accounts of won deals.",
-                ((ZOHO, "deal_accounts"),),
+                ((ZOHO, "deal_accounts"), (SAGE, "customer_records")),
                 (Columns("customers", (ZOHO, "deal_accounts")),),
             ),
         ),
@@ -248,7 +266,9 @@ class Graph:
 
     @property
     def flows(self) -> list[str]:
-        return [flow for flow in FLOW_NAMES if getattr(self.settings.flows, flow).enabled]
+        found = [flow for flow in FLOW_NAMES if getattr(self.settings.flows, flow).enabled]
+        needed = {capture.needs for capture in CAPTURES if capture.flows == ("identity",)}
+        return [flow for flow in found if flow != "identity" or needed & set(found)]
 
     @property
     def captures(self) -> list[Capture]:
@@ -285,6 +305,7 @@ class Graph:
     def keys_of_flow(self, flow: str) -> list[dg.AssetKey]:
         names = [capture.name for capture in CAPTURES if capture.feed in FLOWS[flow].feeds]
         targets = [target.name for row in DELIVERIES if row.flow == flow for target in row.targets]
+        targets += [name for capture in CAPTURES if flow in capture.flows for name in capture.leads_to]
         return self.keys([*names, *targets])
 
     def keys_of_poll(self, poll: Poll) -> list[dg.AssetKey]:
@@ -295,7 +316,7 @@ class Graph:
             if row.flow == poll.flow and poll.capture.feed in row.drains
             for target in row.targets
         ]
-        return self.keys([poll.capture.name, *targets])
+        return self.keys([poll.capture.name, *targets, *poll.capture.leads_to])
 
     def takers(self, name: Name) -> list[Taker]:
         """The nodes that deliver an entity's changes: its delivery, or the capture node whose route does it.
@@ -317,4 +338,4 @@ class Graph:
         return [*deliveries, *routes]
 
     def _enabled(self, capture: Capture) -> list[str]:
-        return [flow for flow in capture.flows if flow in self.flows]
+        return [flow for flow in capture.flows if flow in self.flows and capture.needs in ("", *self.flows)]

@@ -108,15 +108,25 @@ class Decision:
 
 
 def decide(
-    field: str, sage: Any, zoho: Any, base: Base | None, policy: FieldPolicy, *, later: System | None = None
+    field: str,
+    sage: Any,
+    zoho: Any,
+    base: Base | None,
+    policy: FieldPolicy,
+    *,
+    later: System | None = None,
+    unsettled: System | None = None,
 ) -> Decision:
     """What becomes of a field. `later` is the side edited last, as far as the two clocks can tell; it counts where
-    `newest` leads and both sides were edited."""
-    if base is None:
+    `newest` leads and both sides were edited. `unsettled` is a side that an earlier attempt may have written: what it
+    holds then is nobody's edit, and the other side's word is still to be carried."""
+    if base is None and unsettled is None:
         return _first_contact(field, sage, zoho, policy, later)
-    changed = frozenset(
-        side for side, now, before in ((SAGE, sage, base.sage), (ZOHO, zoho, base.zoho)) if not same(now, before)
-    )
+    if base is None or unsettled is not None:
+        changed = frozenset({SAGE if unsettled is ZOHO else ZOHO})
+    else:
+        pairs = ((SAGE, sage, base.sage), (ZOHO, zoho, base.zoho))
+        changed = frozenset(side for side, now, before in pairs if not same(now, before))
     if not changed:
         return Decision(field, sage, zoho, Finding.UNCHANGED)
     if same(sage, zoho):

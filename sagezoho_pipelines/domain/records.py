@@ -76,13 +76,15 @@ class CapturedRecord:
     """A source record as read: `digest` covers the mapped source fields, `payload` is what will be mapped.
 
     `payload` None means "look at this record": it is fetched when it is delivered.
-    `name` is the record's human name, for links and for explaining.
+    `name` is the record's human name, for links and for explaining. `settled`: the record holds what its pair has
+    settled on, as after a write of our own; it is noted as seen, and there is nothing to deliver.
     """
 
     key: str
     digest: str | None
     payload: Row | None
     name: str = ""
+    settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -41,6 +41,7 @@ class SageDateFeed:
     wanted: Callable[[Context, Sequence[Row]], Sequence[Row]] = lambda _ctx, rows: rows
     keep_payload: bool = True
     record_key: Callable[[Row], str] | None = None
+    settled: Callable[[Context, Sequence[Row]], Collection[str]] = lambda _ctx, _rows: ()
 
     def entity(self, ctx: Context) -> EntityRef:
         return ctx.sage_entity(self.name)
@@ -54,7 +55,9 @@ class SageDateFeed:
                 marked = as_date(row.get(self.marker))
                 if marked is not None and marked <= today and (newest is None or marked > newest):
                     newest = marked
-            yield CapturedPage([self._record(ctx, row) for row in self.wanted(ctx, rows)])
+            kept = self.wanted(ctx, rows)
+            settled = self.settled(ctx, kept)
+            yield CapturedPage([self._record(ctx, row, settled) for row in kept])
         if newest is not None:
             yield CapturedPage([], watermark={"date": newest.isoformat()})
 
@@ -77,10 +80,11 @@ class SageDateFeed:
         mark = ctx.ledger.watermark(self.entity(ctx))
         return date.fromisoformat(str(mark["date"])) if mark else None
 
-    def _record(self, ctx: Context, row: Row) -> CapturedRecord:
+    def _record(self, ctx: Context, row: Row, settled: Collection[str]) -> CapturedRecord:
         key = self.record_key(row) if self.record_key else str(row[self.key])
         name = str(row.get(self.label) or "")
-        return CapturedRecord(key, digest(row, self.digested(ctx)), row if self.keep_payload else None, name)
+        payload = row if self.keep_payload else None
+        return CapturedRecord(key, digest(row, self.digested(ctx)), payload, name, key in settled)
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,7 @@ class ZohoFeed:
     looks: Callable[[Context, Sequence[Row], Window], Sequence[Look]] = lambda _ctx, _rows, _window: ()
     wanted: Callable[[Context, Sequence[Row]], Sequence[Row]] = lambda _ctx, rows: rows
     first: Callable[[Context], datetime] = lambda _ctx: datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+    settled: Callable[[Context, Sequence[Row]], Collection[str]] = lambda _ctx, _rows: ()
 
     def entity(self, ctx: Context) -> EntityRef:
         return ctx.zoho_entity(self.name)
@@ -116,7 +121,8 @@ class ZohoFeed:
                 newest = reached
             mark = {"modified_time": newest.isoformat()} if newest else None
             kept = self.wanted(ctx, page.rows)
-            records = [self._record(ctx, row) for row in kept]
+            settled = self.settled(ctx, kept)
+            records = [self._record(ctx, row, settled) for row in kept]
             yield CapturedPage(records, self.looks(ctx, kept, window), mark)
 
     def news_token(self, ctx: Context) -> str | None:
@@ -137,8 +143,9 @@ class ZohoFeed:
         mark = ctx.ledger.watermark(self.entity(ctx))
         return datetime.fromisoformat(str(mark["modified_time"])) if mark else None
 
-    def _record(self, ctx: Context, row: Row) -> CapturedRecord:
-        return CapturedRecord(str(row["id"]), digest(row, self.digested(ctx)), row, str(row.get(self.label) or ""))
+    def _record(self, ctx: Context, row: Row, settled: Collection[str]) -> CapturedRecord:
+        key, name = str(row["id"]), str(row.get(self.label) or "")
+        return CapturedRecord(key, digest(row, self.digested(ctx)), row, name, key in settled)
 
 
 def _token(rows: Sequence[Row]) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sagezoho_pipelines.config import Connection
 from sagezoho_pipelines.domain.records import Cause, EntityRef, Look, System
-from sagezoho_pipelines.engine.flows import customers
+from sagezoho_pipelines.engine.flows import customers, identity
 from sagezoho_pipelines.engine.ports import Ledger
 
 _RECORD_ID = re.compile(r"\d{1,20}")
@@ -47,11 +47,18 @@ def watched_modules(settings: Connection) -> tuple[str, ...]:
     """The Zoho modules whose changes the enabled flows want to hear of."""
     flows = settings.flows
     deals = (DEALS,) if flows.orders.enabled or flows.customers.enabled else ()
-    return deals + ((ACCOUNTS,) if flows.customers.enabled else ())
+    return deals + ((ACCOUNTS,) if flows.customers.enabled or _pairs_vendors(settings) else ())
 
 
-def looks_of(ledger: Ledger, notifications: Sequence[Notification]) -> list[Look]:
-    """The records to look at. An account counts once it is a customer: others become one when a deal is won."""
+def _pairs_vendors(settings: Connection) -> bool:
+    return settings.flows.identity.enabled and settings.flows.vendors.enabled
+
+
+def looks_of(
+    ledger: Ledger, notifications: Sequence[Notification], connections: Mapping[str, Connection]
+) -> list[Look]:
+    """The records to look at. An account counts once it is a customer or a vendor: others become a customer when a deal
+    is won."""
     looks: list[Look] = []
     accounts: dict[str, dict[str, str]] = {}
     for each in notifications:
@@ -65,4 +72,8 @@ def looks_of(ledger: Ledger, notifications: Sequence[Notification]) -> list[Look
         entity = EntityRef(connection, System.ZOHO_CRM, customers.SOURCE)
         linked = ledger.links_by_zoho(connection, ACCOUNTS, "customers", sorted(accounts[connection]))
         looks += [Look(entity, key, Cause.NOTIFICATION, accounts[connection][key]) for key in sorted(linked)]
+        if connection in connections and _pairs_vendors(connections[connection]):
+            entity = EntityRef(connection, System.ZOHO_CRM, identity.VENDOR_ACCOUNTS)
+            linked = ledger.links_by_zoho(connection, ACCOUNTS, "vendors", sorted(accounts[connection]))
+            looks += [Look(entity, key, Cause.NOTIFICATION, accounts[connection][key]) for key in sorted(linked)]
     return looks

@@ -100,7 +100,16 @@ class ZohoCrm(Protocol):
         """Never sent again by the client after an unknown outcome: raises OutcomeUnknown."""
         ...
 
-    def update(self, module: str, rows: Sequence[Row], *, trigger: Sequence[str] = ()) -> list[RowResult]: ...
+    def update(
+        self,
+        module: str,
+        rows: Sequence[Row],
+        *,
+        trigger: Sequence[str] = (),
+        unmodified_since: datetime | None = None,
+    ) -> list[RowResult]:
+        """A row whose record was modified after `unmodified_since` is refused with ALREADY_MODIFIED."""
+        ...
 
     def upsert(
         self, module: str, rows: Sequence[Row], *, duplicate_check: Sequence[str], trigger: Sequence[str] = ()

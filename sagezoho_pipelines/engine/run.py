@@ -10,7 +10,7 @@ from sagezoho_pipelines.engine import pausing
 from sagezoho_pipelines.engine.capture import Feed, capture
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.deliver import Handler, deliver
-from sagezoho_pipelines.engine.flows import batches, customers, invoices, orders, payments, vendors
+from sagezoho_pipelines.engine.flows import batches, customers, identity, invoices, orders, payments, vendors
 from sagezoho_pipelines.engine.tally import Tally
 from sagezoho_pipelines.engine.windows import Window
 from sagezoho_pipelines.engine.zoho_target import module_exists
@@ -61,6 +61,17 @@ FLOWS: Mapping[str, Flow] = {
             "posted_documents": payments.PaymentsHandler(),
         },
         module="Invoices",
+    ),
+    "identity": Flow(
+        "identity",
+        feeds={"vendor_accounts": identity.accounts_feed, "customer_records": identity.customers_feed},
+        handlers={
+            "vendor_accounts": identity.VendorAccountsHandler(),
+            "customer_records": identity.CustomerRecordsHandler(),
+            "accounts": vendors.VendorsHandler(),
+            "customers": customers.CustomersHandler(),
+        },
+        module="Accounts",
     ),
 }
 

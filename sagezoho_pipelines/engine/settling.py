@@ -37,7 +37,10 @@ _STATES = {
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """One write to one target record, or the attempt at one: becomes an audit entry."""
+    """One write to one target record, or the attempt at one: becomes an audit entry.
+
+    `source` is the record whose word counted, as system, entity and id, where that is not the change's own.
+    """
 
     target_system: System
     target_entity: str
@@ -46,18 +49,20 @@ class Movement:
     outcome: Outcome
     fields: Iterable[FieldChange] = ()
     answer: Row | None = None
+    source: tuple[System, str, str] | None = None
 
 
 def audit_entry(ctx: Context, flow: str, change: Change, movement: Movement) -> AuditEntry:
+    system, entity, key = movement.source or (change.entity.system, change.entity.entity, change.key)
     return AuditEntry(
         at=ctx.clock(),
         actor=ctx.actor,
         connection=ctx.connection,
         flow=flow,
-        direction=f"{change.entity.system}->{movement.target_system}",
-        source_system=str(change.entity.system),
-        source_entity=change.entity.entity,
-        source_id=change.key,
+        direction=f"{system}->{movement.target_system}",
+        source_system=str(system),
+        source_entity=entity,
+        source_id=key,
         target_system=str(movement.target_system),
         target_entity=movement.target_entity,
         target_id=movement.target_id,

@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
-from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError, Verdict
+from sagezoho_pipelines.domain.errors import ConfigurationError, OutcomeUnknown, VendorError, Verdict
 from sagezoho_pipelines.domain.mapping import TargetMapping
 from sagezoho_pipelines.domain.records import FieldChange, Link, Outcome, Row, System
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.ports import RowResult
 from sagezoho_pipelines.engine.settling import Movement
 from sagezoho_pipelines.mappings import custom_fields
+
+#: Kinds of field whose `length` in the metadata is that of a text.
+_TEXTS = frozenset({"text", "textarea", "phone", "email", "website", "picklist"})
 
 #: How Zoho points at the id of the record itself, not at one inside a lookup.
 _RECORD_ID = re.compile(r"(\$\.data\[\d+\]\.)?id")
@@ -24,7 +28,8 @@ class ZohoWrite:
     """One target record: what it should be, what it was when we last wrote it, and what is sent.
 
     `result` is Zoho's own answer; a write with nothing to send has none. `also` are further mappings that filled
-    fields of the same record, `subforms` those that filled the rows of a subform.
+    fields of the same record, `subforms` those that filled the rows of a subform. `unmodified_since` is the modified
+    time of the record that was decided upon: where somebody has edited it since, it is not written.
     """
 
     module: str
@@ -35,6 +40,7 @@ class ZohoWrite:
     result: RowResult | None = None
     also: Sequence[TargetMapping] = ()
     subforms: Mapping[str, TargetMapping] = field(default_factory=dict)
+    unmodified_since: datetime | None = None
 
     @property
     def operation(self) -> str:
@@ -142,8 +148,12 @@ def write(ctx: Context, writes: Sequence[ZohoWrite], *, unique: str) -> list[Zoh
             for index, result in zip(chosen, call(rows), strict=True):
                 done[index] = replace(done[index], result=result)
 
-    new = [i for i, item in enumerate(done) if item.link is None]
-    known = [i for i, item in enumerate(done) if item.link is not None and item.sent]
+    for index, item in enumerate(done):
+        refused = _too_long(ctx, item)
+        if refused is not None:
+            done[index] = replace(item, result=RowResult(id=item.record_id or None, error=refused))
+    new = [i for i, item in enumerate(done) if item.link is None and item.error is None]
+    known = [i for i, item in enumerate(done) if item.link is not None and item.sent and item.error is None]
     module = done[0].module if done else ""
     send(
         new,
@@ -160,10 +170,23 @@ def write(ctx: Context, writes: Sequence[ZohoWrite], *, unique: str) -> list[Zoh
         [{"id": done[i].record_id, **empty[i]} for i in emptied],
     )
     unsettle(ctx, [done[i] for i in known])
+    read = [i for i in known if done[i].unmodified_since is not None]
+    times = [time for time in (done[i].unmodified_since for i in read) if time is not None]
+
+    def unless_edited(rows: list[Row]) -> list[RowResult]:
+        """All were read together: what was edited since is newer than the newest of them."""
+        try:
+            return ctx.zoho.update(module, rows, trigger=trigger, unmodified_since=max(times))
+        except OutcomeUnknown as error:
+            # Each is settled with what it was about to override, since it may have been.
+            return [RowResult(id=str(row["id"]), error=error) for row in rows]
+
+    send(read, unless_edited, [{"id": done[i].record_id, **done[i].sent} for i in read])
+    blind = [i for i in known if done[i].unmodified_since is None]
     send(
-        known,
+        blind,
         lambda rows: ctx.zoho.update(module, rows, trigger=trigger),
-        [{"id": done[i].record_id, **done[i].sent} for i in known],
+        [{"id": done[i].record_id, **done[i].sent} for i in blind],
     )
     return done
 
@@ -209,10 +232,37 @@ def readable(ctx: Context, module: str, names: Sequence[str]) -> tuple[str, ...]
 
 
 def known_fields(ctx: Context, module: str) -> set[str]:
-    known: set[str] = ctx.facts.get(
-        f"zoho fields {module}", lambda: {str(row["api_name"]) for row in ctx.zoho.fields(module)}
-    )
-    return known
+    return set(_lengths(ctx, module))
+
+
+def _lengths(ctx: Context, module: str) -> Mapping[str, int | None]:
+    """The module's fields, each text with the characters that Zoho takes."""
+
+    def ask() -> dict[str, int | None]:
+        return {
+            str(row["api_name"]): int(row["length"]) if row.get("data_type") in _TEXTS and row.get("length") else None
+            for row in ctx.zoho.fields(module)
+        }
+
+    found: Mapping[str, int | None] = ctx.facts.get(f"zoho fields {module}", ask)
+    return found
+
+
+def _too_long(ctx: Context, write: ZohoWrite) -> VendorError | None:
+    """Zoho refuses such a value anyway; said before the send, it costs nothing and names the room there is."""
+    lengths = _lengths(ctx, write.module)
+    for name, value in write.sent.items():
+        most = lengths.get(name)
+        if most and isinstance(value, str) and len(value) > most:
+            return VendorError(
+                system=System.ZOHO_CRM,
+                code="TOO_LONG",
+                text=f"{name} has {len(value)} characters, and Zoho takes {most}",
+                verdict=Verdict.REFUSE,
+                field=name,
+                advice="shorten it at its source, or declare a rule in the mapping",
+            )
+    return None
 
 
 def _optional(module: str) -> set[str]:

@@ -130,7 +130,7 @@ class Gateway:
     def _write(self, notifications: Sequence[Notification]) -> None:
         """In the intake's thread: one transaction for all ids of all callbacks that came together."""
         now = self._clock()
-        queued = self._ledger.enqueue(looks_of(self._ledger, notifications), at=now)
+        queued = self._ledger.enqueue(looks_of(self._ledger, notifications, self.settings.connections), at=now)
         self.metrics.commits.inc()
         self.metrics.changes.inc(queued)
         self._heard.update({notification.connection: now for notification in notifications})

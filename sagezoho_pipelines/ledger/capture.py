@@ -95,7 +95,8 @@ def capture(
     if versions:
         connection.execute(_TURN, {"entity": str(entity)})
         news = _see(connection, entity, versions, at=at)
-        changed = versions if force else [record for record in versions if record.key in news]
+        unsettled = [record for record in versions if not record.settled]
+        changed = unsettled if force else [record for record in unsettled if record.key in news]
         _queue_versions(connection, entity, changed, cause=cause, at=at, run_id=run_id)
     asked = [Look(entity, record.key, cause) for record in page.values() if record.digest is None]
     enqueue(connection, [*asked, *looks], at=at, run_id=run_id)

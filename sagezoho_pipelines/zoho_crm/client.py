@@ -122,11 +122,21 @@ class ZohoCrmClient:
         """Each row once. After an unknown outcome nothing is sent again: raises OutcomeUnknown."""
         return self._writer.write("insert", module, rows, trigger=trigger)
 
-    def update(self, module: str, rows: Sequence[Row], *, trigger: Sequence[str] = ()) -> list[RowResult]:
-        """Rows with their `id` and the fields to change. Subform rows without an id are added, not replaced."""
+    def update(
+        self,
+        module: str,
+        rows: Sequence[Row],
+        *,
+        trigger: Sequence[str] = (),
+        unmodified_since: datetime | None = None,
+    ) -> list[RowResult]:
+        """Rows with their `id` and the fields to change. Subform rows without an id are added, not replaced.
+
+        A record modified after `unmodified_since`, to the second, is left alone: its row says ALREADY_MODIFIED.
+        """
         if any(row.get("id") in (None, "") for row in rows):
             raise refused_here("every row of an update needs its id.", field="id")
-        return self._writer.write("update", module, rows, trigger=trigger)
+        return self._writer.write("update", module, rows, trigger=trigger, unmodified_since=unmodified_since)
 
     def upsert(
         self, module: str, rows: Sequence[Row], *, duplicate_check: Sequence[str], trigger: Sequence[str] = ()

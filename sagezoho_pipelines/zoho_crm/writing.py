@@ -30,13 +30,15 @@ class Writer:
         *,
         trigger: Sequence[str],
         duplicate_check: Sequence[str] = (),
+        unmodified_since: datetime | None = None,
     ) -> list[RowResult]:
         """One result per row, in input order. Where several requests are needed and only some fail as a whole, those
         rows carry the failure as their error, so that what was written is known; where all fail, the first is raised.
         """
         keys = ("id",) if operation == "update" else tuple(duplicate_check)
+        headers = {} if unmodified_since is None else {"If-Unmodified-Since": coql.instant(unmodified_since)}
         calls = [
-            (chunk, self._call(operation, module, chunk, trigger, duplicate_check, keys))
+            (chunk, self._call(operation, module, chunk, trigger, duplicate_check, keys, headers))
             for chunk in coql.chunked(rows, limits.ROWS_PER_WRITE)
         ]
         if not calls:
@@ -75,6 +77,7 @@ class Writer:
         trigger: Sequence[str],
         duplicate_check: Sequence[str],
         keys: Sequence[str],
+        headers: Mapping[str, str],
     ) -> Call:
         body: dict[str, Any] = {"data": list(rows), "trigger": list(trigger)}
         if operation == "upsert":
@@ -85,6 +88,7 @@ class Writer:
             name=f"{operation} {module}",
             method=_METHOD[operation],
             path=path,
+            headers=headers,
             body=body,
             write=True,
             resend=operation != "insert" and all(_repeatable(row, keys) for row in rows),

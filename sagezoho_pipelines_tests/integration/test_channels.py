@@ -86,8 +86,9 @@ def test_the_first_look_subscribes_to_what_the_flows_need(desk: Desk) -> None:
     assert needs_attention(channel, now=desk.bench.now()) == ""
 
 
-def test_only_deals_are_watched_where_customers_are_switched_off(engine: Engine) -> None:
-    with bench(engine, vendors=2, deals=0, flows={"customers": {"enabled": False}}) as made:
+def test_only_deals_are_watched_where_no_account_is_of_interest(engine: Engine) -> None:
+    off = {"enabled": False}
+    with bench(engine, vendors=2, deals=0, flows={"customers": off, "identity": off}) as made:
         desk = Desk(made)
         desk.keep()
         assert set(desk.watched()) == {"Deals"}

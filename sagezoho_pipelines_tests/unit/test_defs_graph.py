@@ -77,10 +77,21 @@ def test_a_flow_that_is_switched_off_leaves_no_node() -> None:
         "saminc/zoho_crm/deal_accounts",
         "saminc/sage300/customers",
         "saminc/zoho_crm/channels",
+        "saminc/zoho_crm/vendor_accounts",
+        "saminc/sage300/customer_records",
         "saminc/ledger/audit",
         "saminc/ledger/metadata",
     }
     assert repository.get_schedule_def("saminc__deals").job_name == "saminc__customers"
+
+
+def test_pairs_are_looked_after_where_their_own_flow_is_on() -> None:
+    off = CONFIG + "    flows: {vendors: {enabled: false}}\n"
+    keys = {key.to_user_string() for key in loaded(off).asset_graph.get_all_asset_keys()}
+    assert "saminc/sage300/customer_records" in keys
+    assert "saminc/zoho_crm/vendor_accounts" not in keys
+    both = CONFIG + "    flows: {vendors: {enabled: false}, customers: {enabled: false}}\n"
+    assert not loaded(both).has_job("saminc__identity")
 
 
 def test_connections_stand_side_by_side() -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 from sagezoho_pipelines.domain.errors import BusinessKeyTaken, ConfigurationError, VendorError, Verdict
 from sagezoho_pipelines.domain.records import Authority, Cause, Change, EntityRef, Link, Look, Outcome, Row, System
-from sagezoho_pipelines.engine import left_alone, sage_target, settling, zoho_target
+from sagezoho_pipelines.engine import left_alone, pairs, sage_target, settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import ZohoFeed
+from sagezoho_pipelines.engine.flows import vendors
 from sagezoho_pipelines.engine.flows.order_refusals import ADDRESS_INCOMPLETE
 from sagezoho_pipelines.engine.ports import Intent, IntentRequest, Settlement
 from sagezoho_pipelines.engine.settling import Movement
@@ -81,15 +82,20 @@ class CustomersHandler:
         zoho_target.require_fields(ctx, "Accounts", account_fields(ctx))
 
     def deliver(self, ctx: Context, changes: Sequence[Change]) -> Sequence[Settlement]:
-        accounts = self._accounts(ctx, changes)
-        links = ctx.ledger.links_by_zoho(ctx.connection, "Accounts", "customers", [change.key for change in changes])
+        keys = [change.key for change in changes]
+        links = ctx.ledger.links_by_zoho(ctx.connection, "Accounts", "customers", keys)
+        accounts = self._accounts(ctx, changes, links)
         return [self._one(ctx, change, accounts.get(change.key), links.get(change.key)) for change in changes]
 
-    def _accounts(self, ctx: Context, changes: Sequence[Change]) -> dict[str, Row]:
+    def _accounts(self, ctx: Context, changes: Sequence[Change], links: Mapping[str, Link]) -> dict[str, Row]:
+        """The accounts: as captured, or as they are now where that was asked for or both sides are to be compared."""
+        compared = pairs.enabled(ctx, pairs.CUSTOMERS)
+        read = [change.key for change in changes if change.payload is None or (compared and change.key in links)]
         known = {change.key: change.payload for change in changes if change.payload is not None}
-        looks = [change.key for change in changes if change.payload is None]
-        fetched = ctx.zoho.get_many("Accounts", looks, fields=account_fields(ctx)) if looks else []
-        return {**known, **{str(row["id"]): row for row in fetched}}
+        fields = sorted({*account_fields(ctx), *(pairs.zoho_fields(ctx, pairs.CUSTOMERS) if compared else ())})
+        fetched = ctx.zoho.get_many("Accounts", read, fields=fields) if read else []
+        there = {str(row["id"]): row for row in fetched}
+        return {**{key: row for key, row in known.items() if key not in read}, **there}
 
     def _one(self, ctx: Context, change: Change, account: Row | None, link: Link | None) -> Settlement:
         try:
@@ -103,6 +109,8 @@ class CustomersHandler:
             name = str(account.get("Account_Name") or "")
             change = settling.resolved(change, account, ctx.mappings[FLOW].source_fields(), name)
             sage_target.hold(ctx, change)
+            if link is not None and pairs.enabled(ctx, pairs.CUSTOMERS):
+                return self._pair(ctx, change, account, link)
             if link is not None:
                 return self._update(ctx, change, account, link)
             return self._create(ctx, change, account)
@@ -153,9 +161,10 @@ class CustomersHandler:
             zoho_id=change.key,
             sage_name=str(after["CustomerName"] or ""),
             zoho_name=change.name,
-            authority=Authority.ZOHO_CRM,
+            authority=_leader(ctx),
             source_digest=change.digest,
             written=after,
+            agreed=pairs.first_agreed(ctx, pairs.CUSTOMERS, created.record, account) if not created.found else {},
         )
         return settling.settled(
             ctx,
@@ -164,7 +173,7 @@ class CustomersHandler:
             Outcome.CREATED,
             movements=[movement],
             links=[link],
-            looks=self._waiting_orders(ctx, change.key),
+            looks=[*self._waiting_orders(ctx, change.key), *_compare_next(ctx, change)],
             intents=[(intent.id, "settled", number)],
         )
 
@@ -187,6 +196,44 @@ class CustomersHandler:
             source_digest=change.digest,
         )
         return settling.settled(ctx, FLOW, change, Outcome.UPDATED, movements=[movement], links=[fresh], looks=looks)
+
+    def _pair(self, ctx: Context, change: Change, account: Row, link: Link) -> Settlement:
+        """A linked customer: compared with its account, each side written where the other one leads.
+
+        Where the account is a vendor too, that pair speaks for the fields they share, and the customer follows.
+        """
+        customer = ctx.sage.get(ENTITY_SET, link.sage_id, select=pairs.sage_fields(ctx, pairs.CUSTOMERS))
+        if customer is None:
+            raise settling.refusal(
+                "CUSTOMER_MISSING",
+                f"customer {link.sage_id} is no longer in Sage",
+                advice="restore it, or remove the link with 'sagezoho links remove'",
+            )
+        follows = self._shared_with_vendor(ctx, change.key)
+        whole = document_of(ctx, account, link.sage_id)
+        comparison = pairs.compared(ctx, pairs.CUSTOMERS, change, link, customer, whole, follows=follows)
+        write = pairs.planned(comparison, link)
+        if write.sent:
+            write = zoho_target.write(ctx, [write], unique=vendors.ACCOUNT_KEY)[0]
+        carried = pairs.Carried()
+        if write.error is None:
+            carried = pairs.carry_to_sage(ctx, pairs.CUSTOMERS, change, link, comparison)
+        return pairs.settlement(
+            ctx,
+            pairs.CUSTOMERS,
+            change,
+            comparison,
+            write,
+            carried,
+            target=self.target,
+            extras=pairs.Extras(looks=self._waiting_orders(ctx, change.key)),
+        )
+
+    def _shared_with_vendor(self, ctx: Context, account_id: str) -> frozenset[str]:
+        if not pairs.enabled(ctx, pairs.VENDORS):
+            return frozenset()
+        held = ctx.ledger.links_by_zoho(ctx.connection, "Accounts", "vendors", [account_id])
+        return frozenset(pairs.pair(ctx, pairs.VENDORS).fields) if held else frozenset()
 
     def _number(self, ctx: Context, change: Change, account: Row, name: str) -> Intent:
         """The account's customer number: chosen once and stored, with its intent, before the first send."""
@@ -272,3 +319,17 @@ def missing(ctx: Context, account: str) -> VendorError:
         advice="mend the account; its deals follow by themselves",
         details={"account": account},
     )
+
+
+def _compare_next(ctx: Context, change: Change) -> list[Look]:
+    """A new customer is compared with its account at once: the account shows what Sage leads for."""
+    return [Look(change.entity, change.key, Cause.POLL, "it has become a customer")] if _two_way(ctx) else []
+
+
+def _two_way(ctx: Context) -> bool:
+    return pairs.enabled(ctx, pairs.CUSTOMERS)
+
+
+def _leader(ctx: Context) -> Authority:
+    """Who leads for a customer that is linked now."""
+    return pairs.settings(ctx, pairs.CUSTOMERS).authority if _two_way(ctx) else Authority.ZOHO_CRM

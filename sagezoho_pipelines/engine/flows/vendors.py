@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
-from sagezoho_pipelines.domain.records import Authority, Change, EntityRef, Link, Outcome, Row, System
-from sagezoho_pipelines.engine import settling, zoho_target
+from sagezoho_pipelines.domain.pairing import Comparison
+from sagezoho_pipelines.domain.records import Authority, Change, EntityRef, Link, Look, Outcome, Row, System
+from sagezoho_pipelines.engine import pairs, settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import SageDateFeed
 from sagezoho_pipelines.engine.ports import RowResult, Settlement
@@ -30,6 +31,11 @@ def vendor_fields(ctx: Context) -> tuple[str, ...]:
     return tuple(sorted({*ctx.mappings[FLOW].source_fields(), *_ALWAYS_READ}))
 
 
+def read_fields(ctx: Context) -> tuple[str, ...]:
+    """What is read of a vendor: besides what is mapped, what it takes to compare it with its account."""
+    return tuple(sorted({*vendor_fields(ctx), *pairs.sage_fields(ctx, pairs.VENDORS)}))
+
+
 feed = SageDateFeed(
     flow=FLOW,
     name="vendors",
@@ -37,7 +43,7 @@ feed = SageDateFeed(
     key="VendorNumber",
     marker="DateLastMaintained",
     label="VendorName",
-    select=vendor_fields,
+    select=read_fields,
     digested=vendor_fields,
     overlap_days=lambda ctx: ctx.settings.flows.vendors.overlap_days,
 )
@@ -45,10 +51,13 @@ feed = SageDateFeed(
 
 @dataclass(frozen=True, slots=True)
 class _Delivery:
+    """One vendor on its way. `pair` is set where both sides were read and compared."""
+
     change: Change
     document: Row
     account: ZohoWrite
     contact: ZohoWrite | None = None
+    pair: Comparison | None = None
 
 
 class VendorsHandler:
@@ -87,10 +96,7 @@ class VendorsHandler:
         if not looks:
             return list(changes), []
         fields = vendor_fields(ctx)
-        found = {
-            str(row["VendorNumber"]): row
-            for row in ctx.sage.find(ENTITY_SET, where=[where("VendorNumber", "in", looks)], select=fields)
-        }
+        found = _fetched(ctx, looks)
         here = [
             change
             if change.payload is not None
@@ -103,13 +109,37 @@ class VendorsHandler:
     def _accounts(self, ctx: Context, changes: Sequence[Change]) -> list[_Delivery]:
         mapping = ctx.mappings[FLOW]["accounts"]
         links = ctx.ledger.links_by_sage(ctx.connection, "vendors", "Accounts", [change.key for change in changes])
-        documents = [{**(change.payload or {}), "key": ctx.sage_key(change.key)} for change in changes]
-        writes = [
-            zoho_target.planned("Accounts", settling.edited(mapping, change), links.get(change.key), document)
-            for change, document in zip(changes, documents, strict=True)
-        ]
-        written = zoho_target.write(ctx, writes, unique=ACCOUNT_KEY)
-        return [_Delivery(*parts) for parts in zip(changes, documents, written, strict=True)]
+        compared = self._compared(ctx, changes, links)
+        deliveries = []
+        for change in changes:
+            link, pair = links.get(change.key), compared.get(change.id)
+            if pair is not None and link is not None:
+                deliveries.append(_Delivery(change, pair.sage, pairs.planned(pair, link), pair=pair))
+                continue
+            document = _document(ctx, change.key, change.payload)
+            write = zoho_target.planned("Accounts", settling.edited(mapping, change), link, document)
+            deliveries.append(_Delivery(change, document, write))
+        written = zoho_target.write(ctx, [delivery.account for delivery in deliveries], unique=ACCOUNT_KEY)
+        return [replace(delivery, account=write) for delivery, write in zip(deliveries, written, strict=True)]
+
+    def _compared(self, ctx: Context, changes: Sequence[Change], links: Mapping[str, Link]) -> dict[int, Comparison]:
+        """The linked ones compared with their accounts, a hundred of which are read for one credit.
+
+        A vendor that is to be written is read again first: what a poll captured may be some minutes old.
+        """
+        if not links or not pairs.enabled(ctx, pairs.VENDORS):
+            return {}
+        accounts = pairs.accounts(ctx, pairs.VENDORS, [link.zoho_id for link in links.values()])
+        there = [change for change in changes if change.key in links and links[change.key].zoho_id in accounts]
+
+        def compared(change: Change, vendor: Row | None) -> Comparison:
+            link, document = links[change.key], _document(ctx, change.key, vendor)
+            return pairs.compared(ctx, pairs.VENDORS, change, link, document, accounts[link.zoho_id])
+
+        found = {change.id: compared(change, change.payload) for change in there}
+        stale = [change for change in there if found[change.id].to_sage]
+        fresh = _fetched(ctx, [change.key for change in stale]) if stale else {}
+        return found | {change.id: compared(change, fresh[change.key]) for change in stale if change.key in fresh}
 
     def _contacts(self, ctx: Context, deliveries: Sequence[_Delivery]) -> list[_Delivery]:
         mapping = ctx.mappings[FLOW]["contacts"]
@@ -131,11 +161,13 @@ class VendorsHandler:
             except VendorError as error:
                 written = [_failed_write(write, error) for write in writes]
             contacts = {item.change.id: write for item, write in zip(wanted, written, strict=True)}
-        return [_Delivery(d.change, d.document, d.account, contacts.get(d.change.id)) for d in deliveries]
+        return [replace(delivery, contact=contacts.get(delivery.change.id)) for delivery in deliveries]
 
     def _settlement(self, ctx: Context, delivery: _Delivery) -> Settlement:
         """The accounts that were written are linked whatever became of their contacts."""
         change, account, contact = delivery.change, delivery.account, delivery.contact
+        if delivery.pair is not None:
+            return self._paired(ctx, delivery, delivery.pair)
         if account.error is not None:
             return settling.failed(ctx, FLOW, change, zoho_target.explained(account, account.error), target=self.target)
         name = str(delivery.document.get("VendorName") or "")
@@ -159,6 +191,33 @@ class VendorsHandler:
             outcome = Outcome.UPDATED
         return settling.settled(ctx, FLOW, change, outcome, movements=movements, links=links)
 
+    def _paired(self, ctx: Context, delivery: _Delivery, pair: Comparison) -> Settlement:
+        """A linked vendor: what its account says goes to Sage as well, where the account leads."""
+        change, account, contact = delivery.change, delivery.account, delivery.contact
+        assert account.link is not None
+        carried = pairs.Carried()
+        if account.error is None:
+            carried = pairs.carry_to_sage(ctx, pairs.VENDORS, change, account.link, pair)
+        # The contact is made of the vendor too, and was decided before the vendor changed.
+        again = Look(change.entity, change.key, change.cause, "its account has changed it")
+        extras = pairs.Extras(looks=[again] if carried.sent and carried.error is None else [])
+        if contact is not None and contact.error is None:
+            name = str(delivery.document.get("VendorName") or "")
+            extras = replace(
+                extras,
+                links=[contact.new_link(_link(ctx, change, "Contacts", name, contact.after.get("Last_Name")))],
+                movements=[contact.movement()] if contact.sent else [],
+                outcome=Outcome.UPDATED if contact.sent else Outcome.NOOP,
+            )
+        settled = pairs.settlement(
+            ctx, pairs.VENDORS, change, pair, account, carried, target=self.target, extras=extras
+        )
+        if contact is None or contact.error is None or settled.error:
+            return settled
+        error = zoho_target.explained(contact, contact.error)
+        failed = settling.failed(ctx, FLOW, change, error, target=(System.ZOHO_CRM, "Contacts"), links=settled.links)
+        return replace(failed, audit=[*settled.audit, *failed.audit])
+
     def _deleted(self, ctx: Context, change: Change) -> Settlement:
         """A vendor that Sage no longer has: its account stays, and says so."""
         link = ctx.ledger.links_by_sage(ctx.connection, "vendors", "Accounts", [change.key]).get(change.key)
@@ -181,6 +240,16 @@ class VendorsHandler:
         )
 
 
+def _document(ctx: Context, number: str, vendor: Row | None) -> Row:
+    return {**(vendor or {}), "key": ctx.sage_key(number)}
+
+
+def _fetched(ctx: Context, numbers: Sequence[str]) -> dict[str, Row]:
+    """The vendors as Sage has them now."""
+    rows = ctx.sage.find(ENTITY_SET, where=[where("VendorNumber", "in", numbers)], select=read_fields(ctx))
+    return {str(row["VendorNumber"]): row for row in rows}
+
+
 def _has_contact(vendor: Row) -> bool:
     return any(str(vendor.get(name) or "").strip() for name in ("ContactName", "ContactsEmail", "Email"))
 
@@ -194,9 +263,13 @@ def _link(ctx: Context, change: Change, module: str, sage_name: str, zoho_name: 
         zoho_id="",
         sage_name=sage_name.strip(),
         zoho_name=str(zoho_name or ""),
-        authority=Authority.SAGE300,
+        authority=_leader(ctx),
         source_digest=change.digest,
     )
+
+
+def _leader(ctx: Context) -> Authority:
+    return pairs.settings(ctx, pairs.VENDORS).authority if pairs.enabled(ctx, pairs.VENDORS) else Authority.SAGE300
 
 
 def _failed_write(write: ZohoWrite, error: VendorError) -> ZohoWrite:

@@ -99,7 +99,9 @@ class ShadowQueue:
         versions = [record for record in page.values() if record.digest is not None]
         known = self._known(entity, [record.key for record in versions])
         changed = [
-            record for record in versions if force or record.key not in known or known[record.key] != record.digest
+            record
+            for record in versions
+            if not record.settled and (force or record.key not in known or known[record.key] != record.digest)
         ]
         self._digests[entity].update({record.key: record.digest for record in versions})
         for record in sorted(changed, key=lambda each: each.key):

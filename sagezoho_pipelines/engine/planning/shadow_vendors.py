@@ -186,7 +186,14 @@ class ShadowZoho:
             results.append(self._refused(module, row, creating=True) or self._created(module, row, planned))
         return results
 
-    def update(self, module: str, rows: Sequence[Row], *, trigger: Sequence[str] = ()) -> list[RowResult]:
+    def update(
+        self,
+        module: str,
+        rows: Sequence[Row],
+        *,
+        trigger: Sequence[str] = (),
+        unmodified_since: datetime | None = None,
+    ) -> list[RowResult]:
         self._count(len(rows))
         there = self._there(module, rows)
         return [self._updated(module, row, there) for row in rows]

@@ -1,0 +1,279 @@
+"""A linked pair compared field by field: what goes to which side, what a person must decide, what does not fit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from sagezoho_pipelines.domain.mapping import FieldRule, TargetMapping
+from sagezoho_pipelines.domain.reconcile import (
+    SAGE,
+    ZOHO,
+    Base,
+    Decision,
+    FieldPolicy,
+    Finding,
+    OtherSide,
+    decide,
+    edited,
+    same,
+)
+from sagezoho_pipelines.domain.records import Authority, FieldChange, Link, Row, System
+
+_BLANKS = re.compile(r"\s+")
+
+#: A rule that calls this says that it cuts: what it drops is no surprise.
+_DECLARED = "shorten("
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Who leads for one link's fields: a field's own exception goes before the link's authority."""
+
+    authority: Authority
+    exceptions: Mapping[str, Authority]
+    other_side: OtherSide
+
+    def of(self, name: str, *, two_way: bool) -> FieldPolicy:
+        return FieldPolicy(self.exceptions.get(name, self.authority), self.other_side, two_way)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """How two linked records are compared. `written` is the side whose fields `link.written` holds."""
+
+    to_zoho: TargetMapping
+    to_sage: TargetMapping
+    written: System
+
+    @cached_property
+    def fields(self) -> tuple[str, ...]:
+        """The Zoho fields that are compared: what is written once, at the start, is nobody's afterwards."""
+        return tuple(rule.target for rule in self.to_zoho.rules if not rule.create_only)
+
+    @cached_property
+    def two_way(self) -> frozenset[str]:
+        """Of these, the ones that reach Sage."""
+        read = {source for rule in self.sage_rules for source in rule.sources}
+        return frozenset(read.intersection(self.fields))
+
+    @cached_property
+    def sage_rules(self) -> tuple[FieldRule, ...]:
+        return tuple(rule for rule in self.to_sage.rules if not rule.create_only)
+
+    def unsettled(self, link: Link, name: str) -> System | None:
+        """The side that an update without a known end may have written."""
+        if name in link.unsettled:
+            return ZOHO
+        behind = {rule.target for rule in self.sage_rules if name in rule.sources}
+        return SAGE if behind.intersection(link.unsettled) else None
+
+    def base(self, link: Link, name: str, zoho: Row, *, untouched: bool = False) -> Base | None:
+        """What the two last settled on. Where only what we wrote is known, that.
+
+        `untouched`: Zoho's record is as our own last write left it, so whatever it holds is what Zoho made of that.
+        """
+        known = link.agreed.get(name)
+        if known is not None:
+            found: Base | None = Base(*known)
+        else:
+            found = self._as_written(link, name, zoho)
+        return found if found is None or not untouched else Base(found.sage, zoho.get(name))
+
+    def _as_written(self, link: Link, name: str, zoho: Row) -> Base | None:
+        if self.written is ZOHO:
+            return Base(link.written[name], link.written[name]) if name in link.written else None
+        rule = next(rule for rule in self.to_zoho.rules if rule.target == name)
+        if not rule.sources or not link.written.keys() & set(rule.sources):
+            return None
+        sage = rule.value(link.written)
+        readers = [rule for rule in self.sage_rules if name in rule.sources and rule.target in link.written]
+        if not readers:
+            return None  # what the account held was never of interest
+        as_it_was = all(same(rule.value(zoho), link.written[rule.target]) for rule in readers)
+        return Base(sage, zoho.get(name) if as_it_was else sage)
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """A value that Sage has no room for: the Zoho field it comes from and the Sage fields it would fill."""
+
+    field: str
+    targets: tuple[str, ...]
+    limit: int | None
+
+    @property
+    def text(self) -> str:
+        room = f" of {self.limit} characters" if self.limit else ""
+        each = " each" if room and len(self.targets) > 1 else ""
+        return f"its value does not fit into Sage's {', '.join(self.targets)}{room}{each}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The decisions on one pair, made from Sage's record `sage` and Zoho's record `zoho`."""
+
+    pair: Pair
+    sage: Row
+    zoho: Row
+    decisions: tuple[Decision, ...]
+    by_hand: Row = field(default_factory=dict)
+
+    def towards(self, side: System) -> list[Decision]:
+        return [one for one in self.decisions if side in one.targets]
+
+    @cached_property
+    def open(self) -> list[Decision]:
+        return [one for one in self.decisions if one.finding is Finding.OPEN]
+
+    @cached_property
+    def left(self) -> list[Decision]:
+        return [one for one in self.decisions if one.finding is Finding.LEFT]
+
+    @cached_property
+    def to_zoho(self) -> dict[str, Any]:
+        return {one.field: one.value for one in self.towards(ZOHO)}
+
+    @cached_property
+    def to_sage(self) -> dict[str, Any]:
+        """Sage's fields that must change: made by the mapping from what Zoho's record is to be."""
+        names = {one.field for one in self.towards(SAGE)}
+        merged = {**self.zoho, **{one.field: one.value for one in self.decisions if one.targets}}
+        made = {rule.target: rule.value(merged) for rule in self.pair.sage_rules if names.intersection(rule.sources)}
+        wanted = {**made, **self.by_hand}
+        return {name: value for name, value in wanted.items() if not same(self.sage.get(name), value)}
+
+    def fields_behind(self, target: str) -> list[Decision]:
+        """The decisions that a Sage field is made from."""
+        rule = next((rule for rule in self.pair.sage_rules if rule.target == target), None)
+        return [one for one in self.towards(SAGE) if rule is not None and one.field in rule.sources]
+
+    def sage_changes(self, targets: Sequence[str]) -> list[FieldChange]:
+        """For the audit: each Sage field with the value that gives way."""
+        rules = {rule.target: rule for rule in self.pair.sage_rules}
+        return [
+            FieldChange(
+                name,
+                rules[name].sources if name in rules else (),
+                rules[name].expression if name in rules else "inbox edit",
+                self.sage.get(name),
+                self.to_sage[name],
+            )
+            for name in targets
+        ]
+
+    def misfits(self, widths: Mapping[str, int]) -> list[Misfit]:
+        """What would be cut without a rule that says so: too long for its field, or gone after the way there and back.
+
+        A value that Sage stores in another form, other blanks or upper case, has lost nothing.
+        """
+        back = self.pair.to_zoho.apply({**self.sage, **self.to_sage})
+        found = []
+        for one in self.towards(SAGE):
+            rules = [rule for rule in self.pair.sage_rules if one.field in rule.sources]
+            limits = [widths[rule.target] for rule in rules if rule.target in widths]
+            long = [
+                rule.target
+                for rule in rules
+                if len(str(self.to_sage.get(rule.target) or "")) > widths.get(rule.target, 1_000_000)
+            ]
+            cut = not any(_DECLARED in rule.expression for rule in rules) and _letters(back.get(one.field)) != _letters(
+                one.value
+            )
+            if long or cut:
+                targets = tuple(long or [rule.target for rule in rules])
+                found.append(Misfit(one.field, targets, min(limits) if limits else None))
+        return found
+
+    def agreed(self, link: Link, sage_after: Row | None, unsettled: frozenset[str] = frozenset()) -> dict[str, Any]:
+        """What the two have settled on now. `sage_after` is Sage's record mapped to Zoho's fields, read again after it
+        was written; `unsettled` are fields whose write failed. Those, and the open ones, keep what they had."""
+        agreed = dict(link.agreed)
+        for one in self.decisions:
+            if one.finding is Finding.OPEN or one.field in unsettled:
+                continue
+            sage = one.sage if sage_after is None or SAGE not in one.targets else sage_after.get(one.field)
+            agreed[one.field] = [sage, one.value if ZOHO in one.targets else one.zoho]
+        return agreed
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether both sides hold the same already."""
+        return all(same(one.sage, one.zoho) for one in self.decisions)
+
+
+def compare(
+    pair: Pair,
+    link: Link,
+    sage: Row,
+    zoho: Row,
+    policy: Policy,
+    *,
+    known: frozenset[str] | None = None,
+    untouched: bool = False,
+    later: System | None = None,
+    by_hand: Row | None = None,
+    left_before: Mapping[str, Sequence[Any]] | None = None,
+) -> Comparison:
+    """Compare a linked pair. `sage` is Sage's record with the mapping's context, `zoho` Zoho's.
+
+    `known` are the Zoho fields that this organisation has; `by_hand` are values of the flow's target that a person set;
+    `left_before` are differences that a person took out of the inbox and wants left as they are.
+    """
+    said = pair.to_zoho.apply(sage)
+    hand, sage_hand = _by_hand(pair, sage, by_hand or {})
+    decisions = []
+    for name in pair.fields:
+        if known is not None and name not in known:
+            continue
+        if name in hand:
+            decisions.append(edited(name, said[name], zoho.get(name), hand[name]))
+            continue
+        base = pair.base(link, name, zoho, untouched=untouched)
+        rule = policy.of(name, two_way=name in pair.two_way)
+        unsettled = pair.unsettled(link, name)
+        one = decide(name, said[name], zoho.get(name), base, rule, later=later, unsettled=unsettled)
+        dismissed = (left_before or {}).get(name)
+        if one.finding is Finding.OPEN and dismissed and same(dismissed[0], one.sage) and same(dismissed[1], one.zoho):
+            one = Decision(name, one.sage, one.zoho, Finding.LEFT, changed=one.changed, leader=one.leader)
+        decisions.append(one)
+    return Comparison(pair, sage, zoho, tuple(decisions), sage_hand)
+
+
+def as_settled(pair: Pair, link: Link, zoho: Row, known: frozenset[str] | None = None) -> bool:
+    """Whether Zoho's record still holds what was settled on: then a word of its change tells of our own write."""
+    for name in pair.fields:
+        if known is not None and name not in known:
+            continue
+        base = pair.base(link, name, zoho)
+        if base is None or link.unsettled or not same(base.zoho, zoho.get(name)):
+            return False
+    return True
+
+
+def sage_as_settled(pair: Pair, link: Link, sage: Row, known: frozenset[str] | None = None) -> bool:
+    """The same of Sage's record, for links that hold both sides' values."""
+    said = pair.to_zoho.apply(sage)
+    for name in pair.fields:
+        if known is not None and name not in known:
+            continue
+        both = link.agreed.get(name)
+        if both is None or not same(both[0], said[name]):
+            return False
+    return True
+
+
+def _by_hand(pair: Pair, sage: Row, given: Row) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Values set by hand as Zoho's fields, and those that go straight into Sage's record."""
+    if not given or pair.written is ZOHO:
+        return dict(given), {}
+    as_set = pair.to_zoho.apply({**sage, **given})
+    touched = {rule.target for rule in pair.to_zoho.rules if set(rule.sources) & given.keys()}
+    return {name: as_set[name] for name in touched}, dict(given)
+
+
+def _letters(value: Any) -> str:
+    return _BLANKS.sub("", str(value if value is not None else "")).casefold()

@@ -1,0 +1,278 @@
+"""Two-way vendors: what either side changes reaches the other, by who leads, and nothing is lost without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from sagezoho_pipelines.domain.records import AuditEntry, Outcome, Row
+from sagezoho_pipelines.engine.ports import ZohoCrm
+from sagezoho_pipelines.engine.run import run_flow
+from sagezoho_pipelines.engine.windows import Window
+from sagezoho_pipelines.ledger import reports
+from sagezoho_pipelines_tests.bench import Bench, bench
+
+
+@contextmanager
+def at_desk(engine: Engine, **identity: Any) -> Iterator[Bench]:
+    """A company of a few vendors, all linked and at rest."""
+    with bench(engine, vendors=8, deals=1, flows={"identity": identity}) as desk:
+        desk.sync("vendors", "identity")
+        desk.reset_counters()
+        yield desk
+
+
+@pytest.fixture
+def desk(engine: Engine) -> Iterator[Bench]:
+    with at_desk(engine) as made:
+        yield made
+
+
+@pytest.fixture
+def led_by_zoho(engine: Engine) -> Iterator[Bench]:
+    with at_desk(engine, vendors={"authority": "zoho_crm"}) as made:
+        yield made
+
+
+def number_of(desk: Bench, place: int = 2) -> str:
+    """A vendor with an address and a phone."""
+    return sorted(str(row["VendorNumber"]).strip() for row in desk.state("sage300", "APVendors"))[place]
+
+
+def vendor(desk: Bench, number: str) -> dict[str, Any]:
+    return next(row for row in desk.state("sage300", "APVendors") if str(row["VendorNumber"]).strip() == number)
+
+
+def account(desk: Bench, number: str) -> dict[str, Any]:
+    return next(row for row in desk.state("zoho_crm", "Accounts") if row.get("Sage_Vendor_Number") == number)
+
+
+def in_sage(desk: Bench, number: str, **fields: Any) -> None:
+    desk.act("sage300", "edit_vendor", vendor=number, fields=fields)
+
+
+def in_zoho(desk: Bench, number: str, **values: Any) -> None:
+    desk.act("zoho_crm", "edit_account", account_id=account(desk, number)["id"], values=values)
+
+
+def settle(desk: Bench) -> None:
+    """One poll carries everything; the next one writes nothing."""
+    desk.sync("vendors", "identity")
+    desk.reset_counters()
+    desk.sync("vendors", "identity")
+    assert desk.writes() == {"sage300": 0, "zoho_crm": 0}
+
+
+def audited(desk: Bench, number: str, operation: str) -> list[AuditEntry]:
+    lines = [line.entry for line in reports.audit_entries(desk.engine, record_id=number)]
+    return [entry for entry in lines if entry.operation == operation]
+
+
+def test_a_first_sync_leaves_nothing_to_do(desk: Bench) -> None:
+    again = desk.sync("vendors", "identity")
+    assert desk.writes() == {"sage300": 0, "zoho_crm": 0}
+    assert again.changed == 0
+
+
+def test_an_edit_in_zoho_is_put_back_where_sage_leads_and_the_lost_value_is_audited(desk: Bench) -> None:
+    number = number_of(desk)
+    phone = account(desk, number)["Phone"]
+    in_zoho(desk, number, Phone="555 0100")
+    settle(desk)
+    assert account(desk, number)["Phone"] == phone
+    [entry] = audited(desk, number, "put back")
+    assert [(field.target, field.before, field.after) for field in entry.fields] == [("Phone", "555 0100", phone)]
+    assert entry.direction == "sage300->zoho_crm"
+    told = entry.answer["decided"]["Phone"]
+    assert told.startswith("put back: changed in Zoho CRM; Sage 300 leads; “555 0100” in Zoho CRM gave way to")
+
+
+def test_an_edit_in_zoho_goes_to_sage_where_zoho_leads_with_the_changed_field_only(led_by_zoho: Bench) -> None:
+    desk, number = led_by_zoho, number_of(led_by_zoho)
+    before = vendor(desk, number)
+    in_zoho(desk, number, Phone="555 0100")
+    settle(desk)
+    after = vendor(desk, number)
+    moved = {name for name in after if after[name] != before[name]}
+    assert after["PhoneNumber"] == "555 0100"
+    assert moved <= {"PhoneNumber", "DateLastMaintained"}
+    [entry] = [entry for entry in audited(desk, number, "update") if entry.target_entity == "vendors"]
+    assert (entry.source_entity, entry.target_entity, entry.direction) == ("Accounts", "vendors", "zoho_crm->sage300")
+    assert [field.target for field in entry.fields] == ["PhoneNumber"]
+
+
+@pytest.mark.parametrize("leader", ["sage300", "zoho_crm", "newest"])
+def test_edits_of_different_fields_on_both_sides_both_survive(engine: Engine, leader: str) -> None:
+    exceptions = {"Phone": "zoho_crm"} if leader == "sage300" else {"Billing_City": "sage300"}
+    with at_desk(engine, vendors={"authority": leader, "fields": exceptions}) as desk:
+        number = number_of(desk)
+        in_sage(desk, number, City="Oakland")
+        in_zoho(desk, number, Phone="555 0199")
+        settle(desk)
+        assert (vendor(desk, number)["City"], account(desk, number)["Billing_City"]) == ("Oakland", "Oakland")
+        assert (vendor(desk, number)["PhoneNumber"], account(desk, number)["Phone"]) == ("555 0199", "555 0199")
+
+
+@pytest.mark.parametrize(("leader", "kept"), [("sage300", "Hers"), ("zoho_crm", "His")])
+def test_the_same_field_on_both_sides_is_a_conflict_that_the_leader_wins(
+    engine: Engine, leader: str, kept: str
+) -> None:
+    with at_desk(engine, vendors={"authority": leader}) as desk:
+        number = number_of(desk)
+        in_sage(desk, number, VendorName="Hers")
+        in_zoho(desk, number, Account_Name="His")
+        settle(desk)
+        assert vendor(desk, number)["VendorName"].strip() == account(desk, number)["Account_Name"] == kept
+        [entry] = audited(desk, number, "conflict")
+        [field] = entry.fields
+        assert {field.before, field.after} == {"Hers", "His"}
+        assert field.after == kept
+
+
+def test_a_conflict_of_one_day_waits_in_the_inbox_where_the_newest_leads(engine: Engine) -> None:
+    with at_desk(engine, vendors={"authority": "newest"}) as desk:
+        number = number_of(desk)
+        in_sage(desk, number, VendorName="Hers", City="Oakland")
+        in_zoho(desk, number, Account_Name="His")
+        assert desk.sync("vendors", "identity").count(Outcome.CONFLICTED) == 1
+        [entry] = reports.inbox(desk.engine)
+        assert entry.error is not None
+        assert (entry.key, entry.error["code"], entry.error["field"]) == (number, "SIDES_DIFFER", "Account_Name")
+        assert "Sage 300 has “Hers”, Zoho CRM has “His”" in entry.error["text"]
+        assert account(desk, number)["Billing_City"] == "Oakland"
+        in_zoho(desk, number, Account_Name="Hers")
+        assert desk.sync("vendors", "identity").left_over == 0
+        assert reports.inbox(desk.engine) == []
+
+
+def test_the_newest_edit_of_two_leads_where_the_days_differ(engine: Engine) -> None:
+    with at_desk(engine, vendors={"authority": "newest"}) as desk:
+        number = number_of(desk)
+        desk.act("sage300", "set_session_date", date="2001-01-01")
+        in_sage(desk, number, VendorName="Hers")
+        in_zoho(desk, number, Account_Name="His")
+        desk.sync("identity")
+        assert vendor(desk, number)["VendorName"].strip() == account(desk, number)["Account_Name"] == "His"
+
+
+def test_an_edit_may_be_left_as_it_is_and_is_told_once(engine: Engine) -> None:
+    with at_desk(engine, vendors={"other_side": "leave"}) as desk:
+        number = number_of(desk)
+        phone = vendor(desk, number)["PhoneNumber"]
+        in_zoho(desk, number, Phone="555 0100")
+        settle(desk)
+        in_sage(desk, number, City="Oakland")
+        settle(desk)
+        assert (vendor(desk, number)["PhoneNumber"], account(desk, number)["Phone"]) == (phone, "555 0100")
+        [entry] = audited(desk, number, "leave")
+        assert entry.fields[0].after == "555 0100"
+        in_sage(desk, number, PhoneNumber="555 0300")
+        settle(desk)
+        assert account(desk, number)["Phone"] == "555 0300"
+
+
+def test_an_edit_may_be_asked_about_and_a_person_sets_both_sides(engine: Engine) -> None:
+    with at_desk(engine, vendors={"other_side": "inbox"}) as desk:
+        number = number_of(desk)
+        in_zoho(desk, number, Phone="555 0100")
+        assert desk.sync("identity").count(Outcome.CONFLICTED) == 1
+        assert desk.writes() == {"sage300": 0, "zoho_crm": 0}
+        desk.edit_inbox(number, Phone="555 0200")
+        assert desk.sync("vendors", "identity").left_over == 0
+        assert (vendor(desk, number)["PhoneNumber"], account(desk, number)["Phone"]) == ("555 0200", "555 0200")
+        settle(desk)
+
+
+def test_what_sage_alone_knows_is_put_back_whoever_leads(led_by_zoho: Bench) -> None:
+    desk, number = led_by_zoho, number_of(led_by_zoho)
+    terms = account(desk, number)["Sage_Vendor_Terms"]
+    in_zoho(desk, number, Sage_Vendor_Terms="FREE")
+    settle(desk)
+    assert account(desk, number)["Sage_Vendor_Terms"] == terms
+
+
+def test_an_address_goes_line_by_line_and_comes_back_as_it_was(led_by_zoho: Bench) -> None:
+    desk, number = led_by_zoho, number_of(led_by_zoho)
+    in_zoho(desk, number, Billing_Street="Building 7\nSecond floor\n12 Long Acre")
+    settle(desk)
+    lines = [vendor(desk, number)[f"AddressLine{n}"].strip() for n in range(1, 5)]
+    assert lines == ["Building 7", "Second floor", "12 Long Acre", ""]
+    assert account(desk, number)["Billing_Street"] == "Building 7\nSecond floor\n12 Long Acre"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("Billing_City", "C" * 31, "Billing_City: its value does not fit into Sage's City of 30 characters"),
+        ("Account_Name", "N" * 61, "VendorName of 60 characters"),
+        ("Billing_Street", "\n".join("abcde"), "AddressLine1, AddressLine2, AddressLine3, AddressLine4 of 60"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name_and_never_cut(
+    led_by_zoho: Bench, field: str, value: str, told: str
+) -> None:
+    desk, number = led_by_zoho, number_of(led_by_zoho)
+    before = vendor(desk, number)
+    in_zoho(desk, number, **{field: value}, Phone="555 0100")
+    assert desk.sync("vendors", "identity").count(Outcome.REFUSED) == 1
+    [entry] = reports.inbox(desk.engine)
+    assert entry.error is not None
+    assert (entry.error["code"], entry.error["field"]) == ("TOO_LONG", field)
+    assert told in entry.error["text"]
+    after = vendor(desk, number)
+    assert after["PhoneNumber"] == "555 0100", "the other fields go through"
+    assert {name for name in after if after[name] != before[name]} <= {"PhoneNumber", "DateLastMaintained"}
+    in_zoho(desk, number, **{field: "Short"})
+    assert desk.sync("vendors", "identity").left_over == 0
+    assert reports.inbox(desk.engine) == []
+
+
+def test_an_edit_between_our_read_and_our_write_is_not_overwritten_unseen(desk: Bench) -> None:
+    """Zoho refuses the write of a record that was edited meanwhile; it is read again, and the edit is told."""
+    number = number_of(desk)
+    in_sage(desk, number, PhoneNumber="555 0111")
+    ctx = desk.context()
+    sales = EditsAfterReading(ctx.zoho, lambda: in_zoho(desk, number, Phone="555 0222"))
+    desk.sandbox.zoho_crm.world.clock.advance(timedelta(seconds=5))
+    assert run_flow(replace(ctx, zoho=sales), "vendors", Window.incremental()).count(Outcome.RETRYING) == 1
+    assert account(desk, number)["Phone"] == "555 0222"
+    desk.later(minutes=5)
+    settle(desk)
+    assert account(desk, number)["Phone"] == "555 0111"
+    [entry] = audited(desk, number, "conflict")
+    assert [(field.before, field.after) for field in entry.fields] == [("555 0222", "555 0111")]
+
+
+class EditsAfterReading:
+    """Zoho, at whose screen somebody edits a record right after it was read."""
+
+    def __init__(self, zoho: ZohoCrm, edit: Callable[[], None]) -> None:
+        self._zoho = zoho
+        self._edit: Callable[[], None] | None = edit
+
+    def get_many(self, module: str, ids: Sequence[str], *, fields: Sequence[str]) -> list[Row]:
+        rows = self._zoho.get_many(module, ids, fields=fields)
+        if self._edit is not None:
+            self._edit()
+        self._edit = None
+        return rows
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._zoho, name)
+
+
+def test_off_means_one_way_as_before(engine: Engine) -> None:
+    with at_desk(engine, enabled=False) as desk:
+        number = number_of(desk)
+        in_zoho(desk, number, Phone="555 0100")
+        desk.sync("vendors", "identity", window=Window.sweep())
+        assert desk.writes() == {"sage300": 0, "zoho_crm": 0}
+        in_sage(desk, number, City="Oakland")
+        desk.sync("vendors", "identity")
+        assert (account(desk, number)["Phone"], account(desk, number)["Billing_City"]) == ("555 0100", "Oakland")
