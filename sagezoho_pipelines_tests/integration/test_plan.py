@@ -46,8 +46,8 @@ def _said(plan: Plan) -> list[Any]:
 def _done(desk: Bench, made: dict[str, str], *, after: int = 0) -> list[Any]:
     """The same of the audit; `made` names the ids that vendors gave."""
     lines = desk.query(
-        "SELECT flow, source_entity, source_id, target_entity, operation, outcome, fields, answer FROM sagezoho.audit "
-        "WHERE seq > :after",
+        "SELECT a.flow, c.entity AS source_entity, c.key AS source_id, a.target_entity, a.operation, a.outcome, "
+        "a.fields, a.answer FROM sagezoho.audit a JOIN sagezoho.changes c ON c.id = a.change_id WHERE a.seq > :after",
         after=after,
     )
     rules = {row["id"]: row["target"] for row in desk.query("SELECT id, target FROM sagezoho.transformations")}
