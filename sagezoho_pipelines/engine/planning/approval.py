@@ -176,9 +176,20 @@ class ApprovedZoho:
         planned = [writes.zoho_insert(module, self._approval.named(row)) for row in rows]
         return self._send(rows, planned, lambda chosen: self._real.insert(module, chosen, trigger=trigger))
 
-    def update(self, module: str, rows: Sequence[Row], *, trigger: Sequence[str] = ()) -> list[RowResult]:
+    def update(
+        self,
+        module: str,
+        rows: Sequence[Row],
+        *,
+        trigger: Sequence[str] = (),
+        unmodified_since: datetime | None = None,
+    ) -> list[RowResult]:
         planned = [writes.zoho_update(module, self._approval.named(row)) for row in rows]
-        return self._send(rows, planned, lambda chosen: self._real.update(module, chosen, trigger=trigger))
+        return self._send(
+            rows,
+            planned,
+            lambda chosen: self._real.update(module, chosen, trigger=trigger, unmodified_since=unmodified_since),
+        )
 
     def upsert(
         self, module: str, rows: Sequence[Row], *, duplicate_check: Sequence[str], trigger: Sequence[str] = ()
