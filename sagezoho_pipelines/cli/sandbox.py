@@ -19,6 +19,14 @@ SAGE_PORT, ZOHO_PORT = 8300, 8400
 @click.option("--zoho-port", default=ZOHO_PORT, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--vendors", default=50, show_default=True, type=click.IntRange(0, 1_000_000), help="In Sage 300.")
 @click.option("--deals", default=20, show_default=True, type=click.IntRange(0, 1_000_000), help="In Zoho CRM.")
+@click.option("--existing-accounts", type=click.IntRange(0, 1_000_000), help="In Zoho CRM (default: by the deals).")
+@click.option(
+    "--known-vendors",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 1_000_000),
+    help="Of those, how many really are Sage vendors under slightly different names.",
+)
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same data.")
 @click.option("--latency-ms", default=0, show_default=True, type=click.IntRange(0, 600_000), help="Of every call.")
 @click.option(
@@ -34,6 +42,8 @@ def sandbox(
     zoho_port: int,
     vendors: int,
     deals: int,
+    existing_accounts: int | None,
+    known_vendors: int,
     seed: int,
     latency_ms: int,
     state: Path | None,
@@ -52,10 +62,20 @@ def sandbox(
     try:
         kept = saving.load(state) if state is not None and state.exists() else None
         if kept is not None:
-            seed, vendors, deals = kept["seed"], 1, 0
-        served = Sandbox(seed=seed, vendors=vendors, deals=deals, sage_port=sage_port, zoho_port=zoho_port)
+            seed, vendors, deals, existing_accounts, known_vendors = kept["seed"], 1, 0, None, 0
+        served = Sandbox(
+            seed=seed,
+            vendors=vendors,
+            deals=deals,
+            accounts=existing_accounts,
+            known_vendors=known_vendors,
+            sage_port=sage_port,
+            zoho_port=zoho_port,
+        )
     except saving.NotASavedSandbox as error:
         raise SagezohoError(f"{error}. Remove it to begin anew.") from None
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     except OSError as error:
         raise SagezohoError(
             f"port {sage_port} or {zoho_port} cannot be used: {error.strerror}. "

@@ -11,7 +11,7 @@ counters, turn a switch, act, and dump the raw store. It needs no credentials an
 | GET, POST `switches` | `{name: value, ...}` | all switches |
 | GET, POST `latency` | `{"seconds": s}` | `{"seconds": s}` |
 | GET `act`; POST `act/{name}` | the action's arguments | what the action answers |
-| GET `state/{collection}` | | a JSON list, streamed |
+| GET `state/{collection}` | | a JSON list, streamed; `known_vendors` of Zoho's tells which accounts are vendors |
 """
 
 from __future__ import annotations

@@ -80,6 +80,7 @@ def _zoho(world: ZohoWorld) -> dict[str, Any]:
         "user_licenses": org.user_licenses,
         "counter": org._counter,
         "random": org.random.getstate(),
+        "known_vendors": list(world.known_vendors),
         "fields": {name: dict(module.fields) for name, module in org.modules.items()},
         "tables": {
             name: {"rows": [table.rows[one] for one in table.ids], "deleted": list(table.deleted)}
@@ -93,6 +94,7 @@ def _restore_zoho(world: ZohoWorld, state: Mapping[str, Any]) -> None:
     org.edition, org.user_licenses = EDITIONS[state["edition"]], state["user_licenses"]
     org._counter = state["counter"]
     org.random.setstate(state["random"])
+    world.known_vendors = list(state.get("known_vendors", ()))
     for name, fields in state["fields"].items():
         module = org.modules[name]
         module.fields.clear()

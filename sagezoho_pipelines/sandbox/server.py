@@ -18,6 +18,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from sagezoho_pipelines.sandbox.clock import SandboxClock
+from sagezoho_pipelines.sandbox.known_vendors import existing_accounts
 from sagezoho_pipelines.sandbox.sage300.app import ROOT
 from sagezoho_pipelines.sandbox.sage300.app import create_app as sage_app
 from sagezoho_pipelines.sandbox.sage300.company import founded
@@ -77,7 +78,9 @@ class ZohoHandle:
 class Sandbox:
     """Two vendors sharing one clock. Ports of 0 are picked by the system; sockets are bound on construction.
 
-    Raises OSError where a port is taken.
+    Of the organisation's `accounts`, `known_vendors` really are vendors of the company, typed by other people: which
+    ones, the control API tells as `state/known_vendors`. Raises OSError where a port is taken, ValueError for more
+    known vendors than there are accounts or vendors.
     """
 
     def __init__(
@@ -93,14 +96,17 @@ class Sandbox:
         zoho_switches: ZohoSwitches | None = None,
         edition: str = "enterprise",
         accounts: int | None = None,
+        known_vendors: int = 0,
     ) -> None:
         # Imported here so that the Sage side alone stays light to import.
         from sagezoho_pipelines.sandbox.zoho_crm.app import create_app as zoho_app
         from sagezoho_pipelines.sandbox.zoho_crm.world import ZohoWorld
 
         self.clock = clock or SandboxClock(datetime.now(UTC))
-        sage_socket, zoho_socket = _bound(sage_port), _bound(zoho_port)
         sage = founded(seed=seed, vendors=vendors, clock=self.clock, switches=sage_switches)
+        rows = sage.table("APVendors")
+        existing = existing_accounts(rows, seed=seed, accounts=accounts or 0, known=known_vendors)
+        sage_socket, zoho_socket = _bound(sage_port), _bound(zoho_port)
         zoho_url = _url(zoho_socket)
         zoho = ZohoWorld(
             seed=seed,
@@ -110,6 +116,7 @@ class Sandbox:
             accounts=accounts,
             edition=edition,
             switches=zoho_switches,
+            existing=existing,
         )
         self.sage300 = SageHandle(_url(sage_socket) + ROOT, sage.company, sage.username, sage.password, sage)
         self.zoho_crm = ZohoHandle(zoho_url, zoho_url, zoho.client_id, zoho.client_secret, zoho.refresh_token, zoho)

@@ -62,7 +62,7 @@ def seed_company(world: SageWorld, *, seed: int, vendors: int) -> None:
     _seed_common(world)
     _seed_groups(world)
     _seed_items(world, rng)
-    for row in vendor_rows(rng, vendors, VENDOR_GROUPS):
+    for row in vendor_rows(rng, vendors, VENDOR_GROUPS, random.Random(f"registrations:{seed}")):
         world.table("APVendors").put(row)
     for row in customer_rows(rng, CUSTOMER_GROUPS):
         world.table("ARCustomers").put(row)

@@ -25,8 +25,10 @@ _PLACE = (
 _DAYS = (date(2026, 6, 30) - date(2019, 1, 1)).days
 
 
-def vendor_rows(rng: random.Random, count: int, groups: Mapping[str, tuple[str, str, str, str, str]]) -> Iterator[Row]:
-    """`count` vendors in key order; the first is 1200, as in the vendor's samples."""
+def vendor_rows(
+    rng: random.Random, count: int, groups: Mapping[str, tuple[str, str, str, str, str]], registry: random.Random
+) -> Iterator[Row]:
+    """`count` vendors in key order; the first is 1200, as in the vendor's samples. `registry` numbers the firms."""
     codes = list(groups)
     for at in range(count):
         group = codes[0] if at == 0 else rng.choice(codes)
@@ -52,6 +54,7 @@ def vendor_rows(rng: random.Random, count: int, groups: Mapping[str, tuple[str, 
             **_where(rng, at),
         }
         _blemish(rng, row, at, "VendorName", held="OnHold")
+        row["BusinessRegistrationNumber"] = _registration(registry, row["Country"])
         yield row
 
 
@@ -120,6 +123,15 @@ def _where(rng: random.Random, at: int) -> Row:
     if at % 5 == 0:
         row |= {"WebSite": f"www.vendor{at}.example", "AddressLine2": f"Suite {at % 400}"}
     return row
+
+
+def _registration(registry: random.Random, country: str) -> str:
+    """The firm's number with the tax office or the trade register, which fewer than half of them were asked for."""
+    number, asked = registry.randrange(10**8, 10**9), registry.random() < 0.45
+    shown = {"Germany": f"DE{number}", "Canada": f"{number} RT0001"}.get(
+        country, f"{number // 10**7}-{number % 10**7:07d}"
+    )
+    return shown if asked else ""
 
 
 def _blemish(rng: random.Random, row: Row, at: int, name: str, *, held: str) -> None:

@@ -6,12 +6,16 @@ deals without an account, quotes that nobody accepted, and names that differ onl
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from sagezoho_pipelines.sandbox.known_vendors import ExistingAccount
+from sagezoho_pipelines.sandbox.retyping import slug
 from sagezoho_pipelines.sandbox.zoho_crm import picklists
 from sagezoho_pipelines.sandbox.zoho_crm.organisation import Organisation
+from sagezoho_pipelines.sandbox.zoho_crm.settings import create_field
 from sagezoho_pipelines.sandbox.zoho_crm.writes import Writer
 
 EPOCH = datetime(2026, 2, 2, 8, 0, tzinfo=UTC)
@@ -116,15 +120,20 @@ WON_SHARE = 0.35
 class Seeder:
     """Fills an empty organisation; the same seed, sizes and order of calls give the same bytes."""
 
-    def __init__(self, org: Organisation) -> None:
+    def __init__(self, org: Organisation, existing: Mapping[int, ExistingAccount]) -> None:
         self.org = org
         self.draw = org.random
+        self.existing = existing
+        self.known: list[dict[str, str]] = []
+        """Which account really is which vendor of the company."""
         self.accounts: list[str] = []
         self.contacts: dict[str, str] = {}
         self.products: list[str] = []
 
     def fill(self, *, deals: int, accounts: int | None) -> None:
         many = max(4, (deals * 2) // 3) if accounts is None else accounts
+        if self.existing:
+            self.own_fields()
         steps = len(ITEMS) + many + deals
         step = SPAN_SECONDS / max(1, steps)
         done = 0
@@ -158,7 +167,42 @@ class Seeder:
             )
         )
 
+    def own_fields(self) -> None:
+        """What an organisation that has dealt with these firms for years has added to its accounts."""
+        for label, length in (("Tax ID", 30), ("Supplier No", 20)):
+            given = {"field_label": label, "data_type": "text", "length": length}
+            create_field(self.org, self.org.modules["Accounts"], given, "$")
+
+    def firm(self, number: int, one: ExistingAccount) -> None:
+        draw, firm = self.draw, one.firm
+        values = {
+            "Account_Name": firm.name,
+            "Account_Type": draw.choice(("Partner", "Other", "Distributor", None)),
+            "Phone": firm.phone[:30] or None,
+            "Website": firm.website or None,
+            "Billing_Street": firm.street or None,
+            "Billing_City": firm.city or None,
+            "Billing_State": firm.state or None,
+            "Billing_Code": firm.postal_code or None,
+            "Billing_Country": firm.country or None,
+            "Tax_ID": firm.tax_number or None,
+            "Supplier_No": one.noted or None,
+        }
+        account = self.insert("Accounts", values)
+        self.accounts.append(account)
+        if one.vendor:
+            self.known.append({"vendor": one.vendor, "account": account})
+        if firm.mail_domain:
+            first, last = draw.choice(FIRST), draw.choice(LAST)
+            person = {"First_Name": first, "Last_Name": last, "Account_Name": {"id": account}}
+            self.contacts[account] = self.insert(
+                "Contacts", {**person, "Email": f"{slug(first)}.{slug(last)}{number}@{firm.mail_domain}"}
+            )
+
     def account(self, number: int) -> None:
+        if number in self.existing:
+            self.firm(number, self.existing[number])
+            return
         draw = self.draw
         stem, trade, form = STEM[number % 20], TRADE[number // 20 % 10], FORM[number // 200 % 6]
         name = f"{stem} {trade} {form}" + (f" {number // 1200 + 1}" if number >= 1200 else "")

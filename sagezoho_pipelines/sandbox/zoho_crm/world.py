@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any
 
 from sagezoho_pipelines.sandbox.clock import SandboxClock
 from sagezoho_pipelines.sandbox.counters import Counters
 from sagezoho_pipelines.sandbox.faults import Canned, FaultBook
+from sagezoho_pipelines.sandbox.known_vendors import ExistingAccount
 from sagezoho_pipelines.sandbox.world import Action
 from sagezoho_pipelines.sandbox.zoho_crm.channels import Channels
 from sagezoho_pipelines.sandbox.zoho_crm.delivery import Courier
@@ -45,6 +46,7 @@ class ZohoWorld:
         edition: str = "enterprise",
         time_zone: str = DEFAULT_ZONE,
         switches: ZohoSwitches | None = None,
+        existing: Mapping[int, ExistingAccount] | None = None,
     ) -> None:
         self.lock = threading.RLock()
         self.base_url = base_url.rstrip("/")
@@ -58,7 +60,10 @@ class ZohoWorld:
         self.channels = Channels(self.org, self.courier, self.base_url)
         self.counts: dict[str, tuple[int, int]] = {}
         """Per module and criteria: when actions/count last looked, and what it saw."""
-        Seeder(self.org).fill(deals=deals, accounts=accounts)
+        seeder = Seeder(self.org, existing or {})
+        seeder.fill(deals=deals, accounts=accounts)
+        self.known_vendors = seeder.known
+        """Which account really is which vendor of the company: what no program is told."""
         self._faults = FaultBook(
             statuses=_status_body,
             hooks={"token_revoked": self._revoke_access},
@@ -103,8 +108,11 @@ class ZohoWorld:
         return self._switches
 
     def state(self, collection: str) -> Iterable[dict[str, Any]]:
-        """Rows of a module by its API name, or of `channels`, `limits` and `users`; KeyError for anything else."""
+        """Rows of a module by its API name, or of `channels`, `limits`, `users` and `known_vendors`; KeyError for
+        anything else."""
         with self.lock:
+            if collection == "known_vendors":
+                return list(self.known_vendors)
             if collection == "channels":
                 return self.channels.listed(None, None)
             if collection == "users":
