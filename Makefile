@@ -42,8 +42,9 @@ format: $(STAMP)  ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP)  ## Measure a first sync of 10,000 vendors against the calls alone
+bench: $(STAMP)  ## Measure a first sync of 10,000 vendors, and the first match of 50,000 firms with 50,000
 	$(BIN)/python -m sagezoho_pipelines_tests.benchmarks.first_sync
+	$(BIN)/python -m sagezoho_pipelines_tests.benchmarks.matching
 
 bench-realtime: $(STAMP)  ## Measure from a deal closed in Zoho to its order in Sage, and the gateway under load
 	$(BIN)/python -m sagezoho_pipelines_tests.benchmarks.gateway_load

@@ -76,6 +76,41 @@ class Cadence(_Model):
     sensor_seconds: int = Field(60, ge=30)
 
 
+_LIKENESS = Annotated[int, Field(ge=0, le=100)]
+
+
+class Match(_Model):
+    """How the first match tells which records are the same: see `sagezoho match`.
+
+    `zoho_id_fields` hold the Sage number that somebody noted in Zoho, besides our own fields; the tax fields a tax or
+    registration number. Fields that Zoho does not have are passed over. `free_mail` names domains that say nothing
+    about a firm, besides the well-known ones; `contacts` reads the e-mail addresses of Zoho contacts.
+
+    How alike names must be (0 to 100): `name` with the same city alone, `similar` beside something else that agrees,
+    `backed` where two of domain, phone and street agree, `with_id` beside an equal id or tax number. `margin` is how
+    far the next candidate must be behind.
+    """
+
+    zoho_id_fields: tuple[str, ...] = ()
+    zoho_tax_fields: tuple[str, ...] = ("Tax_ID", "Tax_Number", "VAT_Number", "GST_Number", "Registration_Number")
+    sage_tax_fields: tuple[str, ...] = ()
+    free_mail: tuple[str, ...] = ()
+    contacts: bool = True
+    name: _LIKENESS = 97
+    similar: _LIKENESS = 85
+    backed: _LIKENESS = 65
+    with_id: _LIKENESS = 50
+    margin: _LIKENESS = 15
+
+
+class VendorsMatch(Match):
+    sage_tax_fields: tuple[str, ...] = ("BusinessRegistrationNumber", "Num1099CPRSTaxNumber", "TaxRegistrationCode1")
+
+
+class CustomersMatch(Match):
+    sage_tax_fields: tuple[str, ...] = ("BusinessRegistrationNumber", "TaxRegistrationNumber1")
+
+
 class VendorsFlow(_Model):
     """`overlap_days` re-reads that many days before the watermark: Sage's dates can be set back."""
 
@@ -83,6 +118,7 @@ class VendorsFlow(_Model):
     vendors: Cadence = Cadence(cron="*/10 * * * *")
     ap_batches: Cadence = Cadence(cron="5 * * * *", sensor_seconds=300)
     overlap_days: int = Field(3, ge=0, le=60)
+    match: VendorsMatch = VendorsMatch()
 
 
 class NumberRule(_Model):
@@ -110,6 +146,7 @@ class CustomersFlow(_Model):
     tax_group: _CODE = "CALIF"
     currency: Annotated[str, StringConstraints(to_upper=True, pattern=r"^[A-Za-z]{3}$")] = "USD"
     number: NumberRule = NumberRule()
+    match: CustomersMatch = CustomersMatch()
     cadence: Cadence = Cadence(cron="*/5 * * * *")
 
 

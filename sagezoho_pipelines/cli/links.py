@@ -124,7 +124,7 @@ def add(
     from sagezoho_pipelines.engine import link_edits, linking
 
     with options.installation() as installation:
-        ctx = _context(installation, connection)
+        ctx = options.context(installation, connection)
         leads = Authority(authority) if authority else None
         asked = linking.Asked(KINDS[kind], sage_id, zoho_id, authority=leads)
         checked = linking.check(ctx, [asked])
@@ -165,7 +165,7 @@ def remove(ids: tuple[str, ...], leave_alone: bool, why: str, connection: str | 
     with options.installation() as installation:
         chosen = [_one(installation, one, connection) for one in ids]
         for entry in chosen:
-            ctx = _context(installation, entry.link.connection)
+            ctx = options.context(installation, entry.link.connection)
             link_edits.remove(ctx, [entry.link], who=options.who(), why=why, leave_alone=leave_alone)
     if as_json:
         output.emit_json({"removed": [_facts(entry) for entry in chosen], "left_alone": leave_alone})
@@ -190,7 +190,7 @@ def set_authority(one: str, authority: str, field: str | None, why: str, connect
 
     with options.installation() as installation:
         entry = _one(installation, one, connection, two_way=True)
-        ctx = _context(installation, entry.link.connection)
+        ctx = options.context(installation, entry.link.connection)
         _require_field(ctx, entry, field)
         leads = Authority(authority)
         wanted = link_edits.set_authority(ctx, entry.link, leads, field=field, who=options.who(), why=why)
@@ -241,7 +241,7 @@ def import_(file: Path, apply: bool, why: str, connection: str | None, as_json: 
         checked: dict[str, Checked] = {}
         contexts: dict[str, Context] = {}
         for name, asked in plan.items():
-            contexts[name] = _context(installation, name)
+            contexts[name] = options.context(installation, name)
             with output.busy(f"Looking up {len(asked)} pairs of {name} …", shown=not as_json):
                 checked[name] = linking.check(contexts[name], asked)
             bad += [(one.asked.place, one.reason) for one in checked[name].problems]
@@ -251,13 +251,6 @@ def import_(file: Path, apply: bool, why: str, connection: str | None, as_json: 
     link_files.tell(checked, bad, applied=apply and not bad, as_json=as_json)
     if bad:
         raise Failed(f"{len(bad)} bad lines")
-
-
-def _context(installation: Installation, connection: str | None) -> Context:
-    names = options.chosen(installation.settings, connection)
-    if len(names) > 1:
-        raise click.UsageError(f"name one of the connections {', '.join(names)} with --connection")
-    return installation.context(names[0], run_id="", actor=options.who())
 
 
 def _entries(installation: Installation, filters: Mapping[str, Any]) -> list[LinkEntry]:

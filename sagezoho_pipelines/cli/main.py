@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "plan": "sagezoho_pipelines.cli.plan:plan",
     "apply": "sagezoho_pipelines.cli.apply:apply",
     "sync": "sagezoho_pipelines.cli.sync:sync",
+    "match": "sagezoho_pipelines.cli.match:match",
     "links": "sagezoho_pipelines.cli.links:links",
     "mapping": "sagezoho_pipelines.cli.mapping:mapping",
     "inbox": "sagezoho_pipelines.cli.inbox:inbox",

@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from sagezoho_pipelines.config import Settings
+    from sagezoho_pipelines.engine.context import Context
     from sagezoho_pipelines.wiring import Installation
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -43,6 +44,14 @@ def chosen(settings: Settings, name: str | None) -> list[str]:
     if not settings.connections:
         raise ConfigurationError("the configuration has no connection: add one under 'connections'")
     return sorted(settings.connections)
+
+
+def context(installation: Installation, name: str | None) -> Context:
+    """What a command works with that is about one connection: the only one, or the one that was named."""
+    names = chosen(installation.settings, name)
+    if len(names) > 1:
+        raise click.UsageError(f"name one of the connections {', '.join(names)} with --connection")
+    return installation.context(names[0], run_id="", actor=who())
 
 
 def who() -> str:

@@ -119,7 +119,10 @@ def source_of(link: Link) -> tuple[EntityRef, str] | None:
 
 @dataclass(frozen=True, slots=True)
 class LeftAlone:
-    """A record that a person decided not to bring to the other side: no delivery creates it there."""
+    """A record that is not brought to the other side: no delivery creates it there.
+
+    A person `decided` so; or has yet to decide which of several records over there it is.
+    """
 
     entity: EntityRef
     key: str
@@ -127,6 +130,7 @@ class LeftAlone:
     who: str
     why: str
     at: datetime
+    decided: bool = True
 
 
 @dataclass(frozen=True, slots=True)

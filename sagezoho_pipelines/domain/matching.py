@@ -343,9 +343,9 @@ def _why(play: _Field, open_: Sequence[Pair], taken: Sequence[Pair], owner: Mapp
     if not best.sure:
         return "what agrees is not enough, or something speaks against it"
     rivals = play.rivals(best, margin)
-    claims = sorted({one.left for one in rivals if one.left != best.left})
-    if claims:
-        return f"{best.right} is claimed by {', '.join([best.left, *claims][:4])}"
+    claims = sorted({one.left for one in (best, *rivals)})
+    if len(claims) > 1:
+        return f"{best.right} is claimed by {', '.join(claims[:_MOST_CANDIDATES])}"
     return f"{len({one.right for one in rivals}) + 1} candidates come near one another"
 
 

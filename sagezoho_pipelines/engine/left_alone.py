@@ -26,10 +26,13 @@ def passed_over(
 
 
 def in_words(one: LeftAlone) -> str:
+    if not one.decided:
+        return f"waits since {one.at:%Y-%m-%d}: several records on the other side may be it, and nobody has said which"
     return f"left alone since {one.at:%Y-%m-%d} as {one.who} decided{f': {one.why}' if one.why else ''}"
 
 
 def _settlement(ctx: Context, flow: str, target: tuple[System, str], change: Change, decision: LeftAlone) -> Settlement:
-    answer = {"code": CODE, "text": in_words(decision), "advice": "link it with 'sagezoho links add' to bring it over"}
+    advice = "link it with 'sagezoho links add', or decide in 'sagezoho match', to bring it over"
+    answer = {"code": CODE, "text": in_words(decision), "advice": advice}
     movement = Movement(target[0], target[1], "", "leave alone", Outcome.SKIPPED, answer=answer)
     return settling.settled(ctx, flow, change, Outcome.SKIPPED, movements=[movement])

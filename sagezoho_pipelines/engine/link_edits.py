@@ -147,7 +147,7 @@ def _left_entry(ctx: Context, one: LeftAlone) -> AuditEntry:
         target_system=str(other),
         target_entity=kind.zoho_entity if other is System.ZOHO_CRM else kind.sage_entity,
         target_id="",
-        operation="leave alone",
+        operation="leave alone" if one.decided else "leave undecided",
         outcome="skipped",
         answer={"why": one.why} if one.why else {},
         cause=BY_HAND,

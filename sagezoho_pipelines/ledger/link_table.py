@@ -89,12 +89,14 @@ WHERE c.state IN ('queued', 'claimed') ORDER BY c.id FOR UPDATE OF c
 """)
 
 _LEAVE = text("""
-INSERT INTO sagezoho.left_alone AS a (connection, system, entity, key, name, who, why, at)
+INSERT INTO sagezoho.left_alone AS a (connection, system, entity, key, name, who, why, at, decided)
 SELECT * FROM unnest(CAST(:connections AS text[]), CAST(:systems AS text[]), CAST(:entities AS text[]),
     CAST(:keys AS text[]), CAST(:names AS text[]), CAST(:whos AS text[]), CAST(:whys AS text[]),
-    CAST(:ats AS timestamptz[])) AS r (connection, system, entity, key, name, who, why, at)
+    CAST(:ats AS timestamptz[]), CAST(:decideds AS boolean[]))
+    AS r (connection, system, entity, key, name, who, why, at, decided)
 ORDER BY connection, system, entity, key
-ON CONFLICT (connection, system, entity, key) DO UPDATE SET who = EXCLUDED.who, why = EXCLUDED.why, at = EXCLUDED.at
+ON CONFLICT (connection, system, entity, key) DO UPDATE SET
+    who = EXCLUDED.who, why = EXCLUDED.why, at = EXCLUDED.at, decided = EXCLUDED.decided
 """)
 
 _RESUME = text(f"""
@@ -103,7 +105,7 @@ WHERE a.connection = r.connection AND a.system = r.system AND a.entity = r.entit
 """)
 
 _LEFT_ALONE = text("""
-SELECT key, name, who, why, at FROM sagezoho.left_alone
+SELECT key, name, who, why, at, decided FROM sagezoho.left_alone
 WHERE connection = :connection AND system = :system AND entity = :entity
   AND (CAST(:keys AS text[]) IS NULL OR key = ANY (CAST(:keys AS text[])))
 ORDER BY key
@@ -174,7 +176,7 @@ def left_alone(connection: Connection, entity: EntityRef, keys: Sequence[str] | 
         "keys": None if keys is None else list(keys),
     }  # fmt: skip
     found = connection.execute(_LEFT_ALONE, values)
-    return {row.key: LeftAlone(entity, row.key, row.name, row.who, row.why, row.at) for row in found}
+    return {row.key: LeftAlone(entity, row.key, row.name, row.who, row.why, row.at, row.decided) for row in found}
 
 
 def _add(connection: Connection, wanted: Sequence[Link], *, at: datetime) -> None:
@@ -259,4 +261,5 @@ def _leaving(chosen: Sequence[LeftAlone]) -> Mapping[str, list[Any]]:
         "whos": [one.who for one in chosen],
         "whys": [clean(one.why) for one in chosen],
         "ats": [one.at for one in chosen],
+        "decideds": [one.decided for one in chosen],
     }

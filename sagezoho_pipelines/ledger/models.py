@@ -167,7 +167,7 @@ class LinkRow(Base):
 
 
 class LeftAloneRow(Base):
-    """A record that a person decided not to bring to the other side."""
+    """A record that is not brought to the other side, since a person decided so, or has yet to decide what it is."""
 
     __tablename__ = "left_alone"
 
@@ -179,6 +179,7 @@ class LeftAloneRow(Base):
     who: Mapped[str]
     why: Mapped[str]
     at: Mapped[datetime]
+    decided: Mapped[bool]
 
 
 class PlanRow(Base):

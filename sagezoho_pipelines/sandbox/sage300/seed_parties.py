@@ -54,7 +54,7 @@ def vendor_rows(
             **_where(rng, at),
         }
         _blemish(rng, row, at, "VendorName", held="OnHold")
-        row["BusinessRegistrationNumber"] = _registration(registry, row["Country"])
+        row["BusinessRegistrationNumber"] = _registration(registry, row["Country"]) if at else ""
         yield row
 
 

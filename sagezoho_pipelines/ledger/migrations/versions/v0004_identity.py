@@ -36,6 +36,7 @@ def upgrade() -> None:
         sa.Column("who", sa.Text(), nullable=False),
         sa.Column("why", sa.Text(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("decided", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("connection", "system", "entity", "key", name=op.f("left_alone_pkey")),
         schema="sagezoho",
     )
