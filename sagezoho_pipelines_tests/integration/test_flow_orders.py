@@ -12,7 +12,8 @@ from sqlalchemy import Engine, text
 
 from sagezoho_pipelines.domain import mapping_files
 from sagezoho_pipelines.domain.records import Cause, Look, Outcome
-from sagezoho_pipelines.engine.run import run_flow
+from sagezoho_pipelines.engine.deliver import deliver
+from sagezoho_pipelines.engine.run import FLOWS, run_flow
 from sagezoho_pipelines.engine.windows import Window
 from sagezoho_pipelines_tests.bench import Bench, bench
 
@@ -440,3 +441,51 @@ def test_a_refused_order_says_what_to_mend_and_where(desk: Bench, spoil: Any, fi
     assert entry["error"]["field"] == field
     assert remedy in entry["error"]["advice"]
     assert entry["error"]["system"] == "sage300"
+
+
+def _order_posted_unheard(desk: Bench) -> str:
+    """A deal told by a notification; its order is posted, and neither the answer nor the look afterwards comes back."""
+    deal = _deal(desk, _account(desk))
+    desk.sync("customers")
+    desk.ledger.enqueue([Look(desk.context().zoho_entity("deals"), deal, Cause.NOTIFICATION, "told")], at=desk.now())
+    desk.sandbox.sage300.world.faults.add("reset_after", method="POST", path="OEOrders", times=1)
+    for call in (2, 3, 4):
+        desk.sandbox.sage300.world.faults.add("status", method="GET", path="OEOrders", status=503, nth=call)
+    handler = FLOWS["orders"].handlers["orders"]
+    assert deliver(desk.context(), handler).count(Outcome.RETRYING) == 1
+    assert [str(order["OrderReference"]).strip() for order in _orders(desk)] == [deal]
+    desk.later(minutes=10)
+    return deal
+
+
+def test_an_order_posted_unheard_is_found_though_its_deal_was_reopened_since(desk: Bench) -> None:
+    deal = _order_posted_unheard(desk)
+    desk.act("zoho_crm", "move_deal", deal_id=deal, stage="Qualification")
+    assert deliver(desk.context(), FLOWS["orders"].handlers["orders"]).count(Outcome.CREATED) == 1
+    assert desk.query("SELECT zoho_id FROM sagezoho.links WHERE sage_entity = 'orders'") == [{"zoho_id": deal}]
+    assert desk.query("SELECT 1 FROM sagezoho.intents WHERE state = 'open'") == []
+    assert len(_orders(desk)) == 1
+
+
+def test_an_order_posted_unheard_of_a_deal_deleted_since_is_for_a_person(desk: Bench) -> None:
+    deal = _order_posted_unheard(desk)
+    desk.act("zoho_crm", "delete_record", module="Deals", id=deal)
+    assert deliver(desk.context(), FLOWS["orders"].handlers["orders"]).count(Outcome.CONFLICTED) == 1
+    [entry] = _inbox(desk)
+    assert (entry["key"], entry["error"]["code"]) == (deal, "ORDER_EXISTS")
+    assert "deleted" in entry["error"]["text"]
+    assert desk.query("SELECT 1 FROM sagezoho.intents WHERE state = 'open'") == []
+
+
+def test_a_deal_reopened_before_its_order_reached_sage_has_none_and_waits_for_nothing(desk: Bench) -> None:
+    deal = _deal(desk, _account(desk))
+    desk.sync("customers")
+    desk.ledger.enqueue([Look(desk.context().zoho_entity("deals"), deal, Cause.NOTIFICATION, "told")], at=desk.now())
+    desk.sandbox.sage300.world.faults.add("reset_before", method="POST", path="OEOrders", times=1)
+    handler = FLOWS["orders"].handlers["orders"]
+    assert deliver(desk.context(), handler).count(Outcome.RETRYING) == 1
+    desk.act("zoho_crm", "move_deal", deal_id=deal, stage="Qualification")
+    desk.later(minutes=10)
+    assert deliver(desk.context(), handler).count(Outcome.SKIPPED) == 1
+    assert _orders(desk) == []
+    assert desk.query("SELECT 1 FROM sagezoho.intents WHERE state = 'open'") == []

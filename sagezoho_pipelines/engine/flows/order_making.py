@@ -35,7 +35,7 @@ def make(ctx: Context, change: Change, draft: Draft) -> Settlement:
             ENTITY_SET,
             body,
             intent,
-            lambda: _read_back(ctx, change.key),
+            lambda: read_back(ctx, change.key),
             payload_digest=digest(body),
             look_first=True,
         )
@@ -105,7 +105,7 @@ def _intent(ctx: Context, change: Change, body: Row) -> Intent:
     return ctx.ledger.begin_intents(ctx.connection, [request], at=ctx.clock(), run_id=ctx.run_id)[change.key]
 
 
-def _read_back(ctx: Context, deal_id: str) -> Row | None:
+def read_back(ctx: Context, deal_id: str) -> Row | None:
     """The order of this deal in Sage, asked before every send: a restored ledger must not post it again."""
     found = ctx.sage.find(ENTITY_SET, where=[where("OrderReference", "eq", deal_id)], select=_READ_BACK, limit=2)
     if len(found) > 1:

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from sagezoho_pipelines.domain.criteria import Criteria, where
 from sagezoho_pipelines.domain.digest import digest
 from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError, Verdict
-from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Link, Look, Outcome, Row
+from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Link, Look, Row
 from sagezoho_pipelines.engine import sage_target, settling, write_back, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.deliver import deliver
 from sagezoho_pipelines.engine.feeds import ZohoFeed
-from sagezoho_pipelines.engine.flows import customers, order_comparison, order_lines, order_making
+from sagezoho_pipelines.engine.flows import customers, order_comparison, order_lines, order_making, order_traces
 from sagezoho_pipelines.engine.flows.order_drafts import FLOW, TARGET, Draft, account_id
 from sagezoho_pipelines.engine.ports import Settlement
 from sagezoho_pipelines.engine.windows import Window
@@ -142,7 +142,7 @@ class OrdersHandler:
             deal = deals.get(change.key)
             try:
                 if deal is None:
-                    settlements.append(settling.settled(ctx, FLOW, change, Outcome.SKIPPED))
+                    settlements.append(order_traces.without_deal(ctx, change))
                     continue
                 change = settling.resolved(change, deal, digested_fields(ctx), str(deal.get("Deal_Name") or ""))
                 account = account_id(deal)
@@ -151,7 +151,9 @@ class OrdersHandler:
                 if change.key in made:
                     settlements.append(order_comparison.compare(ctx, change, draft, made[change.key], moved))
                 elif str(deal.get("Stage")) not in qualifying_stages(ctx):
-                    settlements.append(settling.settled(ctx, FLOW, change, Outcome.SKIPPED))
+                    traced = order_traces.of(ctx, change)
+                    found = traced.order is not None
+                    settlements.append(order_making.make(ctx, change, draft) if found else traced.passed_over(ctx))
                 else:
                     sage_target.hold(ctx, change)
                     settlements.append(order_making.make(ctx, change, draft))
