@@ -42,9 +42,11 @@ format: $(STAMP)  ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP)  ## Measure a first sync of 10,000 vendors, and the first match of 50,000 firms with 50,000
+bench: $(STAMP)  ## Measure a first sync of 10,000 vendors, a first match of 50,000 firms, and briefly real time
 	$(BIN)/python -m sagezoho_pipelines_tests.benchmarks.first_sync
 	$(BIN)/python -m sagezoho_pipelines_tests.benchmarks.matching
+	$(BIN)/python -m sagezoho_pipelines_tests.benchmarks.gateway_load --seconds 5
+	$(BIN)/python -m sagezoho_pipelines_tests.benchmarks.latency --samples 10 --sensor-samples 2
 
 bench-realtime: $(STAMP)  ## Measure from a deal closed in Zoho to its order in Sage, and the gateway under load
 	$(BIN)/python -m sagezoho_pipelines_tests.benchmarks.gateway_load

@@ -2,6 +2,9 @@
 
 Run it with `make bench`, or: python -m sagezoho_pipelines_tests.benchmarks.first_sync --vendors 10000 --latency-ms 50
 
+Two things are measured: the engine by itself, and the Dagster job that `sagezoho sync vendors` runs, from its start
+to its end, with its steps, events and materializations (the command's own start, imports and all, is not in it).
+
 Each measurement has a sandbox, a database and a process of its own. The calls alone are the same requests, recorded
 from the sync and sent again to a fresh sandbox by bare threads that do nothing with the answers: Sage's with two in
 flight, Zoho's with ten. Whatever the machine's speed, the ratio says what the engine costs on top. Peak memory is taken
@@ -19,19 +22,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 from requests.adapters import HTTPAdapter
 
 from sagezoho_pipelines.sage300.client import Sage300Client
 from sagezoho_pipelines.zoho_crm.client import ZohoCrmClient
+
+if TYPE_CHECKING:
+    from sagezoho_pipelines.wiring import Installation
 
 _SAGE_IN_FLIGHT, _ZOHO_IN_FLIGHT = 2, 10
 
@@ -50,25 +56,27 @@ def sandbox(vendors: int, latency_ms: int) -> Iterator[dict[str, Any]]:
         process.wait(20)
 
 
-def sync_child(vendors: int, latency_ms: int, home: Path, record: Path | None) -> dict[str, Any]:
+def sync_child(
+    vendors: int, latency_ms: int, home: Path, record: Path | None = None, *, job: bool = False
+) -> dict[str, Any]:
     """Run one first and one second sync in a process of its own; its figures."""
     command = [sys.executable, "-m", __spec__.name, "--child", str(home), "--vendors", str(vendors)]
     command += ["--latency-ms", str(latency_ms), *(["--record", str(record)] if record else [])]
+    command += ["--job"] if job else []
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return figures
 
 
-def run_child(vendors: int, latency_ms: int, home: Path, record: Path | None) -> None:
-    """The measured process: the engine as the command runs it, without Dagster around it."""
+def run_child(vendors: int, latency_ms: int, home: Path, record: Path | None, *, job: bool) -> None:
+    """The measured process."""
     from sagezoho_pipelines.config import Settings
-    from sagezoho_pipelines.engine.run import run_flow
     from sagezoho_pipelines.engine.setup import set_up
-    from sagezoho_pipelines.engine.windows import Window
     from sagezoho_pipelines.ledger import embedded
     from sagezoho_pipelines.mappings import custom_fields
     from sagezoho_pipelines.wiring import Installation
 
+    os.environ["SAGEZOHO_HOME"] = str(home)
     with sandbox(vendors, latency_ms) as address:
         sage, zoho = address["sage300"], address["zoho_crm"]
         settings = Settings.model_validate(
@@ -87,38 +95,71 @@ def run_child(vendors: int, latency_ms: int, home: Path, record: Path | None) ->
             installation.vault.put("saminc", "zoho_crm", {name: zoho[name] for name in keys})
             reports = list(set_up(installation.zoho_crm("saminc"), custom_fields()))
             assert all(report.ok for report in reports)
-            log = _Recorder(record) if record else None
-            first_context = installation.context("saminc", run_id="first", actor="benchmark")
-            if log:
-                first_context = log.around(installation, first_context)
-            start = time.perf_counter()
-            first = run_flow(first_context, "vendors", Window.incremental())
-            first_seconds = time.perf_counter() - start
-            if log:
-                log.save()
-            second_context = installation.context("saminc", run_id="second", actor="benchmark")
-            start = time.perf_counter()
-            second = run_flow(second_context, "vendors", Window.sweep())
-            second_seconds = time.perf_counter() - start
-            calls = {
-                "sage300": first_context.sage.usage.calls,
-                "zoho_crm": first_context.zoho.usage.calls,
-                "second_writes": second_context.sage.usage.writes + second_context.zoho.usage.writes,
-            }
+            figures = _job(installation) if job else _engine(installation, record)
     embedded.stop(home)
-    print(
-        json.dumps(
-            {
-                "vendors": vendors,
-                "first_seconds": round(first_seconds, 3),
-                "second_seconds": round(second_seconds, 3),
-                "first": first.figures(),
-                "second": second.figures(),
-                "calls": calls,
-                "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-            }
-        )
-    )
+    peak = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    print(json.dumps({"vendors": vendors, **figures, "peak_mib": peak}))
+
+
+def _engine(installation: Installation, record: Path | None) -> dict[str, Any]:
+    """The flow without Dagster around it, and a full sweep after it."""
+    from sagezoho_pipelines.engine.run import run_flow
+    from sagezoho_pipelines.engine.windows import Window
+
+    log = _Recorder(record) if record else None
+    first_context = installation.context("saminc", run_id="first", actor="benchmark")
+    if log:
+        first_context = log.around(installation, first_context)
+    with _timed() as first_took:
+        first = run_flow(first_context, "vendors", Window.incremental())
+    if log:
+        log.save()
+    second_context = installation.context("saminc", run_id="second", actor="benchmark")
+    with _timed() as second_took:
+        second = run_flow(second_context, "vendors", Window.sweep())
+    writes = second_context.sage.usage.writes + second_context.zoho.usage.writes
+    return {**_told(first.figures(), first_took, second.figures(), second_took), "second_writes": writes}
+
+
+def _job(installation: Installation) -> dict[str, Any]:
+    """The job of `sagezoho sync vendors`, and then that of `sagezoho sync vendors --sweep`."""
+    from sagezoho_pipelines.cli.runs import run_flow_job
+    from sagezoho_pipelines.cli.sync import dagster_instance
+
+    with dagster_instance() as instance:
+        with _timed() as first_took:
+            first = run_flow_job("vendors", "saminc", instance=instance, installation=installation)
+        with _timed() as second_took:
+            second = run_flow_job("vendors", "saminc", instance=instance, installation=installation, sweep=True)
+    assert first.success, first.error
+    assert second.success, second.error
+    writes = second.figures["created"] + second.figures["updated"]
+    return {**_told(first.figures, first_took, second.figures, second_took), "second_writes": writes}
+
+
+@contextmanager
+def _timed() -> Iterator[dict[str, float]]:
+    """Seconds by the clock, and of this process's own work."""
+    took: dict[str, float] = {}
+    start, worked = time.perf_counter(), time.process_time()
+    yield took
+    took["seconds"] = round(time.perf_counter() - start, 3)
+    took["cpu_seconds"] = round(time.process_time() - worked, 3)
+
+
+def _told(
+    first: Mapping[str, int],
+    first_took: Mapping[str, float],
+    second: Mapping[str, int],
+    second_took: Mapping[str, float],
+) -> dict[str, Any]:
+    return {
+        "first": dict(first),
+        "first_seconds": first_took["seconds"],
+        "first_cpu_seconds": first_took["cpu_seconds"],
+        "second": dict(second),
+        "second_seconds": second_took["seconds"],
+    }
 
 
 class _Recorder(HTTPAdapter):
@@ -220,40 +261,49 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--record", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--job", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
-        run_child(given.vendors, given.latency_ms, given.child, given.record)
+        run_child(given.vendors, given.latency_ms, given.child, given.record, job=given.job)
         return
     rounds = []
     for number in range(given.rounds):
         with _home() as home:
             record = home / "requests.json"
-            # The recorder costs memory and a little time: the sync that is timed runs without it.
+            # The recorder costs memory and a little time: the syncs that are timed run without it.
             sync_child(given.vendors, given.latency_ms, home / "recorded", record)
-            synced = sync_child(given.vendors, given.latency_ms, home / "timed", None)
+            engine = sync_child(given.vendors, given.latency_ms, home / "engine")
+            job = sync_child(given.vendors, given.latency_ms, home / "job", job=True)
             alone = calls_alone(given.vendors, given.latency_ms, record)
-        ratio = synced["first_seconds"] / alone
-        rounds.append({**synced, "calls_alone_seconds": round(alone, 3), "ratio": round(ratio, 2)})
-        print(
-            f"round {number + 1}: first sync {synced['first_seconds']:.2f} s, calls alone {alone:.2f} s, "
-            f"ratio {ratio:.2f}; second sync (full sweep) {synced['second_seconds']:.2f} s "
-            f"with {synced['calls']['second_writes']} writes",
-            flush=True,
-        )
+        rounds.append({"alone": alone, "engine": engine, "job": job})
+        print(f"round {number + 1}: calls alone {alone:.2f} s", flush=True)
+        for name, one in (("engine", engine), ("the command's job", job)):
+            print(
+                f"  {name}: {one['first_seconds']:.2f} s, ratio {one['first_seconds'] / alone:.2f} (its own processor "
+                f"time {one['first_cpu_seconds']:.2f} s); full sweep after it {one['second_seconds']:.2f} s with "
+                f"{one['second_writes']} writes; peak {one['peak_mib']:.0f} MiB",
+                flush=True,
+            )
     with _home() as home:
-        small = sync_child(given.vendors // 4, 0, home / "small", None)
-    memory = median(one["peak_mib"] for one in rounds) / small["peak_mib"]
-    summary = {
-        "vendors": given.vendors,
-        "latency_ms": given.latency_ms,
-        "ratio_median": round(median(one["ratio"] for one in rounds), 2),
-        "second_sync_seconds_median": round(median(one["second_seconds"] for one in rounds), 2),
-        "second_sync_writes": max(one["calls"]["second_writes"] for one in rounds),
-        "peak_mib": [small["peak_mib"], median(one["peak_mib"] for one in rounds)],
-        "memory_ratio_for_four_times_the_records": round(memory, 2),
-        "cores": os.cpu_count(),
-    }
-    print(json.dumps(summary))
+        small = sync_child(given.vendors // 4, 0, home / "small")
+    print(json.dumps(_summary(given, rounds, small)))
+
+
+def _summary(
+    given: argparse.Namespace, rounds: Sequence[Mapping[str, Any]], small: Mapping[str, Any]
+) -> dict[str, Any]:
+    summary: dict[str, Any] = {"vendors": given.vendors, "latency_ms": given.latency_ms, "cores": os.cpu_count()}
+    for name in ("engine", "job"):
+        summary[name] = {
+            "ratio_median": round(median(one[name]["first_seconds"] / one["alone"] for one in rounds), 2),
+            "cpu_seconds_median": median(one[name]["first_cpu_seconds"] for one in rounds),
+            "second_sync_seconds_median": median(one[name]["second_seconds"] for one in rounds),
+            "second_sync_writes": max(one[name]["second_writes"] for one in rounds),
+        }
+    peak = median(one["engine"]["peak_mib"] for one in rounds)
+    summary["peak_mib"] = [small["peak_mib"], peak]
+    summary["memory_ratio_for_four_times_the_records"] = round(peak / small["peak_mib"], 2)
+    return summary
 
 
 if __name__ == "__main__":
