@@ -136,6 +136,8 @@ def _tell(
     for flow, one in figures.items():
         told = f"{one['link']} to link, {one['create']} to create at the next sync, {one['skip']} to leave alone"
         output.say(f"{flow}: {told}, {one['linked']} linked already")
+        if one["contacts"]:
+            output.say(f"  {one['contacts']} of their contacts have the vendor's e-mail address and are linked too")
         if one["undecided"]:
             output.say(f"  {one['undecided']} undecided: they wait until somebody decides", output.WARN)
     if bad:
@@ -148,8 +150,10 @@ def _tell(
 
 def _comes_to(one: CheckedDecisions) -> dict[str, int]:
     undecided = sum(not left.decided for left in one.leave)
+    contacts = sum(link.zoho_entity == "Contacts" for link in one.links.add)
     return {
-        "link": len(one.links.add),
+        "link": len(one.links.add) - contacts,
+        "contacts": contacts,
         "create": one.created,
         "skip": len(one.leave) - undecided,
         "undecided": one.undecided,

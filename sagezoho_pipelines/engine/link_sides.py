@@ -71,14 +71,17 @@ def sage_side(ctx: Context, kind: PairKind, ids: Sequence[str]) -> dict[str, Sid
     source = _SAGE[kind.name]
     columns = sorted({source.key, source.name, *source.details.values()})
     plain = {one for one in ids if kind.name != "invoices" or "/" not in one}
-    rows: list[Row] = []
-    if len(plain) > _ONE_BY_ONE:
-        rows = [row for page in ctx.sage.pages(source.entity_set, select=columns) for row in page]
-    elif plain:
-        rows = ctx.sage.find(source.entity_set, where=[where(source.key, "in", sorted(plain))], select=columns)
+    rows = sage_rows(ctx, source.entity_set, source.key, sorted(plain), columns)
     found = {_text(row[source.key]): _sage_record(source, row) for row in rows}
     sides = {one: found[one] for one in plain if one in found}
     return sides | {one: side for one in ids if one not in plain and (side := _service_invoice(ctx, one))}
+
+
+def sage_rows(ctx: Context, entity_set: str, key: str, ids: Sequence[str], columns: Sequence[str]) -> list[Row]:
+    """The rows of these keys; where they are many, of others too."""
+    if len(ids) > _ONE_BY_ONE:
+        return [row for page in ctx.sage.pages(entity_set, select=columns) for row in page]
+    return ctx.sage.find(entity_set, where=[where(key, "in", list(ids))], select=columns) if ids else []
 
 
 def zoho_side(ctx: Context, kind: PairKind, ids: Sequence[str]) -> dict[str, Side]:

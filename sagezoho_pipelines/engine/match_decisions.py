@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sagezoho_pipelines.domain.links import LeftAlone
 from sagezoho_pipelines.domain.records import EntityRef, System
-from sagezoho_pipelines.engine import link_edits, linking
+from sagezoho_pipelines.engine import link_edits, linking, match_contacts
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.linking import BY_HAND, Asked, Checked
 from sagezoho_pipelines.engine.match import Flow, MatchReport, kind_of, source_of
@@ -71,7 +71,10 @@ def suggested(report: MatchReport) -> list[Decision]:
 
 
 def check(ctx: Context, flow: Flow, decisions: Sequence[Decision], *, who: str, why: str) -> CheckedDecisions:
-    """Read the records to be linked and say what the decisions come to. Writes nothing."""
+    """Read the records to be linked and say what the decisions come to. Writes nothing.
+
+    With an account its contact is linked that has the vendor's e-mail address.
+    """
     kind, source = kind_of(flow), source_of(ctx, flow)
     problems = [(one.place, reason) for one in decisions if (reason := _unclear(flow, one))]
     chosen, contradictions = _by_record(kind.source, [one for one in decisions if not _unclear(flow, one)])
@@ -82,6 +85,8 @@ def check(ctx: Context, flow: Flow, decisions: Sequence[Decision], *, who: str, 
         if one.decide is Decide.LINK
     ]
     checked = linking.check(ctx, asked)
+    if flow == "vendors" and checked.add:
+        checked = replace(checked, add=[*checked.add, *match_contacts.links_for(ctx, checked.add)])
     problems += [(problem.asked.place, problem.reason) for problem in checked.problems]
     left = ctx.ledger.left_alone(source)
     leave = [

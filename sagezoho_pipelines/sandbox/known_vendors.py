@@ -12,18 +12,21 @@ from sagezoho_pipelines.sandbox.retyping import Firm, namesake, retyped
 #: Of the organisation's other accounts, how many are called nearly like a vendor.
 _NAMESAKES = 0.12
 _NUMBER_NOTED = 0.06
+_SAME_PERSON = 0.4
 
 
 @dataclass(frozen=True, slots=True)
 class ExistingAccount:
     """An account of the organisation's past. `vendor` is the company's number for it, empty for any other firm.
 
-    `noted` is that number as somebody wrote it down in the account.
+    `noted` is that number as somebody wrote it down in the account, `mail` the vendor's own address where sales writes
+    to the same person.
     """
 
     firm: Firm
     vendor: str = ""
     noted: str = ""
+    mail: str = ""
 
 
 def existing_accounts(
@@ -45,7 +48,10 @@ def existing_accounts(
     for place, row in zip(places, rng.sample(rows, known), strict=False):
         number = str(row["VendorNumber"]).strip()
         noted = number if rng.random() < _NUMBER_NOTED else ""
-        found[place] = ExistingAccount(retyped(rng, firm_of(row)), number, noted)
+        firm = retyped(rng, firm_of(row))
+        person = str(row.get("ContactsEmail") or "")
+        same = firm.mail_domain and person.endswith(f"@{firm.mail_domain}") and rng.random() < _SAME_PERSON
+        found[place] = ExistingAccount(firm, number, noted, person if same else "")
     for place in places[known:]:
         if rng.random() < _NAMESAKES:
             found[place] = ExistingAccount(namesake(rng, firm_of(rng.choice(rows))))

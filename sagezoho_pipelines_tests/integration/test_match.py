@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -74,7 +75,8 @@ def test_a_reviewed_match_links_every_known_vendor_and_the_sync_duplicates_none(
     assert {vendor: truth.get(vendor) for vendor in found} == found, "a wrong link"
     assert len(found) >= 0.85 * KNOWN
     checked = _apply(desk, _reviewed(report, truth))
-    assert len(checked.links.add) == KNOWN
+    assert sum(link.zoho_entity == "Accounts" for link in checked.links.add) == KNOWN
+    assert sum(link.zoho_entity == "Contacts" for link in checked.links.add) > 0
     tally = desk.sync("vendors")
     assert tally.left_over == 0
     assert (tally.count(Outcome.UPDATED), tally.count(Outcome.CREATED)) == (KNOWN, VENDORS - KNOWN)
@@ -83,6 +85,12 @@ def test_a_reviewed_match_links_every_known_vendor_and_the_sync_duplicates_none(
     carried = {str(row["Sage_Vendor_Key"]): str(row["id"]) for row in accounts if row.get("Sage_Vendor_Key")}
     assert len(carried) == VENDORS
     assert {vendor: carried[f"SAMINC/{vendor}"] for vendor in truth} == truth
+    people = Counter(
+        (str(row["Account_Name"]["id"]), row["Email"])
+        for row in desk.state("zoho_crm", "Contacts")
+        if row["Email"] and row["Account_Name"]
+    )
+    assert not [one for one, times in people.items() if times > 1], "the same person twice"
     links = desk.ledger.links_by_sage(CONNECTION, "vendors", "Accounts", sorted(found))
     assert all(link.made_by.startswith("matched: ") for link in links.values())
     again = match.run(desk.context(), "vendors")

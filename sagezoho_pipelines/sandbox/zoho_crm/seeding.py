@@ -195,9 +195,8 @@ class Seeder:
         if firm.mail_domain:
             first, last = draw.choice(FIRST), draw.choice(LAST)
             person = {"First_Name": first, "Last_Name": last, "Account_Name": {"id": account}}
-            self.contacts[account] = self.insert(
-                "Contacts", {**person, "Email": f"{slug(first)}.{slug(last)}{number}@{firm.mail_domain}"}
-            )
+            mail = one.mail or f"{slug(first)}.{slug(last)}{number}@{firm.mail_domain}"
+            self.contacts[account] = self.insert("Contacts", {**person, "Email": mail})
 
     def account(self, number: int) -> None:
         if number in self.existing:
