@@ -133,7 +133,8 @@ class _Day:
 def _expected(refused: Mapping[str, Any]) -> bool:
     """A refusal that says what to do; anything waiting or in conflict is none."""
     error = refused["error"]
-    return refused["state"] == "refused" and error.get("code") in EXPECTED_REFUSALS and bool(error.get("advice"))
+    known = error.get("code") in EXPECTED_REFUSALS or str(error.get("field", "")).startswith("ShipTo")
+    return refused["state"] == "refused" and known and bool(error.get("advice"))
 
 
 def _at_rest(reports: Iterable[RunReport]) -> bool:
