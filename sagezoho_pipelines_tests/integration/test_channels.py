@@ -300,7 +300,7 @@ def test_a_channel_that_nobody_wants_any_more_is_unsubscribed_and_may_come_back(
 def test_without_a_flow_that_listens_the_channel_is_unsubscribed(desk: Desk) -> None:
     desk.keep()
     off = {"enabled": False}
-    flows = Flows.model_validate({"customers": off, "orders": off})
+    flows = Flows.model_validate(dict.fromkeys(Flows.model_fields, off))
     desk.bench.settings = desk.bench.settings.model_copy(update={"flows": flows})
     assert desk.keep().done == ["unsubscribe"]
     assert desk.watched() == {}
