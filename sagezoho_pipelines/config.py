@@ -111,6 +111,26 @@ class CustomersMatch(Match):
     sage_tax_fields: tuple[str, ...] = ("BusinessRegistrationNumber", "TaxRegistrationNumber1")
 
 
+#: What a connection does that says nothing about its first sync.
+FIRST_SYNC: Literal["plan", "allow"] = "allow"
+
+
+class Guards(_Model):
+    """What a sync may do without anybody having seen it; a sync that would do more stops before its first write.
+
+    `max_creates` and `max_deletes` count records, `max_updates_pct` is a share (0 to 100) of the linked ones. What is
+    left out is not guarded.
+    """
+
+    max_creates: int | None = Field(None, ge=0)
+    max_updates_pct: float | None = Field(None, ge=0, le=100)
+    max_deletes: int | None = Field(None, ge=0)
+
+    @property
+    def active(self) -> bool:
+        return (self.max_creates, self.max_updates_pct, self.max_deletes) != (None, None, None)
+
+
 class VendorsFlow(_Model):
     """`overlap_days` re-reads that many days before the watermark: Sage's dates can be set back."""
 
@@ -119,6 +139,7 @@ class VendorsFlow(_Model):
     ap_batches: Cadence = Cadence(cron="5 * * * *", sensor_seconds=300)
     overlap_days: int = Field(3, ge=0, le=60)
     match: VendorsMatch = VendorsMatch()
+    guards: Guards = Guards()
 
 
 class NumberRule(_Model):
@@ -148,6 +169,7 @@ class CustomersFlow(_Model):
     number: NumberRule = NumberRule()
     match: CustomersMatch = CustomersMatch()
     cadence: Cadence = Cadence(cron="*/5 * * * *")
+    guards: Guards = Guards()
 
 
 class SubformLines(_Model):
@@ -187,6 +209,7 @@ class OrdersFlow(_Model):
     start: Day = ""
     write_back: bool = True
     cadence: Cadence = Cadence(cron="*/5 * * * *")
+    guards: Guards = Guards()
 
 
 class InvoicesFlow(_Model):
@@ -195,6 +218,7 @@ class InvoicesFlow(_Model):
     ar_batches: Cadence = Cadence(cron="10 * * * *", sensor_seconds=300)
     posted_documents: Cadence = Cadence(cron="20 * * * *", sensor_seconds=300)
     overlap_days: int = Field(3, ge=0, le=60)
+    guards: Guards = Guards()
 
 
 class PairSettings(_Model):
@@ -303,7 +327,7 @@ class Connection(_Model):
     """One Sage 300 company paired with one Zoho CRM organisation.
 
     `mappings` and `value_maps` go before those of the whole file. `drift_cron` is when both systems' field lists are
-    compared with the last seen.
+    compared with the last seen. `first_sync: plan` lets no flow begin before a plan of it was applied.
     """
 
     sage300: Sage300Settings
@@ -315,6 +339,7 @@ class Connection(_Model):
     notifications: Notifications = Notifications()
     timezone: Zone = "UTC"
     sweep_cron: Cron = "30 2 * * *"
+    first_sync: Literal["plan", "allow"] = FIRST_SYNC
     drift_cron: Cron = "15 5 * * *"
     lease_seconds: float = Field(600, ge=5)
 

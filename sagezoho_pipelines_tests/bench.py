@@ -170,6 +170,7 @@ def settings_for(sandbox: Sandbox, **flows: Any) -> Settings:
         {
             "connections": {
                 CONNECTION: {
+                    "first_sync": "allow",
                     "sage300": {
                         "url": sandbox.sage300.url,
                         "company": sandbox.sage300.company,

@@ -67,6 +67,7 @@ def callback(*ids: str, module: str = "Deals", operation: str = "insert", **more
 
 def settings(**gateway: Any) -> Settings:
     connection = {
+        "first_sync": "allow",
         "sage300": {"url": "http://127.0.0.1:9/Sage300WebApi", "company": "SAMINC"},
         "notifications": {"url": "http://127.0.0.1:9"},
     }

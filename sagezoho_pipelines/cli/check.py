@@ -148,6 +148,8 @@ def _connection(installation: Installation, connection: str) -> Iterator[Finding
             for rest in held:
                 quick.ledger.lift(connection, rest.system)
                 yield Finding(area, "paused", Status.OK, f"the pause is lifted: it was {rest.code}")
+        for text, advice in dict.fromkeys((one.text, one.advice) for one in quick.ledger.holds(connection)):
+            yield Finding("Flows", "held", Status.NOTE, text, advice)
         if sound:
             yield from mappings_that_do_not_fit(ctx)
     yield from _notifications(installation, connection)

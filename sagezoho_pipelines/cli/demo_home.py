@@ -98,7 +98,7 @@ def configure(home: Path, told: Mapping[str, Mapping[str, str]]) -> None:
     sage, zoho = told["sage300"], told["zoho_crm"]
     text = init.render(
         sage_url=sage["url"], company=sage["company"], accounts_url=zoho["accounts_url"],
-        api_domains=(zoho["api_domain"],), name=CONNECTION,
+        api_domains=(zoho["api_domain"],), name=CONNECTION, first_sync="allow",
     )  # fmt: skip
     init.write(config_file(home), text, replace=True)
 

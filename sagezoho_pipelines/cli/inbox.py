@@ -171,10 +171,13 @@ def _list(as_json: bool, filters: Mapping[str, Any]) -> None:
         found = _entries(installation, filters)
         now = installation.clock()
         paused = [str(rest) for rest in installation.ledger.pauses(filters["connection"]) if rest.until > now]
+        held = list(dict.fromkeys(str(one) for one in installation.ledger.holds(filters["connection"])))
     if as_json:
-        output.emit_json({"count": len(found), "paused": paused, "entries": [_facts(entry) for entry in found]})
+        output.emit_json(
+            {"count": len(found), "paused": paused, "held": held, "entries": [_facts(entry) for entry in found]}
+        )
         return
-    for rest in paused:
+    for rest in [*paused, *held]:
         output.say(rest, output.WARN)
     if not found:
         output.say("The inbox is empty.", output.GOOD)

@@ -70,7 +70,9 @@ def init(
     say("  sagezoho check")
 
 
-def render(*, sage_url: str, company: str, accounts_url: str, api_domains: tuple[str, ...], name: str) -> str:
+def render(
+    *, sage_url: str, company: str, accounts_url: str, api_domains: tuple[str, ...], name: str, first_sync: str = ""
+) -> str:
     """The file's text: the answers filled into the commented template."""
     template = resources.files("sagezoho_pipelines.cli").joinpath("sagezoho.template.yaml").read_text(encoding="utf-8")
     domains = f"\n      api_domains: [{', '.join(_quoted(one) for one in api_domains)}]" if api_domains else ""
@@ -78,6 +80,8 @@ def render(*, sage_url: str, company: str, accounts_url: str, api_domains: tuple
         "NAME": name, "SAGE_URL": _quoted(sage_url), "COMPANY": _quoted(company.upper()),
         "ACCOUNTS_URL": _quoted(accounts_url) + domains,
     }  # fmt: skip
+    if first_sync:
+        template = re.sub(r"# first_sync: \w+", f"first_sync: {first_sync}", template)
     return re.sub(r"<([A-Z_]+)>", lambda match: answers[match.group(1)], template)
 
 

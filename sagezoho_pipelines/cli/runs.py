@@ -25,7 +25,7 @@ from sagezoho_pipelines.ledger.due import due_changes
 from sagezoho_pipelines.wiring import Installation
 
 #: Metadata of the materializations: see `defs/metadata.py`.
-_FIGURES = ("captured", "unchanged", *(str(outcome) for outcome in Outcome))
+_FIGURES = ("captured", "unchanged", *(str(outcome) for outcome in Outcome), "held")
 _CALLS = {"sage300": "sage300_calls", "zoho_crm": "zoho_crm_calls"}
 
 _RANGE_START, _RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
@@ -83,8 +83,8 @@ class RunReport:
 
     @property
     def left_over(self) -> int:
-        """What did not reach the other side: refused, in conflict, or still to be tried again."""
-        return sum(self.figures[str(outcome)] for outcome in _LEFT_OVER)
+        """What did not reach the other side: refused, in conflict, still to be tried again, or held by a guard."""
+        return sum(self.figures[name] for name in (*map(str, _LEFT_OVER), "held"))
 
 
 def run_flow_job(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sagezoho_pipelines.cli.runs import RunReport
     from sagezoho_pipelines.wiring import Installation
 
-FIGURES = ("captured", "unchanged", "created", "updated", "noop", "refused", "conflicted", "retrying")
+FIGURES = ("captured", "unchanged", "created", "updated", "noop", "refused", "conflicted", "retrying", "held")
 _MOST_SHOWN = 25
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -164,7 +164,13 @@ def show(reports: Sequence[RunReport]) -> None:
 
 
 def _figure(report: RunReport, name: str) -> tuple[int, str]:
-    styles = {"refused": output.BAD, "conflicted": output.BAD, "retrying": output.WARN, "created": output.GOOD}
+    styles = {
+        "refused": output.BAD,
+        "conflicted": output.BAD,
+        "retrying": output.WARN,
+        "held": output.BAD,
+        "created": output.GOOD,
+    }
     count = report.figures[name]
     return count, styles.get(name, "") if count else output.DIM
 

@@ -231,7 +231,7 @@ def _arrived(key: dg.AssetKey) -> dg.AssetCheckSpec:
         ARRIVED,
         asset=key,
         description="Everything this step took from the queue reached the other side: nothing refused, in conflict, "
-        "or left to be tried again.",
+        "left to be tried again, or held by a guard.",
     )
 
 
@@ -242,7 +242,10 @@ def _judged(key: dg.AssetKey, tally: Tally) -> dg.AssetCheckResult:
         check_name=ARRIVED,
         passed=tally.left_over == 0,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={name: figures[name] for name in ("refused", "conflicted", "retrying")},
+        metadata={
+            **{name: figures[name] for name in ("refused", "conflicted", "retrying", "held")},
+            **({"why": " ".join(tally.notes)} if tally.held else {}),
+        },
     )
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from sagezoho_pipelines.domain.errors import MappingFailed, SagezohoError, VendorError, Verdict
 from sagezoho_pipelines.domain.records import Change, EntityRef, System
-from sagezoho_pipelines.engine import left_alone, pausing, settling
+from sagezoho_pipelines.engine import guards, left_alone, pausing, settling
 from sagezoho_pipelines.engine import write_back as write_backs
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.ports import Settlement
@@ -51,9 +51,10 @@ class Handler(Protocol):
 
 
 def deliver(ctx: Context, handler: Handler, *, write_back: bool = True, tally: Tally | None = None) -> Tally:
-    """Deliver until nothing is due. A fatal error stops the run; what was claimed is given back untouched.
+    """Deliver until nothing is due, unless a guard stops it before the first write: everything is captured by then.
 
-    What is done is counted in `tally` while it happens, so that it holds what came before an error.
+    A fatal error stops the run; what was claimed is given back untouched. What is done is counted in `tally` while it
+    happens, so that it holds what came before an error.
     Then what became of the records is written back to them. That fails without harm: it is a note, and tried again.
     """
     tally = Tally() if tally is None else tally
@@ -72,7 +73,11 @@ def deliver(ctx: Context, handler: Handler, *, write_back: bool = True, tally: T
 
 
 def _drain(ctx: Context, handler: Handler, tally: Tally) -> None:
-    if ctx.ledger.open_changes(handler.source(ctx)) == 0:
+    hold = guards.held_back(ctx, handler.flow, handler.source(ctx))
+    waiting = ctx.ledger.open_changes(handler.source(ctx))
+    if hold is not None:
+        tally.stopped(hold, waiting)
+    if hold is not None or waiting == 0:
         return
     handler.prepare(ctx)
     with ThreadPoolExecutor(handler.workers(ctx), thread_name_prefix=handler.flow) as pool:

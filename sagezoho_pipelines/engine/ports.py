@@ -12,6 +12,7 @@ from sagezoho_pipelines.domain.channels import Unannounced as Unannounced
 from sagezoho_pipelines.domain.channels import Watch as Watch
 from sagezoho_pipelines.domain.channels import Watched as Watched
 from sagezoho_pipelines.domain.criteria import Criteria
+from sagezoho_pipelines.domain.holds import Hold, Weight
 from sagezoho_pipelines.domain.links import LeftAlone, LinkEdits
 from sagezoho_pipelines.domain.metadata import FieldInfo
 from sagezoho_pipelines.domain.pauses import Pause
@@ -275,6 +276,27 @@ class Ledger(Protocol):
 
     def lift(self, connection: str, system: System) -> None: ...
 
+    # holds
+    def hold(self, one: Hold) -> None:
+        """Let an entity's changes wait for a person."""
+        ...
+
+    def holds(self, connection: str | None = None) -> list[Hold]: ...
+
+    def let_go(self, entity: EntityRef) -> None: ...
+
+    def weigh(self, entity: EntityRef, sage_entity: str, zoho_entity: str, *, at: datetime) -> Weight:
+        """What the entity's due changes would do, at most, by the queue and the links of this pair."""
+        ...
+
+    def has_made(self, connection: str, sage_entity: str, zoho_entity: str) -> bool:
+        """Whether a sync has ever created a record of this pair."""
+        ...
+
+    def has_applied(self, connection: str, flow: str) -> bool:
+        """Whether a plan of this flow was carried out to its end, ever."""
+        ...
+
     # write-backs
     def standing(self, entity: EntityRef, keys: Sequence[str]) -> dict[str, Standing]:
         """Of these records, those in the inbox."""
@@ -339,10 +361,6 @@ class PlanStore(Protocol):
     def read(self, plan_id: int) -> Applied | None: ...
 
     def find(self, connection: str, digest: str) -> Applied | None: ...
-
-    def done(self, connection: str, flow: str) -> bool:
-        """Whether a plan of this flow was carried out to its end, ever."""
-        ...
 
 
 class MetadataStore(Protocol):

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sagezoho_pipelines.domain.errors import VendorError
-from sagezoho_pipelines.engine import pausing
+from sagezoho_pipelines.domain.holds import Hold
+from sagezoho_pipelines.engine import guards, pausing
 from sagezoho_pipelines.engine.capture import Feed, capture
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.deliver import Handler, deliver
@@ -110,6 +111,10 @@ def attempt(ctx: Context, flow: str, work: Callable[[Context, Tally], None], tal
     if paused is not None:
         tally.note(paused)
         return tally
+    hold = _unplanned(ctx, flow)
+    if hold is not None:
+        tally.stopped(hold, 1)
+        return tally
     try:
         reason = unavailable(ctx, flow)
         if reason is not None:
@@ -124,3 +129,15 @@ def attempt(ctx: Context, flow: str, work: Callable[[Context, Tally], None], tal
         return tally
     pausing.lift(ctx)
     return tally
+
+
+def _unplanned(ctx: Context, name: str) -> Hold | None:
+    """Why the flow's first sync may not begin yet. A feed that several flows poll tells nothing of this one."""
+    flow = FLOWS[name]
+    shared = {key for other in FLOWS.values() if other is not flow for key in other.feeds}
+    return guards.before_the_first_sync(
+        ctx,
+        name,
+        sources=[handler.source(ctx) for handler in flow.handlers.values()],
+        feeds=[feed.entity(ctx) for key, feed in flow.feeds.items() if key not in shared],
+    )

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from sagezoho_pipelines.domain.holds import Hold
 from sagezoho_pipelines.domain.records import Outcome, System
 from sagezoho_pipelines.engine.ports import CaptureResult, Settlement
 
@@ -30,11 +31,13 @@ class Tally:
     """Thread-safe counters of one flow. `captured` counts records read, `outcomes` counts deliveries.
 
     `targets` counts records of the other side by entity (`contacts`), since one delivery may write several.
+    `held` counts changes that were not taken up, since a guard stopped the flow.
     """
 
     captured: int = 0
     unchanged: int = 0
     changed: int = 0
+    held: int = 0
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     targets: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
     samples: list[Sample] = field(default_factory=list)
@@ -63,13 +66,20 @@ class Tally:
             if text not in self.notes:
                 self.notes.append(text)
 
+    def stopped(self, hold: Hold, changes: int) -> None:
+        """Nothing of so many changes is taken up; a note says why and what to do."""
+        with self._lock:
+            self.held += max(1, changes)
+        self.note(str(hold))
+
     def count(self, outcome: Outcome) -> int:
         return self.outcomes[outcome]
 
     @property
     def left_over(self) -> int:
-        """What did not reach the other side: refused, in conflict, or still to be tried again."""
-        return sum(self.outcomes[outcome] for outcome in (Outcome.REFUSED, Outcome.CONFLICTED, Outcome.RETRYING))
+        """What did not reach the other side: refused, in conflict, still to be tried again, or held by a guard."""
+        waiting = (Outcome.REFUSED, Outcome.CONFLICTED, Outcome.RETRYING)
+        return self.held + sum(self.outcomes[outcome] for outcome in waiting)
 
     def of_target(self, entity: str) -> dict[str, int]:
         """What became of one entity's records on the other side."""
@@ -81,6 +91,7 @@ class Tally:
             "unchanged": self.unchanged,
             **{str(outcome): self.outcomes[outcome] for outcome in Outcome if outcome is not Outcome.SKIPPED},
             "skipped": self.outcomes[Outcome.SKIPPED],
+            "held": self.held,
         }
 
     def add(self, other: Tally) -> None:
@@ -88,6 +99,7 @@ class Tally:
             self.captured += other.captured
             self.unchanged += other.unchanged
             self.changed += other.changed
+            self.held += other.held
             self.outcomes.update(other.outcomes)
             self.targets.update(other.targets)
             self.samples = (self.samples + other.samples)[:SAMPLE_ROWS]

@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 #: Held, shared, by every worker that waits for changes.
 _PRESENCE = 0x5A6E_2041
 
-# The same changes that a claim would take: due, or claimed under a lease that ran out.
+# The same changes that a claim would take: due, or claimed under a lease that ran out. Not those of a flow that waits
+# for a person: whoever delivers asks that question first, and would leave them.
 _DUE = text("""
 SELECT d.connection, d.system, d.entity, count(*) AS changes, min(d.since) AS since, min(d.id) AS first,
        max(d.id) AS last, array_agg(DISTINCT d.cause) AS causes,
@@ -36,6 +37,8 @@ WHERE d.since <= :at AND (d.state = 'claimed' OR NOT EXISTS (
     WHERE o.state = 'claimed' AND o.connection = d.connection AND o.system = d.system AND o.entity = d.entity
       AND o.key = d.key))
   AND NOT EXISTS (SELECT 1 FROM sagezoho.pauses p WHERE p.connection = d.connection AND p.until > :at)
+  AND NOT EXISTS (SELECT 1 FROM sagezoho.holds h
+                  WHERE h.connection = d.connection AND h.system = d.system AND h.entity = d.entity)
 GROUP BY d.connection, d.system, d.entity
 ORDER BY d.connection, d.system, d.entity
 """)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from sagezoho_pipelines.domain.errors import BusinessKeyTaken
+from sagezoho_pipelines.domain.holds import Hold, Weight
 from sagezoho_pipelines.domain.links import LeftAlone, LinkEdits
 from sagezoho_pipelines.domain.pauses import Pause
 from sagezoho_pipelines.domain.planned import OpenChange
@@ -30,10 +31,12 @@ from sagezoho_pipelines.domain.write_backs import Standing, Told
 from sagezoho_pipelines.ledger import (
     audit,
     capture,
+    holds,
     intents,
     link_table,
     links,
     pauses,
+    plans,
     queue,
     view,
     watermarks,
@@ -204,6 +207,26 @@ class PostgresLedger:
 
     def lift(self, connection: str, system: System) -> None:
         self._in_transaction(lambda c: pauses.lift(c, connection, system))
+
+    # holds
+
+    def hold(self, one: Hold) -> None:
+        self._in_transaction(lambda c: holds.hold(c, one))
+
+    def holds(self, connection: str | None = None) -> list[Hold]:
+        return self._in_transaction(lambda c: holds.holds(c, connection))
+
+    def let_go(self, entity: EntityRef) -> None:
+        self._in_transaction(lambda c: holds.let_go(c, entity))
+
+    def weigh(self, entity: EntityRef, sage_entity: str, zoho_entity: str, *, at: datetime) -> Weight:
+        return self._in_transaction(lambda c: holds.weigh(c, entity, sage_entity, zoho_entity, at=at))
+
+    def has_made(self, connection: str, sage_entity: str, zoho_entity: str) -> bool:
+        return self._in_transaction(lambda c: holds.has_made(c, connection, sage_entity, zoho_entity))
+
+    def has_applied(self, connection: str, flow: str) -> bool:
+        return self._in_transaction(lambda c: plans.has_applied(c, connection, flow))
 
     # write-backs
 

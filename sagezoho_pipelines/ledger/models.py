@@ -122,6 +122,21 @@ class Pause(Base):
     until: Mapped[datetime]
 
 
+class HoldRow(Base):
+    """An entity whose changes wait for a person: a guard would be crossed, or the first sync needs a plan."""
+
+    __tablename__ = "holds"
+
+    connection: Mapped[str] = mapped_column(primary_key=True)
+    system: Mapped[str] = mapped_column(primary_key=True)
+    entity: Mapped[str] = mapped_column(primary_key=True)
+    flow: Mapped[str]
+    code: Mapped[str]
+    text: Mapped[str]
+    advice: Mapped[str]
+    since: Mapped[datetime]
+
+
 class WriteBack(Base):
     """What a Zoho record was last told about its other side, and the modified time Zoho gave that write."""
 

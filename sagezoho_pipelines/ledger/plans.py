@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from sagezoho_pipelines.domain.planned import Applied
 from sagezoho_pipelines.ledger.sqljson import to_json
@@ -74,11 +74,12 @@ class PostgresPlanStore:
     def find(self, connection: str, digest: str) -> Applied | None:
         return self._one(_FIND, connection=connection, digest=digest)
 
-    def done(self, connection: str, flow: str) -> bool:
-        with self._engine.connect() as database:
-            return bool(database.execute(_DONE, {"connection": connection, "flow": flow}).scalar_one())
-
     def _one(self, query: Any, **values: Any) -> Applied | None:
         with self._engine.connect() as database:
             row = database.execute(query, values).mappings().one_or_none()
         return None if row is None else Applied(**row)
+
+
+def has_applied(connection: Connection, name: str, flow: str) -> bool:
+    """Whether a plan of this flow was carried out to its end, ever."""
+    return bool(connection.execute(_DONE, {"connection": name, "flow": flow}).scalar_one())

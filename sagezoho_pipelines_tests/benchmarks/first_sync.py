@@ -83,6 +83,7 @@ def run_child(vendors: int, latency_ms: int, home: Path, record: Path | None, *,
             {
                 "connections": {
                     "saminc": {
+                        "first_sync": "allow",
                         "sage300": {"url": sage["url"], "company": sage["company"]},
                         "zoho_crm": {"accounts_url": zoho["accounts_url"], "api_domains": [zoho["api_domain"]]},
                     }

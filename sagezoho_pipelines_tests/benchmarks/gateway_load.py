@@ -36,6 +36,7 @@ MEDIAN_MS = 20.0
 _CONFIG = """
 connections:
   saminc:
+    first_sync: allow
     sage300: {url: "http://127.0.0.1:9/Sage300WebApi", company: SAMINC}
     notifications: {url: "http://127.0.0.1:9"}
 """

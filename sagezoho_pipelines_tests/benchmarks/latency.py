@@ -53,6 +53,7 @@ _GIVE_UP_SECONDS = 60.0
 _CONFIGURATION = """
 connections:
   {connection}:
+    first_sync: allow
     sage300: {{url: "{sage[url]}", company: {sage[company]}}}
     zoho_crm: {{accounts_url: "{zoho[accounts_url]}", api_domains: ["{zoho[api_domain]}"]}}
     notifications: {{url: "http://127.0.0.1:{port}", cron: "0 0 1 1 *"}}

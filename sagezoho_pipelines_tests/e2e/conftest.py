@@ -27,13 +27,23 @@ class Workplace:
     env: dict[str, str]
     shown: list[str] = field(default_factory=list)
 
-    def configure(self, sandbox: Sandbox, *, sage: str = "", zoho: str = "", rest: str = "", company: str = "") -> None:
+    def configure(
+        self,
+        sandbox: Sandbox,
+        *,
+        sage: str = "",
+        zoho: str = "",
+        rest: str = "",
+        company: str = "",
+        first_sync: str = "allow",
+    ) -> None:
         """Write sagezoho.yaml for the sandbox; the arguments replace an address or add keys. One attempt a call."""
         self.write(
             "sagezoho.yaml",
             f"""
 connections:
   saminc:
+    first_sync: {first_sync}
     sage300:
       {{url: "{sage or sandbox.sage300.url}", company: {company or "SAMINC"}, max_attempts: 1, connect_timeout: 2}}
     zoho_crm:

@@ -86,18 +86,20 @@ def value(metadata: Mapping[str, dg.MetadataValue[Any]], name: str) -> Any:
 
 
 @contextmanager
-def opened(database: URL, home: Path, **sandbox: Any) -> Iterator[Site]:
-    """A site whose Zoho has our custom fields and whose vault has the credentials."""
+def opened(database: URL, home: Path, *, rest: str = "", **sandbox: Any) -> Iterator[Site]:
+    """A site whose Zoho has our custom fields and whose vault has the credentials; `rest` adds to its connection."""
     with Sandbox.running(**{"vendors": 6, "deals": 6, **sandbox}) as box, dg.DagsterInstance.ephemeral() as instance:
         text = f"""
 connections:
   {CONNECTION}:
+    first_sync: allow
     sage300: {{url: "{box.sage300.url}", company: {box.sage300.company}, read_timeout: 5, max_attempts: 2}}
     zoho_crm:
       accounts_url: "{box.zoho_crm.accounts_url}"
       api_domains: ["{box.zoho_crm.api_domain}"]
       read_timeout: 5
       max_attempts: 2
+{rest}
 """
         env = {
             "SAGEZOHO_POSTGRES_URL": database.render_as_string(hide_password=False),

@@ -22,6 +22,7 @@ from sagezoho_pipelines_tests.bench import CONNECTION, Bench, bench
 _CONNECTION = f"""
 connections:
   {CONNECTION}:
+    first_sync: allow
     sage300: {{url: "https://erp.example.com/Sage300WebApi", company: SAMINC}}
 """
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sagezoho_pipelines.domain.digest import digest
 from sagezoho_pipelines.domain.errors import SagezohoError
+from sagezoho_pipelines.domain.holds import Weight
+from sagezoho_pipelines.domain.links import PairKind
 from sagezoho_pipelines.domain.planned import Cost, FieldPlan, Made, Pin, PlanItem
-from sagezoho_pipelines.domain.records import AuditEntry, Change, Link, System
-from sagezoho_pipelines.engine import pausing
+from sagezoho_pipelines.domain.records import AuditEntry, Change, EntityRef, Link, System
+from sagezoho_pipelines.engine import guards, pausing
 from sagezoho_pipelines.engine.context import Context, Facts
 from sagezoho_pipelines.engine.planning.document import Plan, order_of, sorted_writes
 from sagezoho_pipelines.engine.planning.shadow_ledger import ShadowLedger
@@ -23,7 +25,6 @@ from sagezoho_pipelines.engine.windows import Window
 
 #: Where a connection's settings decide what is written; the rest (time-outs, cadence, guards) may change freely.
 _DECIDING = {"sage300": {"url", "company"}, "zoho_crm": {"accounts_url", "trigger"}}
-_NOT_DECIDING = {"cadence", "vendors", "ap_batches", "invoices", "ar_batches", "posted_documents", "guards"}
 
 
 def make(ctx: Context, ledger: ReadableLedger, flows: Sequence[str], *, made: Mapping[str, str] | None = None) -> Plan:
@@ -53,6 +54,7 @@ def make(ctx: Context, ledger: ReadableLedger, flows: Sequence[str], *, made: Ma
         stop=threading.Event(),
         actor="plan",
         run_id="plan",
+        approved=True,
     )
     for flow in flows:
         collected.flow = flow
@@ -67,6 +69,9 @@ def make(ctx: Context, ledger: ReadableLedger, flows: Sequence[str], *, made: Ma
         zoho_crm_writes=zoho.write_calls,
         zoho_crm_credits=after[2] - before[2] - zoho.own_credits + zoho.write_credits,
     )
+    for flow in flows:
+        for text in guarded(ctx, flow, collected.items):
+            notebook.note(text)
     chosen = [
         Pin(one.target_system, one.target_entity, one.business_key, one.source_entity, one.source_key)
         for one in shadow.begun.values()
@@ -87,11 +92,41 @@ def make(ctx: Context, ledger: ReadableLedger, flows: Sequence[str], *, made: Ma
     )
 
 
+def guarded(ctx: Context, flow: str, items: Sequence[_Noted]) -> Iterator[str]:
+    """The guards that a sync of the flow would stop at: applying the plan passes them."""
+    limits = getattr(getattr(ctx.settings.flows, flow), "guards", None)
+    if limits is None or not limits.active:
+        return
+    for source in {item.change.entity for item in items if item.flow == flow}:
+        kind = guards.kind_of_source(source)
+        if kind is None:
+            continue
+        crossed = guards.crossed(limits, _weight(ctx, source, kind, items))
+        if crossed is not None:
+            yield f"{flow}: a sync would stop at a guard, and applying this plan passes it. {crossed[1]}"
+
+
+def _weight(ctx: Context, source: EntityRef, kind: PairKind, items: Sequence[_Noted]) -> Weight:
+    mine = [item for item in items if item.change.entity == source]
+    gone = sum(item.change.reason == "no longer in the source" for item in mine)
+    linked = ctx.ledger.weigh(source, kind.sage_entity, kind.zoho_entity, at=ctx.clock()).linked
+    return Weight(
+        len({item.change.key for item in mine if item.outcome == "created"}),
+        len({item.change.key for item in mine if item.outcome == "updated"}),
+        gone,
+        linked,
+    )
+
+
 def configuration(ctx: Context, flows: Sequence[str]) -> str:
     """Changes when a setting does that decides what is written."""
     settings = ctx.settings.model_dump(mode="json", include={**_DECIDING, "flows": set(flows)})
     settings["flows"] = {
-        flow: {name: value for name, value in chosen.items() if name not in _NOT_DECIDING}
+        flow: {
+            name: value
+            for name, value in chosen.items()
+            if name != "guards" and not (isinstance(value, dict) and "cron" in value)
+        }
         for flow, chosen in settings["flows"].items()
     }
     return digest(settings)[:16]

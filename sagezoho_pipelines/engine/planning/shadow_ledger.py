@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from sagezoho_pipelines.domain.errors import BusinessKeyTaken, SagezohoError
+from sagezoho_pipelines.domain.holds import Hold, Weight
 from sagezoho_pipelines.domain.links import LeftAlone, LinkEdits
 from sagezoho_pipelines.domain.pauses import Pause
 from sagezoho_pipelines.domain.records import (
@@ -256,6 +257,26 @@ class ShadowLedger:
 
     def lift(self, connection: str, system: System) -> None:
         """A plan changes nothing about a pause."""
+
+    # holds
+
+    def hold(self, one: Hold) -> None:
+        """A plan holds nothing up, and nothing holds up a plan."""
+
+    def holds(self, connection: str | None = None) -> list[Hold]:
+        return []
+
+    def let_go(self, entity: EntityRef) -> None:
+        """A plan changes nothing about a hold."""
+
+    def weigh(self, entity: EntityRef, sage_entity: str, zoho_entity: str, *, at: datetime) -> Weight:
+        return self._real.weigh(entity, sage_entity, zoho_entity, at=at)
+
+    def has_made(self, connection: str, sage_entity: str, zoho_entity: str) -> bool:
+        return self._real.has_made(connection, sage_entity, zoho_entity)
+
+    def has_applied(self, connection: str, flow: str) -> bool:
+        return self._real.has_applied(connection, flow)
 
     # write-backs
 

@@ -84,6 +84,10 @@ class ShadowSage:
             raise fault
         planned = writes.sage_create(entity_set, self._notebook.named(body))
         self._note(planned)
+        if entity_set == "OE/OEOrders" and not body.get("ShipToAddressLine1"):
+            self._notebook.note(
+                "Some orders have no ship-to address of their own: Sage refuses those whose customer has none either."
+            )
         assigned = writes.ASSIGNED.get(entity_set, ((), "", ""))[0]
         made = {**body, **dict.fromkeys(assigned, planned.makes)}
         self._made[entity_set, planned.makes or planned.key] = made

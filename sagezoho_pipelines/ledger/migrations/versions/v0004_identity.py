@@ -56,6 +56,19 @@ def upgrade() -> None:
     )
     op.create_index("plans_of_connection", "plans", ["connection", "id"], schema="sagezoho")
     op.create_table(
+        "holds",
+        sa.Column("connection", sa.Text(), nullable=False),
+        sa.Column("system", sa.Text(), nullable=False),
+        sa.Column("entity", sa.Text(), nullable=False),
+        sa.Column("flow", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("advice", sa.Text(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("connection", "system", "entity", name=op.f("holds_pkey")),
+        schema="sagezoho",
+    )
+    op.create_table(
         "seen_metadata",
         sa.Column("connection", sa.Text(), nullable=False),
         sa.Column("system", sa.Text(), nullable=False),
