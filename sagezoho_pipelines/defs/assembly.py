@@ -14,6 +14,7 @@ from sagezoho_pipelines.defs.channels import channel_of
 from sagezoho_pipelines.defs.drift import drift_of
 from sagezoho_pipelines.defs.graph import Graph
 from sagezoho_pipelines.defs.jobs import jobs_of
+from sagezoho_pipelines.defs.planned import plan_of
 from sagezoho_pipelines.defs.polling import schedules_of, sensors_of
 from sagezoho_pipelines.defs.workbench import Workbench
 from sagezoho_pipelines.domain.errors import ConfigurationError
@@ -48,6 +49,9 @@ def components_of(installation: Installation) -> dict[str, Any]:
         found["asset_checks"].append(drift.check)
         found["jobs"].append(drift.job)
         found["schedules"].append(drift.schedule)
+        plan = plan_of(graph)
+        found["assets"].append(plan.asset)
+        found["jobs"].append(plan.job)
         found["sensors"].append(queued.sensor_of(graph, jobs, patience_seconds=configured.worker_patience_seconds))
     found["jobs"].append(retention.retention)
     found["schedules"].append(retention.retention_schedule)

@@ -97,8 +97,8 @@ def _crossed(ctx: Context, flow: str, source: EntityRef) -> Hold | None:
         hold = _of(ctx, "customers", needed, guards, instead=source) if guards.active else None
         if hold is not None:
             return hold
-    guards = getattr(ctx.settings.flows, flow).guards
-    return _of(ctx, flow, source, guards, instead=source) if guards.active else None
+    own: Guards | None = getattr(getattr(ctx.settings.flows, flow), "guards", None)
+    return _of(ctx, flow, source, own, instead=source) if own is not None and own.active else None
 
 
 def _of(ctx: Context, flow: str, source: EntityRef, guards: Guards, *, instead: EntityRef) -> Hold | None:

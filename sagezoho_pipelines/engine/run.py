@@ -138,6 +138,6 @@ def _unplanned(ctx: Context, name: str) -> Hold | None:
     return guards.before_the_first_sync(
         ctx,
         name,
-        sources=[handler.source(ctx) for handler in flow.handlers.values()],
+        sources=[handler.source(ctx) for handler in flow.handlers.values() if handler.flow == name],
         feeds=[feed.entity(ctx) for key, feed in flow.feeds.items() if key not in shared],
     )

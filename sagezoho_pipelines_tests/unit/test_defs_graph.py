@@ -81,6 +81,7 @@ def test_a_flow_that_is_switched_off_leaves_no_node() -> None:
         "saminc/sage300/customer_records",
         "saminc/ledger/audit",
         "saminc/ledger/metadata",
+        "saminc/sagezoho/plan",
     }
     assert repository.get_schedule_def("saminc__deals").job_name == "saminc__customers"
 

@@ -125,7 +125,7 @@ def configuration(ctx: Context, flows: Sequence[str]) -> str:
         flow: {
             name: value
             for name, value in chosen.items()
-            if name != "guards" and not (isinstance(value, dict) and "cron" in value)
+            if name not in ("guards", "match") and not (isinstance(value, dict) and "cron" in value)
         }
         for flow, chosen in settings["flows"].items()
     }
