@@ -136,7 +136,7 @@ def test_the_days_of_today_are_captured_and_delivered_again(site: Site) -> None:
 def test_each_asset_can_be_materialized_by_itself(site: Site) -> None:
     graph = site.repository().asset_graph
     keys = [key for key in graph.materializable_asset_keys if graph.get(key).is_partitioned]
-    assert len(keys) == 14
+    assert len(keys) >= 14
     for key in sorted(keys):
         result = site.materialize("/".join(key.path[1:]), day=today(site))
         assert result.success
