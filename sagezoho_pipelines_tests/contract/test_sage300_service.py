@@ -89,6 +89,12 @@ def test_admin_gets_in_by_switch(sage: SageService) -> None:
     assert as_user(sage, "ADMIN", "AP/APVendors").status_code == 200
 
 
+def test_names_and_passwords_are_taken_in_any_case_by_switch(sage: SageService) -> None:
+    assert as_user(sage, "webapi", "AP/APVendors", "webapi").status_code == 401
+    sage.world.switches.user_any_case = sage.world.switches.password_any_case = True
+    assert as_user(sage, "webapi", "AP/APVendors", "webapi").status_code == 200
+
+
 @pytest.mark.parametrize(
     ("path", "status", "code"),
     [

@@ -146,7 +146,7 @@ def test_a_page_in_place_of_zoho_is_recognised(ready: Workplace, sandbox: Sandbo
     page = FaultRule(action="status", path="/crm/", status=200, headers={"Content-Type": "text/html"}, body="<html>")
     sandbox.zoho_crm.world.faults.add_rule(page)
 
-    assert_clear(ready("check"), sandbox, "NOT_JSON")
+    both(ready, sandbox, "NOT_JSON", "proxy")
 
 
 def test_an_unknown_key_is_named_with_file_and_line(ready: Workplace, sandbox: Sandbox) -> None:

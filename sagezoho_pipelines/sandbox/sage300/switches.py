@@ -31,6 +31,8 @@ class SageSwitches:
     """`AllowWebApiAccessForAdmin`: whether the user ADMIN gets in."""
     user_any_case: bool = False
     """Whether a user id in lower case is recognised."""
+    password_any_case: bool = False
+    """Whether the case of a password counts for nothing, as in the classic sign-on."""
     company_any_case: bool = False
     """Whether the company in the URL may be written in lower case."""
     content_type_required: bool = True

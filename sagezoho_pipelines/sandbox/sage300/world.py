@@ -161,4 +161,7 @@ class SageWorld:
     def user(self, name: str, password: str) -> User | None:
         """The user with these credentials, or None."""
         user = self.users.get(name.upper() if self.switches.user_any_case else name)
-        return user if user is not None and user.password == password else None
+        if user is None:
+            return None
+        same = user.password == password
+        return user if same or (self.switches.password_any_case and user.password.upper() == password.upper()) else None
