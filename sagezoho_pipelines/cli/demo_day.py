@@ -58,17 +58,21 @@ class People:
             ),
         )  # fmt: skip
 
-    def complete(self, deal: str) -> str:
-        """The amount that a won deal lacked is filled in, in Zoho, and its account's address where there is none."""
-        self._act(self._zoho, "edit_deal", deal_id=deal, values={"Amount": 4800})
-        told = f"Zoho CRM: deal {deal} was given the amount it lacked, 4800"
-        account = next(_account_of(row) for row in self._rows(self._zoho, "Deals") if str(row["id"]) == deal)
-        held = next((row for row in self._rows(self._zoho, "Accounts") if str(row["id"]) == account), None)
-        if held is None or all(held.get(name) for name in _ADDRESS):
-            return told
-        address = {"Billing_Street": "12 Mill Lane", "Billing_City": "Salem", "Billing_State": "OR"}
-        self._act(self._zoho, "edit_account", account_id=account, values=address)
-        return f"{told}, and its account {account} an address"
+    def complete(self, refused: Sequence[Mapping[str, Any]]) -> list[str]:
+        """What won deals and their accounts lacked is filled in, in Zoho."""
+        told = []
+        deals = {str(one["record"]) for one in refused}
+        for deal in sorted(str(one["record"]) for one in refused if one["error"]["code"] == "NO_LINES"):
+            self._act(self._zoho, "edit_deal", deal_id=deal, values={"Amount": 4800})
+            told.append(f"Zoho CRM: deal {deal} was given the amount it lacked, 4800")
+        owners = {_account_of(row) for row in self._rows(self._zoho, "Deals") if str(row["id"]) in deals}
+        for row in self._rows(self._zoho, "Accounts"):
+            if str(row["id"]) not in owners or all(row.get(name) for name in _ADDRESS):
+                continue
+            address = {"Billing_Street": "12 Mill Lane", "Billing_City": "Salem", "Billing_State": "OR"}
+            self._act(self._zoho, "edit_account", account_id=str(row["id"]), values=address)
+            told.append(f"Zoho CRM: account {row['id']} was given the address it lacked, 12 Mill Lane, Salem")
+        return told
 
     def ship_and_invoice(self, order: str) -> tuple[str, str]:
         """The order is shipped and invoiced in Sage: the invoice's number, and what was done."""

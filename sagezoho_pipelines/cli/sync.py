@@ -216,7 +216,8 @@ def show_left_behind(refused: Sequence[Mapping[str, Any]]) -> None:
 def _words(error: Mapping[str, Any]) -> str:
     told = " ".join(str(error[name]) for name in ("code", "field") if error.get(name))
     advice = f" – {error['advice']}" if error.get("advice") else ""
-    return f"{told}: {error.get('text', '')}{advice}"
+    text = " ".join(str(error.get("text", "")).split())  # Sage joins its messages by line breaks
+    return f"{told}: {text}{advice}"
 
 
 def _as_json(reports: Sequence[RunReport], refused: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -106,9 +106,9 @@ def test_a_refused_record_is_shown_with_the_remedy_and_the_exit_code_tells(ready
     assert deal in done.output
     assert "NO_LINES" in done.output
     assert "fill the deal's Amount" in done.output
-    assert f"sagezoho explain {deal}" in done.output
+    assert "All about one of them: sagezoho explain " in done.output
     assert not listed["ok"]
-    assert [one["record"] for one in listed["left_behind"]] == [deal]
+    assert deal in {one["record"] for one in listed["left_behind"]}
 
 
 def test_explain_tells_the_story_of_an_order_from_deal_to_paid_invoice(ready: Workplace, sandbox: Sandbox) -> None:

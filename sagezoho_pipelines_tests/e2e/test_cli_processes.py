@@ -121,12 +121,13 @@ def test_a_taken_port_is_named_with_the_remedy(tmp_path: Path) -> None:
     assert "Traceback" not in second.stderr
 
 
+@pytest.mark.timeout(420)
 def test_the_demo_plays_a_day_and_leaves_no_process_behind(tmp_path: Path) -> None:
     (tmp_path / "sagezoho.yaml").write_text("the user's own\n")
 
     done = subprocess.run(
         [*COMMAND, "demo"],
-        capture_output=True, text=True, timeout=110, check=False, cwd=tmp_path, env=environment(tmp_path),
+        capture_output=True, text=True, timeout=400, check=False, cwd=tmp_path, env=environment(tmp_path),
     )  # fmt: skip
 
     assert done.returncode == 0, done.stdout + done.stderr
