@@ -87,7 +87,7 @@ def _words(event: Event) -> str:
             facts = event.facts
             by = f", asked for by {facts['actor']}" if facts.get("actor") else ""
             done = event.summary.rpartition(": ")[2]
-            return f"{who} → {other}: {done}{_answer(facts)}{by} (run {event.run_id[:8]})"
+            return f"{who} → {other}: {done}{_answer(facts)}{by}{f' (run {event.run_id[:8]})' if event.run_id else ''}"
         case "linked":
             return f"{who} and {other} are the same thing from now on"
         case "intent":

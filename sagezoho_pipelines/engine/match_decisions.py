@@ -88,6 +88,13 @@ def check(ctx: Context, flow: Flow, decisions: Sequence[Decision], *, who: str, 
     if flow == "vendors" and checked.add:
         checked = replace(checked, add=[*checked.add, *match_contacts.links_for(ctx, checked.add)])
     problems += [(problem.asked.place, problem.reason) for problem in checked.problems]
+    linked = _linked(ctx, flow, [key for key, one in chosen.items() if one.decide is not Decide.LINK])
+    problems += [
+        (chosen[key].place, f"{key} is linked already: remove that link first, or leave the line empty")
+        for key in sorted(linked)
+        if chosen[key].decide is not None
+    ]
+    chosen = {key: one for key, one in chosen.items() if key not in linked}
     left = ctx.ledger.left_alone(source)
     leave = [
         LeftAlone(source, key, one.name, who, why, ctx.clock(), decided=one.decide is not None)
@@ -120,6 +127,14 @@ def apply(ctx: Context, checked: Sequence[CheckedDecisions], *, who: str, why: s
     leave = [left for one in checked for left in one.leave]
     resume = [record for one in checked for record in one.resume]
     link_edits.carry_out(ctx, links, who=who, why=why, leave=leave, resume=resume)
+
+
+def _linked(ctx: Context, flow: Flow, keys: Sequence[str]) -> set[str]:
+    """Of these records, those that somebody has linked since the match was made."""
+    kind = kind_of(flow)
+    if kind.source is System.SAGE300:
+        return set(ctx.ledger.links_by_sage(ctx.connection, kind.sage_entity, kind.zoho_entity, keys))
+    return set(ctx.ledger.links_by_zoho(ctx.connection, kind.zoho_entity, kind.sage_entity, keys))
 
 
 def _unclear(flow: Flow, one: Decision) -> str:

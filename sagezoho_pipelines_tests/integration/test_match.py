@@ -128,6 +128,16 @@ def test_a_vendor_decided_to_be_skipped_is_left_alone_until_decided_otherwise(sm
     assert small.sync("vendors").count(Outcome.CREATED) == 1
 
 
+def test_what_was_linked_meanwhile_is_not_left_alone(small: Bench) -> None:
+    small.sync("vendors")
+    vendor = next(iter(small.ledger.links_by_sage(CONNECTION, "vendors", "Accounts", ["1200"])))
+    decided = [Decision(vendor, "", Decide.SKIP, place="line 2"), Decision(vendor, "", None, place="line 3")]
+    checked = match_decisions.check(small.context(), "vendors", decided, who="anna", why="")
+    assert [place for place, _ in checked.problems] == ["line 2"]
+    assert "linked already" in checked.problems[0][1]
+    assert checked.leave == []
+
+
 def test_our_own_number_in_an_account_is_the_first_rule(small: Bench) -> None:
     vendor = _vendor(small, VendorName="Zephyr Lighting Ltd")
     account = _account(small, "Zephyr Lights", Sage_Vendor_Number=vendor)
@@ -156,7 +166,7 @@ def test_customers_are_matched_too_and_follow_the_account(small: Bench) -> None:
     _apply(small, match_decisions.suggested(report), "customers")
     before = len(small.state("sage300", "ARCustomers"))
     small.act("zoho_crm", "add_deal", name="Refit", account_id=account, amount="100", stage="Closed Won")
-    small.sync("customers")
+    assert small.sync("customers").left_over == 0
     assert len(small.state("sage300", "ARCustomers")) == before
     [link] = small.ledger.links_by_zoho(CONNECTION, "Accounts", "customers", [account]).values()
     assert link.sage_id == number
