@@ -19,6 +19,7 @@ from sagezoho_pipelines.domain.reconcile import (
     OtherSide,
     decide,
     edited,
+    is_blank,
     same,
 )
 from sagezoho_pipelines.domain.records import Authority, FieldChange, Link, Row, System
@@ -63,6 +64,11 @@ class Pair:
     @cached_property
     def sage_rules(self) -> tuple[FieldRule, ...]:
         return tuple(rule for rule in self.to_sage.rules if not rule.create_only)
+
+    @cached_property
+    def one_way(self) -> tuple[FieldRule, ...]:
+        """Rules towards Sage that read no compared field: Sage is told, and has no word in it."""
+        return tuple(rule for rule in self.sage_rules if not set(rule.sources).intersection(self.fields))
 
     def unsettled(self, link: Link, name: str) -> System | None:
         """The side that an update without a known end may have written."""
@@ -114,13 +120,17 @@ class Misfit:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The decisions on one pair, made from Sage's record `sage` and Zoho's record `zoho`."""
+    """The decisions on one pair, made from Sage's record `sage` and Zoho's record `zoho`.
+
+    `one_way` are Sage's fields that follow Zoho without being compared.
+    """
 
     pair: Pair
     sage: Row
     zoho: Row
     decisions: tuple[Decision, ...]
     by_hand: Row = field(default_factory=dict)
+    one_way: Row = field(default_factory=dict)
 
     def towards(self, side: System) -> list[Decision]:
         return [one for one in self.decisions if side in one.targets]
@@ -143,7 +153,7 @@ class Comparison:
         names = {one.field for one in self.towards(SAGE)}
         merged = {**self.zoho, **{one.field: one.value for one in self.decisions if one.targets}}
         made = {rule.target: rule.value(merged) for rule in self.pair.sage_rules if names.intersection(rule.sources)}
-        wanted = {**made, **self.by_hand}
+        wanted = {**self.one_way, **made, **self.by_hand}
         return {name: value for name, value in wanted.items() if not same(self.sage.get(name), value)}
 
     def fields_behind(self, target: str) -> list[Decision]:
@@ -202,7 +212,7 @@ class Comparison:
     @property
     def is_equal(self) -> bool:
         """Whether both sides hold the same already."""
-        return all(same(one.sage, one.zoho) for one in self.decisions)
+        return not self.one_way and all(same(one.sage, one.zoho) for one in self.decisions)
 
 
 def compare(
@@ -240,11 +250,16 @@ def compare(
         if one.finding is Finding.OPEN and dismissed and same(dismissed[0], one.sage) and same(dismissed[1], one.zoho):
             one = Decision(name, one.sage, one.zoho, Finding.LEFT, changed=one.changed, leader=one.leader)
         decisions.append(one)
-    return Comparison(pair, sage, zoho, tuple(decisions), sage_hand)
+    return Comparison(pair, sage, zoho, tuple(decisions), sage_hand, _one_way(pair, link, sage, zoho))
 
 
 def as_settled(pair: Pair, link: Link, zoho: Row, known: frozenset[str] | None = None) -> bool:
-    """Whether Zoho's record still holds what was settled on: then a word of its change tells of our own write."""
+    """Whether Zoho's record still holds what was settled on: then a word of its change tells of our own write.
+
+    What goes one way only is not remembered, so a record that holds such fields is looked at again.
+    """
+    if pair.one_way:
+        return False
     for name in pair.fields:
         if known is not None and name not in known:
             continue
@@ -264,6 +279,22 @@ def sage_as_settled(pair: Pair, link: Link, sage: Row, known: frozenset[str] | N
         if both is None or not same(both[0], said[name]):
             return False
     return True
+
+
+def _one_way(pair: Pair, link: Link, sage: Row, zoho: Row) -> dict[str, Any]:
+    """What changed in Zoho since it was written to Sage; what was never written fills, and empties nothing."""
+    found: dict[str, Any] = {}
+    for rule in pair.one_way:
+        value = rule.value(zoho)
+        if same(sage.get(rule.target), value):
+            continue
+        if pair.written is SAGE and rule.target in link.written:
+            is_news = rule.target in link.unsettled or not same(link.written[rule.target], value)
+        else:
+            is_news = not is_blank(value)
+        if is_news:
+            found[rule.target] = value
+    return found
 
 
 def _by_hand(pair: Pair, sage: Row, given: Row) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -333,7 +333,7 @@ def _sage_movements(kind: Kind, comparison: Comparison, link: Link, carried: Car
     decisions: dict[str, list[Decision]] = {}
     for name in carried.sent:
         behind = comparison.fields_behind(name)
-        operation = next(iter(_by_operation(behind)), "edit")
+        operation = next(iter(_by_operation(behind)), "update" if name in comparison.one_way else "edit")
         by_operation.setdefault(operation, []).append(name)
         decisions.setdefault(operation, []).extend(behind)
     outcome = Outcome.UPDATED if carried.error is None else Outcome.RETRYING

@@ -132,7 +132,7 @@ def test_a_mandatory_field_that_nothing_fills_is_an_error(desk: Bench, tmp_path:
 def test_text_that_may_not_fit_is_a_warning_until_the_cut_is_declared(desk: Bench, tmp_path: Path) -> None:
     def told(expression: str) -> list[tuple[Level, str]]:
         context = _context(desk, tmp_path, customers__customers=f'City: "{expression}"')
-        return [(one.level, one.text) for one in lint(context) if one.field == "City"]
+        return [(one.level, one.text) for one in lint(context) if (one.flow, one.field) == ("customers", "City")]
 
     [(level, text)] = told("trim(Billing_City)")
     assert level is Level.WARNING
@@ -151,7 +151,8 @@ def test_a_condition_that_may_give_false_is_a_warning(desk: Bench, tmp_path: Pat
 def test_what_a_release_or_an_edition_lacks_is_found(desk: Bench, tmp_path: Path) -> None:
     desk.sandbox.sage300.world.switches.hidden = ("APVendors.WebSite", "ARCustomers.WebSite")
     found = {(one.flow, one.field) for one in _errors(desk, tmp_path)}
-    assert found == {("vendors", "Website"), ("customers", "WebSite")}
+    assert {("vendors", "Website"), ("customers", "WebSite")} <= found
+    assert {field for _, field in found} == {"Website", "WebSite"}
     desk.sandbox.sage300.world.switches.hidden = ()
     desk.act("zoho_crm", "set_edition", edition="standard")
     assert _errors(desk, tmp_path) == []

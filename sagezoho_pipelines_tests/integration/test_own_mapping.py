@@ -120,14 +120,32 @@ def test_a_zoho_custom_field_fills_a_sage_optional_field_and_empties_it(
     desk.act("zoho_crm", "add_deal", name="Refit", account_id=account, amount="10", stage="Closed Won")
     _sync(desk, mappings, "customers", "orders")
     assert _optional(desk) == {"REGION": ("WEST", "Yes")}
-    desk.act("zoho_crm", "edit_account", account_id=account, values={"Sales_Region": None})
-    _sync(desk, mappings, "customers")
-    assert _optional(desk) == {"REGION": ("", "No")}
     link = desk.ledger.links_by_zoho(CONNECTION, "Accounts", "customers", [account])[account]
+    _edit(desk, mappings, account, Sales_Region="EAST")
+    assert _optional(desk) == {"REGION": ("EAST", "Yes")}
+    desk.act(
+        "sage300",
+        "edit_customer",
+        customer=link.sage_id,
+        fields={"CustomerOptionalFieldValues": [{"OptionalField": "REGION", "Value": "SOUTH"}]},
+    )
+    _edit(desk, mappings, account, Phone="555-0100")
+    assert _optional(desk) == {"REGION": ("SOUTH", "Yes")}
+    _edit(desk, mappings, account, Sales_Region=None)
+    assert _optional(desk) == {"REGION": ("", "No")}
     held = desk.sage().get(
         "AR/ARCustomers", link.sage_id, select=["CustomerNumber", "CustomerOptionalFieldValues.REGION"]
     )
     assert held == {"CustomerNumber": link.sage_id, "CustomerOptionalFieldValues.REGION": None}
+
+
+def _edit(desk: Bench, mappings: Mapping[str, FlowMapping], account: str, **values: object) -> None:
+    """Sales edits the account, and everything that follows from it is carried."""
+    desk.act("zoho_crm", "edit_account", account_id=account, values=values)
+    _sync(desk, mappings, "customers", "identity")
+    desk.reset_counters()
+    _sync(desk, mappings, "customers", "identity")
+    assert desk.writes() == {"sage300": 0, "zoho_crm": 0}
 
 
 def _optional(desk: Bench) -> dict[str, tuple[str, str]]:
