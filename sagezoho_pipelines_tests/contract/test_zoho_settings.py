@@ -189,3 +189,32 @@ def test_the_seed_holds_what_real_organisations_hold() -> None:
     assert any(not one["Shipping_Street"] for one in world.state("Accounts"))
     with pytest.raises(KeyError):
         world.state("Nothing")
+
+
+def test_an_administrator_changes_and_drops_fields_as_the_setup_screens_allow(zoho: Service) -> None:
+    act = zoho.world.actions
+    _create(zoho, {"field_label": "Region", "data_type": "text", "length": 20})
+    act["change_field"]({"module": "Accounts", "field": "Region", "length": 10, "mandatory": True})
+    region = _fields(zoho, "Accounts")["Region"]
+    assert (region["length"], region["system_mandatory"]) == (10, True)
+    act["change_field"]({"module": "Accounts", "field": "Rating", "values": ["Active", "Hot"]})
+    assert [one["actual_value"] for one in _fields(zoho, "Accounts")["Rating"]["pick_list_values"]] == ["Active", "Hot"]
+    act["drop_field"]({"module": "Accounts", "field": "Region"})
+    assert "Region" not in _fields(zoho, "Accounts")
+
+
+@pytest.mark.parametrize(
+    ("action", "given", "message"),
+    [
+        ("drop_field", {"field": "Phone"}, "the id given seems to be invalid"),
+        ("drop_field", {"field": "Nothing"}, "Accounts has no field Nothing"),
+        ("change_field", {"field": "Account_Name", "length": 3}, "a record holds"),
+        ("change_field", {"field": "Employees", "length": 3}, "has no length to change"),
+        ("change_field", {"field": "Phone", "values": ["1"]}, "Phone is no picklist"),
+    ],
+)
+def test_what_no_setup_screen_allows_is_refused(
+    zoho: Service, action: str, given: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        zoho.world.actions[action]({"module": "Accounts", **given})
