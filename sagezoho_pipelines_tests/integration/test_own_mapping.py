@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -151,3 +152,16 @@ def _edit(desk: Bench, mappings: Mapping[str, FlowMapping], account: str, **valu
 def _optional(desk: Bench) -> dict[str, tuple[str, str]]:
     [customer] = [row for row in desk.state("sage300", "ARCustomers") if row["CustomerName"] == "Larkspur Ltd"]
     return {row["OptionalField"]: (row["Value"], row["ValueSet"]) for row in customer["CustomerOptionalFieldValues"]}
+
+
+def test_what_was_delivered_before_is_mapped_again_when_its_days_are_read_again(
+    desk: Bench, mappings: Mapping[str, FlowMapping]
+) -> None:
+    number = str(desk.state("sage300", "APVendors")[2]["VendorNumber"]).strip()
+    _region(desk, number, "WEST")
+    desk.sync("vendors")
+    assert "Sales_Region" not in {name for name, value in _account(desk, number).items() if value}
+    today = desk.now().date()
+    run_flow(_context(desk, mappings), "vendors", Window.days(today - timedelta(days=1), today + timedelta(days=1)))
+    assert _account(desk, number)["Sales_Region"] == "WEST"
+    assert _account(desk, number)["Billing_Country"] == "United States"
