@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,6 +24,26 @@ class Morning:
     renamed_vendor: str
     deal_id: str
     told: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """A vendor and the account it is linked to."""
+
+    vendor: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class BothSides:
+    """Pairs that are edited: one in other fields on each side, one in the same field, one where Sage leads."""
+
+    apart: Edited
+    alike: Edited
+    led: Edited
+    #: What each field of the three must hold on both sides afterwards: pair, Sage field, Zoho field, value.
+    expected: Sequence[tuple[Edited, str, str, str]] = ()
+    told: Sequence[str] = ()
 
 
 class People:
@@ -84,6 +104,71 @@ class People:
         """The invoice is paid in Sage."""
         paid = self._act(self._sage, "receive_payment", document=invoice)
         return f"Sage 300: invoice {invoice} was paid; {paid['CustomerCurrencyAmountDue']} is still due"
+
+    def known_vendors(self) -> dict[str, str]:
+        """Which account really is which vendor: what people know who have dealt with the firms for years."""
+        return {str(row["vendor"]): str(row["account"]) for row in self._rows(self._zoho, "known_vendors")}
+
+    def accounts(self) -> list[dict[str, Any]]:
+        return self._rows(self._zoho, "Accounts")
+
+    def vendors(self) -> int:
+        return len(self._rows(self._sage, "APVendors"))
+
+    def pairs(self) -> BothSides:
+        """Three linked pairs that the day has left alone."""
+        renamed = {row["VendorNumber"].strip() for row in self._rows(self._sage, "APVendors")
+                   if row["VendorName"].strip().endswith("International")}  # fmt: skip
+        customers = {str(row["id"]) for row in self.accounts() if row.get("Sage_Customer_Number")}
+        chosen = [
+            Edited(vendor, account)
+            for vendor, account in sorted(self.known_vendors().items())
+            if vendor not in renamed and account not in customers
+        ]
+        return BothSides(chosen[0], chosen[1], chosen[2])
+
+    def edit_both_sides(self, pairs: BothSides) -> BothSides:
+        """Other fields of one pair, the same field of another, and a field that is not theirs to edit."""
+        sage, zoho, phone, site = "Sage 300", "Zoho CRM", "5105550199", "https://shop.example/harbour"
+        self._in_sage(pairs.apart, PhoneNumber=phone)
+        self._in_zoho(pairs.apart, Website=site)
+        self._in_sage(pairs.alike, VendorName="Golden Gate Paper Inc")
+        self._in_zoho(pairs.alike, Account_Name="GG Paper (new owner)")
+        city = next(
+            row for row in self._rows(self._sage, "APVendors") if row["VendorNumber"].strip() == pairs.led.vendor
+        )
+        self._in_zoho(pairs.led, Billing_City="Atlantis")
+        expected = (
+            (pairs.apart, "PhoneNumber", "Phone", phone),
+            (pairs.apart, "WebSite", "Website", site),
+            (pairs.alike, "VendorName", "Account_Name", "Golden Gate Paper Inc"),
+            (pairs.led, "City", "Billing_City", city["City"].strip()),
+        )
+        told = (
+            f"{sage}: vendor {pairs.apart.vendor} has the phone number {phone}",
+            f"{zoho}: its account {pairs.apart.account} has the web site {site}",
+            f"{sage}: vendor {pairs.alike.vendor} is now called 'Golden Gate Paper Inc'",
+            f"{zoho}: its account {pairs.alike.account} is now called 'GG Paper (new owner)'",
+            f"{zoho}: account {pairs.led.account} of vendor {pairs.led.vendor} has moved to 'Atlantis'",
+        )
+        return replace(pairs, expected=expected, told=told)
+
+    def disagreements(self, edited: BothSides) -> list[str]:
+        """Where the two sides hold anything but what was to be expected."""
+        vendors = {row["VendorNumber"].strip(): row for row in self._rows(self._sage, "APVendors")}
+        accounts = {str(row["id"]): row for row in self._rows(self._zoho, "Accounts")}
+        found = []
+        for pair, sage_field, zoho_field, value in edited.expected:
+            here, there = vendors[pair.vendor][sage_field].strip(), accounts[pair.account][zoho_field]
+            if (here, there or "") != (value, value):
+                found.append(f"{pair.vendor} {sage_field} {here!r}, {zoho_field} {there!r}, expected {value!r}")
+        return found
+
+    def _in_sage(self, pair: Edited, **fields: str) -> None:
+        self._act(self._sage, "edit_vendor", vendor=pair.vendor, fields=fields)
+
+    def _in_zoho(self, pair: Edited, **values: str) -> None:
+        self._act(self._zoho, "edit_account", account_id=pair.account, values=values)
 
     def _open_deal(self) -> Mapping[str, Any]:
         """An open deal over an amount, of an account with an address; made where the seed has none that tells more."""

@@ -10,6 +10,7 @@ import click
 
 from sagezoho_pipelines.cli import options, output
 from sagezoho_pipelines.cli.errors import Failed
+from sagezoho_pipelines.cli.link_conflicts import conflicts
 from sagezoho_pipelines.domain.links import KINDS, kind_of
 from sagezoho_pipelines.domain.records import Authority
 
@@ -251,6 +252,9 @@ def import_(file: Path, apply: bool, why: str, connection: str | None, as_json: 
     link_files.tell(checked, bad, applied=apply and not bad, as_json=as_json)
     if bad:
         raise Failed(f"{len(bad)} bad lines")
+
+
+links.add_command(conflicts)
 
 
 def _entries(installation: Installation, filters: Mapping[str, Any]) -> list[LinkEntry]:

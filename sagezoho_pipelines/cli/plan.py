@@ -23,9 +23,12 @@ _STYLES = {"created": output.GOOD, "refused": output.BAD, "conflicted": output.B
 @click.argument("flows", nargs=-1, metavar="[FLOW]...")
 @options.connection
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write it, for `apply`.")
+@click.option("--summary", is_flag=True, help="Show only the totals and the cost.")
 @click.option("--redact", is_flag=True, help="Digests in place of values: such a plan can be mailed, and applied.")
 @options.as_json
-def plan(flows: tuple[str, ...], connection: str | None, out: Path | None, redact: bool, as_json: bool) -> None:
+def plan(
+    flows: tuple[str, ...], connection: str | None, out: Path | None, summary: bool, redact: bool, as_json: bool
+) -> None:
     """Show what `sync` would do now, field by field, and what it would cost. Writes nothing anywhere.
 
     The flows run for real, on both vendors' real data, but for their writes. The same input gives the same bytes.
@@ -47,7 +50,7 @@ def plan(flows: tuple[str, ...], connection: str | None, out: Path | None, redac
             output.emit_json([one.document() for one in plans] if len(plans) > 1 else plans[0].document())
             return
     for one in plans:
-        show(one)
+        show(one, lines=not summary)
     if out is not None:
         output.say(f"Written to {out}. To do exactly this: sagezoho apply {out}")
 
@@ -69,7 +72,7 @@ def _write(path: Path, plan: Plan, installation: Installation) -> None:
     drafted.replace(path)
 
 
-def show(plan: Plan) -> None:
+def show(plan: Plan, *, lines: bool = True) -> None:
     """Totals for each flow, then what needs attention, what would be made and what would change, then the cost."""
     from sagezoho_pipelines.engine.planning import summary
 
@@ -79,6 +82,16 @@ def show(plan: Plan) -> None:
         for outcome, counts in ((name, [counted[flow][name] for flow in counted]) for name in plan.totals)
     ]
     output.table([plan.connection, *counted], rows, numbers=list(counted))
+    if lines:
+        _show_lines(plan)
+    output.say(f"Cost  {summary.cost(plan)}")
+    for note in plan.notes:
+        output.say(f"Note: {note}", output.WARN)
+
+
+def _show_lines(plan: Plan) -> None:
+    from sagezoho_pipelines.engine.planning import summary
+
     lines = list(summary.lines(plan))
     for line in lines[:_MOST_SHOWN]:
         target = f"  ->  {line.target}" if line.target else ""
@@ -91,6 +104,3 @@ def show(plan: Plan) -> None:
         output.say(f"… and {len(lines) - _MOST_SHOWN} more: --json or --out lists them all")
     if not lines:
         output.say("Nothing would be written.")
-    output.say(f"Cost  {summary.cost(plan)}")
-    for note in plan.notes:
-        output.say(f"Note: {note}", output.WARN)

@@ -365,8 +365,9 @@ def _left(comparison: Comparison, write: ZohoWrite) -> list[Movement]:
 def _by_operation(decisions: Iterable[Decision]) -> dict[str, list[Decision]]:
     found: dict[str, list[Decision]] = {}
     for one in decisions:
-        found.setdefault(_OPERATIONS.get(one.finding, "update"), []).append(one)
-    return {name: found[name] for name in ("conflict", "put back", "edit", "update") if name in found}
+        first = one.finding is Finding.OVERRIDDEN and not one.changed
+        found.setdefault("first contact" if first else _OPERATIONS.get(one.finding, "update"), []).append(one)
+    return {name: found[name] for name in ("conflict", "put back", "edit", "first contact", "update") if name in found}
 
 
 def _decided(decisions: Iterable[Decision]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,7 @@ WHERE (CAST(:connection AS text) IS NULL OR connection = :connection)
   AND (CAST(:record AS text) IS NULL OR source_id = :record OR target_id = :record)
   AND (CAST(:run_id AS text) IS NULL OR run_id = :run_id)
   AND (CAST(:since AS timestamptz) IS NULL OR at >= :since)
+  AND (CAST(:operations AS text[]) IS NULL OR operation = ANY (CAST(:operations AS text[])))
 """
 
 _INBOX = text("""
@@ -114,11 +115,13 @@ def audit_entries(
     record_id: str | None = None,
     since: datetime | None = None,
     run_id: str | None = None,
+    operations: Sequence[str] | None = None,
     limit: int | None = None,
 ) -> Iterator[AuditLine]:
     """Stream the audit in order, whatever its size; `record_id` is a source's or a target's."""
     query = text(f"{_AUDIT} ORDER BY connection, seq {'LIMIT :limit' if limit is not None else ''}")
     values: dict[str, Any] = {"connection": connection, "record": record_id, "since": since, "run_id": run_id}
+    values["operations"] = list(operations) if operations is not None else None
     if limit is not None:
         values["limit"] = limit
     with engine.connect() as database:
