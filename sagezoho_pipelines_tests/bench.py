@@ -140,6 +140,12 @@ class Bench:
         edit = Override(fields, "test", "chosen by hand")
         assert inbox.retry(self.engine, entry, who="test", at=self.now(), read_again=True, edit=edit) is not None
 
+    def open_inbox(self) -> list[Mapping[str, Any]]:
+        return self.query(
+            "SELECT entity, key, state, error FROM sagezoho.changes "
+            "WHERE state IN ('refused', 'conflicted') ORDER BY id"
+        )
+
     def dismiss_inbox(self, key: str) -> None:
         [entry] = inbox.entries(self.engine, ids=[key])
         assert inbox.dismiss(self.engine, entry, who="test", why="as it should be", at=self.now())

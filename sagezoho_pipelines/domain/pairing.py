@@ -258,7 +258,7 @@ def as_settled(pair: Pair, link: Link, zoho: Row, known: frozenset[str] | None =
 
     What goes one way only is not remembered, so a record that holds such fields is looked at again.
     """
-    if pair.one_way:
+    if pair.one_way or "gone" in link.details:
         return False
     for name in pair.fields:
         if known is not None and name not in known:

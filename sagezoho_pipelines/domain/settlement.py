@@ -24,7 +24,8 @@ class Settlement:
     """The end of one attempt at one change: everything in it is committed together.
 
     `state` QUEUED with `retry_at` means the change waits for another attempt. `looks` are follow-up changes.
-    `error` is the vendor's answer as shown in the inbox.
+    `error` is the vendor's answer as shown in the inbox. `ended` are links that no longer hold: they are removed before
+    `links` are made.
     """
 
     change: Change
@@ -36,6 +37,7 @@ class Settlement:
     intents: Sequence[tuple[int, str, str]] = ()  # (intent id, state settled|refused, target id)
     error: Mapping[str, Any] = field(default_factory=dict)
     retry_at: datetime | None = None
+    ended: Sequence[Link] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,9 @@ from sagezoho_pipelines.engine.windows import Window
 #: Zoho shows a write in COQL only after its transaction: a poll starts this long before Zoho's own clock at the last.
 ZOHO_SETTLING = timedelta(seconds=60)
 
+#: How far back Zoho tells of recycled records.
+ZOHO_TELLS_DELETIONS = timedelta(days=60)
+
 #: How many of the newer rows a sensor's question looks at: what one credit buys.
 _NEWS_ROWS = 200
 
@@ -89,7 +92,10 @@ class SageDateFeed:
 
 @dataclass(frozen=True)
 class ZohoFeed:
-    """A Zoho module read by keyset over (Modified_Time, id), from a little before Zoho's own clock at the last poll."""
+    """A Zoho module read by keyset over (Modified_Time, id), from a little before Zoho's own clock at the last poll.
+
+    `deleted` makes looks of the ids that were deleted since.
+    """
 
     flow: str
     name: str
@@ -103,6 +109,8 @@ class ZohoFeed:
     wanted: Callable[[Context, Sequence[Row]], Sequence[Row]] = lambda _ctx, rows: rows
     first: Callable[[Context], datetime] = lambda _ctx: datetime.fromisoformat("1970-01-01T00:00:00+00:00")
     settled: Callable[[Context, Sequence[Row]], Collection[str]] = lambda _ctx, _rows: ()
+
+    deleted: Callable[[Context, Sequence[str]], Sequence[Look]] | None = None
 
     def entity(self, ctx: Context) -> EntityRef:
         return ctx.zoho_entity(self.name)
@@ -124,6 +132,12 @@ class ZohoFeed:
             settled = self.settled(ctx, kept)
             records = [self._record(ctx, row, settled) for row in kept]
             yield CapturedPage(records, self.looks(ctx, kept, window), mark)
+        if self.deleted is not None and not window.is_range:
+            yield CapturedPage([], self.deleted(ctx, [str(row["id"]) for row in self._deleted(ctx, since)]))
+
+    def _deleted(self, ctx: Context, since: datetime) -> Iterator[Row]:
+        """What Zoho tells of deletions, which no query shows; merged records are not among them."""
+        return ctx.zoho.deleted_since(self.module, max(since, ctx.clock() - ZOHO_TELLS_DELETIONS))
 
     def news_token(self, ctx: Context) -> str | None:
         mark = self._watermark(ctx) or self.first(ctx)

@@ -269,6 +269,7 @@ def _renewed(
         written=written,
         agreed=agreed,
         unsettled=_unsettled(write, carried),
+        details={name: value for name, value in link.details.items() if name != "gone"},
         # Of a record with an open question not all that it holds is ours, even if we wrote it last.
         target_time=(time or link.target_time) if whole else None,
         seen_equal_at=ctx.clock() if equal else link.seen_equal_at,

@@ -231,6 +231,10 @@ class Ledger(Protocol):
         self, connection: str, sage_entity: str, name: str, values: Sequence[str]
     ) -> dict[str, Link]: ...
 
+    def links_by_name(self, connection: str, sage_entity: str, zoho_entity: str, names: Sequence[str]) -> list[Link]:
+        """Links whose Sage record was last seen under one of these names."""
+        ...
+
     def unsettle(self, sent: Sequence[tuple[Link, Iterable[str]]]) -> None:
         """Note, before an update is sent, which fields it writes: until the link is settled they count as unknown."""
         ...

@@ -158,6 +158,9 @@ class PostgresLedger:
     def links_by_detail(self, connection: str, sage_entity: str, name: str, values: Sequence[str]) -> dict[str, Link]:
         return self._in_transaction(lambda c: links.by_detail(c, connection, sage_entity, name, values))
 
+    def links_by_name(self, connection: str, sage_entity: str, zoho_entity: str, names: Sequence[str]) -> list[Link]:
+        return self._in_transaction(lambda c: links.by_name(c, connection, sage_entity, zoho_entity, names))
+
     def unsettle(self, sent: Sequence[tuple[Link, Iterable[str]]]) -> None:
         """Note, before an update is sent, which fields it writes: until it is settled they count as unknown."""
         self._in_transaction(lambda c: links.unsettle(c, sent))
@@ -282,6 +285,7 @@ _BY_INDEX = text("SET LOCAL enable_seqscan = off")
 def _settle(connection: Connection, settlements: Sequence[Settlement], *, at: datetime) -> None:
     settled = queue.settle(connection, settlements, at=at)
     overtaken = []
+    links.end(connection, [link for s in settled.held for link in s.ended])
     for source in System:
         found = [link for s in settled.held if s.change.entity.system is source for link in s.links]
         overtaken += [link for link, _ in links.bind(connection, found, source=source, at=at)]

@@ -62,6 +62,18 @@ _BIND = {
 }
 _BIND_IF_ABSENT = _bind("", overwrite=False)
 
+_BY_NAME = text(f"""
+SELECT {_COLUMNS}, updated_at FROM sagezoho.links
+WHERE connection = :connection AND sage_entity = :sage_entity AND zoho_entity = :zoho_entity
+  AND sage_name = ANY (CAST(:names AS text[]))
+ORDER BY id
+""")
+
+_END = text("""
+DELETE FROM sagezoho.links WHERE connection = :connection AND sage_entity = :sage_entity AND sage_id = :sage_id
+  AND zoho_entity = :zoho_entity AND zoho_id = :zoho_id
+""")
+
 _SIDE = ("connection", "sage_entity", "sage_id", "zoho_entity")
 
 _HOLD = text(f"""
@@ -97,6 +109,18 @@ def by_zoho(
 ) -> dict[str, Link]:
     values = {"connection": name, "sage_entity": sage_entity, "zoho_entity": zoho_entity, "ids": list(ids)}
     return {link.zoho_id: link for link in map(link_of, connection.execute(_BY_ZOHO, values))}
+
+
+def by_name(connection: Connection, name: str, sage_entity: str, zoho_entity: str, names: Sequence[str]) -> list[Link]:
+    values = {"connection": name, "sage_entity": sage_entity, "zoho_entity": zoho_entity, "names": list(names)}
+    return [link_of(row) for row in connection.execute(_BY_NAME, values)] if names else []
+
+
+def end(connection: Connection, links: Sequence[Link]) -> None:
+    """Remove links whose record goes by another id now."""
+    for link in links:
+        values = {name: getattr(link, name) for name in (*_SIDE, "zoho_id")}
+        connection.execute(_END, values)
 
 
 def by_detail(

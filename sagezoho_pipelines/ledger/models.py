@@ -157,6 +157,7 @@ class LinkRow(Base):
         UniqueConstraint("connection", "sage_entity", "sage_id", "zoho_entity", name="links_sage_side"),
         UniqueConstraint("connection", "zoho_entity", "zoho_id", "sage_entity", name="links_zoho_side"),
         Index("links_order_number", text("(details ->> 'order_number')"), "connection", "sage_entity"),
+        Index("links_sage_name", "connection", "sage_entity", "sage_name"),
     )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)

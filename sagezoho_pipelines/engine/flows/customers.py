@@ -8,18 +8,21 @@ from datetime import timedelta
 
 from sagezoho_pipelines.domain.errors import BusinessKeyTaken, ConfigurationError, VendorError, Verdict
 from sagezoho_pipelines.domain.records import Authority, Cause, Change, EntityRef, Link, Look, Outcome, Row, System
-from sagezoho_pipelines.engine import left_alone, pairs, sage_target, settling, zoho_target
+from sagezoho_pipelines.engine import left_alone, lost, pairs, sage_target, settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import ZohoFeed
 from sagezoho_pipelines.engine.flows import vendors
 from sagezoho_pipelines.engine.flows.order_refusals import ADDRESS_INCOMPLETE
 from sagezoho_pipelines.engine.ports import Intent, IntentRequest, Settlement
 from sagezoho_pipelines.engine.settling import Movement
+from sagezoho_pipelines.engine.zoho_target import ZohoWrite
 
 FLOW = "customers"
 ENTITY_SET = "AR/ARCustomers"
 SOURCE = "deal_accounts"
 _READ_BACK = ("CustomerNumber", "CustomerName", "CurrencyCode")
+_STATUS, _DELETED = "Sage_Customer_Status", "Deleted in Sage"
+_UNIQUE = vendors.ACCOUNT_KEY
 #: A number rule that meets this many taken numbers in a row is misconfigured.
 _NUMBER_ATTEMPTS = 50
 #: After these the next attempt takes another number; after any other refusal the number stays the account's own.
@@ -99,6 +102,8 @@ class CustomersHandler:
 
     def _one(self, ctx: Context, change: Change, account: Row | None, link: Link | None) -> Settlement:
         try:
+            if account is None and link is not None and pairs.enabled(ctx, pairs.CUSTOMERS):
+                return self._without_account(ctx, change, link)
             if account is None:
                 raise settling.refusal(
                     "ACCOUNT_MISSING",
@@ -204,17 +209,13 @@ class CustomersHandler:
         """
         customer = ctx.sage.get(ENTITY_SET, link.sage_id, select=pairs.sage_fields(ctx, pairs.CUSTOMERS))
         if customer is None:
-            raise settling.refusal(
-                "CUSTOMER_MISSING",
-                f"customer {link.sage_id} is no longer in Sage",
-                advice="restore it, or remove the link with 'sagezoho links remove'",
-            )
+            return self._without_customer(ctx, change, account, link)
         follows = self._shared_with_vendor(ctx, change.key)
         whole = document_of(ctx, account, link.sage_id)
         comparison = pairs.compared(ctx, pairs.CUSTOMERS, change, link, customer, whole, follows=follows)
         write = pairs.planned(comparison, link)
         if write.sent:
-            write = zoho_target.write(ctx, [write], unique=vendors.ACCOUNT_KEY)[0]
+            write = zoho_target.write(ctx, [write], unique=_UNIQUE)[0]
         carried = pairs.Carried()
         if write.error is None:
             carried = pairs.carry_to_sage(ctx, pairs.CUSTOMERS, change, link, comparison)
@@ -228,6 +229,37 @@ class CustomersHandler:
             target=self.target,
             extras=pairs.Extras(looks=self._waiting_orders(ctx, change.key)),
         )
+
+    def _without_account(self, ctx: Context, change: Change, link: Link) -> Settlement:
+        """Merged into another account, which is looked at from now on; else dealt with as the policy says."""
+        found = lost.account_of(ctx, pairs.CUSTOMERS, link)
+        if not isinstance(found, lost.Moved):
+            return lost.gone_in_zoho(ctx, pairs.CUSTOMERS, change, link, found, target=self.target)
+        look = Look(change.entity, found.link.zoho_id, change.cause, f"account {change.key} was merged into it")
+        settled = settling.settled(
+            ctx, FLOW, change, Outcome.UPDATED, movements=[found.movement()], links=[found.link], looks=[look]
+        )
+        return replace(settled, ended=[link])
+
+    def _without_customer(self, ctx: Context, change: Change, account: Row, link: Link) -> Settlement:
+        """Renumbered in Sage; else the account says that its customer is gone, or what the policy wants."""
+        moved = lost.record_of(ctx, pairs.CUSTOMERS, link)
+        if moved is not None:
+            look = Look(change.entity, change.key, change.cause, f"customer {link.sage_id} was renumbered")
+            return settling.settled(
+                ctx, FLOW, change, Outcome.UPDATED, movements=[moved.movement()], links=[moved.link], looks=[look]
+            )
+        settled = lost.gone_in_sage(ctx, pairs.CUSTOMERS, change, link, target=self.target)
+        return settled if settled is not None else self._marked(ctx, change, account, link)
+
+    def _marked(self, ctx: Context, change: Change, account: Row, link: Link) -> Settlement:
+        mapping = pairs.pair(ctx, pairs.CUSTOMERS).to_zoho
+        wanted = {_STATUS: _DELETED} if _STATUS in pairs.known(ctx) and account.get(_STATUS) != _DELETED else {}
+        write = zoho_target.write(ctx, [ZohoWrite("Accounts", mapping, link, wanted, wanted)], unique=_UNIQUE)[0]
+        if write.error is not None:
+            return settling.failed(ctx, FLOW, change, zoho_target.explained(write, write.error), target=self.target)
+        settled = [write.movement()] if write.sent else []
+        return settling.settled(ctx, FLOW, change, write.outcome, movements=settled)
 
     def _shared_with_vendor(self, ctx: Context, account_id: str) -> frozenset[str]:
         if not pairs.enabled(ctx, pairs.VENDORS):

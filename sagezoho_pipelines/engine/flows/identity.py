@@ -12,8 +12,8 @@ from datetime import timedelta
 
 from sagezoho_pipelines.domain.criteria import Criteria, where
 from sagezoho_pipelines.domain.pairing import as_settled, sage_as_settled
-from sagezoho_pipelines.domain.records import Change, EntityRef, Link, Look, Outcome, Row, System
-from sagezoho_pipelines.engine import pairs, settling
+from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Link, Look, Outcome, Row, System
+from sagezoho_pipelines.engine import lost, pairs, settling
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import SageDateFeed, ZohoFeed
 from sagezoho_pipelines.engine.flows import customers, vendors
@@ -45,8 +45,17 @@ def _customer_links(ctx: Context, numbers: Sequence[str]) -> dict[str, Link]:
 
 
 def _linked_accounts(ctx: Context, rows: Sequence[Row]) -> Sequence[Row]:
+    """Those of linked vendors, and those that carry the key of one: an account into which its own was merged."""
     links = _vendor_links(ctx, [str(row["id"]) for row in rows])
-    return [row for row in rows if str(row["id"]) in links]
+    carried = {str(row["id"]): number for row in rows if (number := _carried(ctx, row))}
+    known = ctx.ledger.links_by_sage(ctx.connection, "vendors", pairs.MODULE, sorted({*carried.values()}))
+    return [row for row in rows if str(row["id"]) in links or carried.get(str(row["id"])) in known]
+
+
+def _carried(ctx: Context, row: Row) -> str:
+    """The number of the vendor whose key an account carries; empty where it is none of this company's."""
+    key, ours = str(row.get(vendors.ACCOUNT_KEY) or ""), ctx.sage_key("")
+    return key.removeprefix(ours) if key.startswith(ours) and pairs.enabled(ctx, pairs.VENDORS) else ""
 
 
 def _linked_customers(ctx: Context, rows: Sequence[Row]) -> Sequence[Row]:
@@ -73,6 +82,20 @@ def _number(row: Row) -> str:
     return str(row["CustomerNumber"]).strip()
 
 
+def _deleted_accounts(ctx: Context, ids: Sequence[str]) -> list[Look]:
+    """A look at each pair whose account was deleted, once: what has been dealt with is noted in its link."""
+    found: list[Look] = []
+    for kind, source in ((pairs.VENDORS, VENDOR_ACCOUNTS), (pairs.CUSTOMERS, customers.SOURCE)):
+        if pairs.enabled(ctx, kind) and ids:
+            links = ctx.ledger.links_by_zoho(ctx.connection, pairs.MODULE, kind.sage_entity, ids)
+            found += [
+                Look(ctx.zoho_entity(source), key, Cause.POLL, "Zoho says it was deleted")
+                for key, link in sorted(links.items())
+                if lost.GONE not in link.details
+            ]
+    return found
+
+
 def _with_key(_ctx: Context) -> Criteria:
     """Of all accounts only those of vendors are read: each of them carries its key."""
     return [where(vendors.ACCOUNT_KEY, "not_null")]
@@ -89,6 +112,7 @@ accounts_feed = ZohoFeed(
     overlap=lambda ctx: timedelta(seconds=ctx.settings.flows.identity.overlap_seconds),
     wanted=_linked_accounts,
     settled=_settled_accounts,
+    deleted=_deleted_accounts,
 )
 
 customers_feed = SageDateFeed(
@@ -155,6 +179,10 @@ class VendorAccountsHandler(_Router):
             for change in changes
             if change.key in links and change.key not in quiet
         }
+        for change in changes:
+            number = _carried(ctx, change.payload or {})
+            if number and change.key not in links:
+                looks[change.key] = Look(entity, number, change.cause, f"account {change.key} carries its key")
         return self._settlements(ctx, changes, looks, read, _digested(ctx))
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.pairing import Comparison
 from sagezoho_pipelines.domain.records import Authority, Change, EntityRef, Link, Look, Outcome, Row, System
-from sagezoho_pipelines.engine import pairs, settling, zoho_target
+from sagezoho_pipelines.engine import lost, pairs, settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import SageDateFeed
 from sagezoho_pipelines.engine.ports import RowResult, Settlement
@@ -58,6 +58,26 @@ class _Delivery:
     account: ZohoWrite
     contact: ZohoWrite | None = None
     pair: Comparison | None = None
+    moved: lost.Moved | None = None
+
+
+@dataclass(slots=True)
+class _Ground:
+    """What a batch stands on: its changes, their links, the accounts as they are; `settlements` are done already."""
+
+    changes: list[Change]
+    links: dict[str, Link]
+    accounts: dict[str, Row] = field(default_factory=dict)
+    moved: dict[str, lost.Moved] = field(default_factory=dict)
+    settlements: list[Settlement] = field(default_factory=list)
+
+    def follow(self, number: str, moved: lost.Moved) -> None:
+        self.links[number] = moved.link
+        self.moved[number] = moved
+
+    def settle(self, change: Change, settlement: Settlement) -> None:
+        self.changes.remove(change)
+        self.settlements.append(settlement)
 
 
 class VendorsHandler:
@@ -85,10 +105,41 @@ class VendorsHandler:
     def deliver(self, ctx: Context, changes: Sequence[Change]) -> Sequence[Settlement]:
         changes, gone = self._resolve(ctx, changes)
         settlements = [self._deleted(ctx, change) for change in gone]
-        planned = self._accounts(ctx, changes)
+        ground = self._ground(ctx, changes)
+        planned = self._accounts(ctx, ground)
         done = self._contacts(ctx, planned)
         settlements += [self._settlement(ctx, delivery) for delivery in done]
-        return settlements
+        return [*ground.settlements, *settlements]
+
+    def _ground(self, ctx: Context, changes: Sequence[Change]) -> _Ground:
+        """What the vendors are linked to, and the accounts of those as Zoho has them now, a hundred for one credit.
+
+        One whose number or account is another than the link says is followed there, or asked about.
+        """
+        links = ctx.ledger.links_by_sage(ctx.connection, "vendors", "Accounts", [change.key for change in changes])
+        ground = _Ground(list(changes), links)
+        if not pairs.enabled(ctx, pairs.VENDORS):
+            return ground
+        new = {change.key: change.payload or {} for change in changes if change.key not in links}
+        for number, found in lost.renumbered(ctx, pairs.VENDORS, new).items():
+            if isinstance(found, lost.Moved):
+                ground.follow(number, found)
+            else:
+                [change] = [one for one in changes if one.key == number]
+                ground.settle(change, lost.asked_about(ctx, pairs.VENDORS, change, found, target=self.target))
+        ground.accounts |= pairs.accounts(ctx, pairs.VENDORS, [link.zoho_id for link in ground.links.values()])
+        for change in [one for one in ground.changes if one.key in ground.links]:
+            link = ground.links[change.key]
+            if link.zoho_id in ground.accounts:
+                continue
+            where_to = lost.account_of(ctx, pairs.VENDORS, link)
+            if isinstance(where_to, lost.Moved):
+                ground.follow(change.key, where_to)
+                ground.accounts |= pairs.accounts(ctx, pairs.VENDORS, [where_to.link.zoho_id])
+            else:
+                settled = lost.gone_in_zoho(ctx, pairs.VENDORS, change, link, where_to, target=self.target)
+                ground.settle(change, settled)
+        return ground
 
     def _resolve(self, ctx: Context, changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:
         """Fetch what is only looked at: the vendors as they are now, and those that are no longer there."""
@@ -106,15 +157,15 @@ class VendorsHandler:
         ]
         return here, [change for change in changes if change.payload is None and change.key not in found]
 
-    def _accounts(self, ctx: Context, changes: Sequence[Change]) -> list[_Delivery]:
+    def _accounts(self, ctx: Context, ground: _Ground) -> list[_Delivery]:
         mapping = ctx.mappings[FLOW]["accounts"]
-        links = ctx.ledger.links_by_sage(ctx.connection, "vendors", "Accounts", [change.key for change in changes])
-        compared = self._compared(ctx, changes, links)
+        compared = self._compared(ctx, ground)
         deliveries = []
-        for change in changes:
-            link, pair = links.get(change.key), compared.get(change.id)
+        for change in ground.changes:
+            link, pair = ground.links.get(change.key), compared.get(change.id)
             if pair is not None and link is not None:
-                deliveries.append(_Delivery(change, pair.sage, pairs.planned(pair, link), pair=pair))
+                moved = ground.moved.get(change.key)
+                deliveries.append(_Delivery(change, pair.sage, pairs.planned(pair, link), pair=pair, moved=moved))
                 continue
             document = _document(ctx, change.key, change.payload)
             write = zoho_target.planned("Accounts", settling.edited(mapping, change), link, document)
@@ -122,15 +173,13 @@ class VendorsHandler:
         written = zoho_target.write(ctx, [delivery.account for delivery in deliveries], unique=ACCOUNT_KEY)
         return [replace(delivery, account=write) for delivery, write in zip(deliveries, written, strict=True)]
 
-    def _compared(self, ctx: Context, changes: Sequence[Change], links: Mapping[str, Link]) -> dict[int, Comparison]:
-        """The linked ones compared with their accounts, a hundred of which are read for one credit.
+    def _compared(self, ctx: Context, ground: _Ground) -> dict[int, Comparison]:
+        """The linked ones compared with their accounts.
 
         A vendor that is to be written is read again first: what a poll captured may be some minutes old.
         """
-        if not links or not pairs.enabled(ctx, pairs.VENDORS):
-            return {}
-        accounts = pairs.accounts(ctx, pairs.VENDORS, [link.zoho_id for link in links.values()])
-        there = [change for change in changes if change.key in links and links[change.key].zoho_id in accounts]
+        links, accounts = ground.links, ground.accounts
+        there = [one for one in ground.changes if one.key in links and links[one.key].zoho_id in accounts]
 
         def compared(change: Change, vendor: Row | None) -> Comparison:
             link, document = links[change.key], _document(ctx, change.key, vendor)
@@ -145,6 +194,10 @@ class VendorsHandler:
         mapping = ctx.mappings[FLOW]["contacts"]
         wanted = [delivery for delivery in deliveries if _has_contact(delivery.document) and not delivery.account.error]
         links = ctx.ledger.links_by_sage(ctx.connection, "vendors", "Contacts", [item.change.key for item in wanted])
+        for item in wanted:
+            if item.moved is not None:
+                old = _contact_link(ctx, item.moved.before.sage_id)
+                links |= {item.change.key: replace(old, sage_id=item.change.key)} if old is not None else {}
         writes = [
             zoho_target.planned(
                 "Contacts",
@@ -212,17 +265,29 @@ class VendorsHandler:
         settled = pairs.settlement(
             ctx, pairs.VENDORS, change, pair, account, carried, target=self.target, extras=extras
         )
+        if delivery.moved is not None:
+            entry = settling.audit_entry(ctx, FLOW, change, delivery.moved.movement())
+            settled = replace(settled, ended=_ended(ctx, delivery.moved), audit=[entry, *settled.audit])
         if contact is None or contact.error is None or settled.error:
             return settled
         error = zoho_target.explained(contact, contact.error)
         failed = settling.failed(ctx, FLOW, change, error, target=(System.ZOHO_CRM, "Contacts"), links=settled.links)
-        return replace(failed, audit=[*settled.audit, *failed.audit])
+        return replace(failed, audit=[*settled.audit, *failed.audit], ended=settled.ended)
 
     def _deleted(self, ctx: Context, change: Change) -> Settlement:
         """A vendor that Sage no longer has: its account stays, and says so."""
         link = ctx.ledger.links_by_sage(ctx.connection, "vendors", "Accounts", [change.key]).get(change.key)
         if link is None:
             return settling.settled(ctx, FLOW, change, Outcome.SKIPPED)
+        if pairs.enabled(ctx, pairs.VENDORS):
+            moved = lost.record_of(ctx, pairs.VENDORS, link)
+            if moved is not None:
+                # Under its new number it is found, followed and compared as any new vendor is.
+                look = Look(change.entity, moved.link.sage_id, change.cause, f"{link.sage_id} was renumbered")
+                return settling.settled(ctx, FLOW, change, Outcome.SKIPPED, looks=[look])
+            settled = lost.gone_in_sage(ctx, pairs.VENDORS, change, link, target=self.target)
+            if settled is not None:
+                return settled
         after = {**link.written, "Sage_Vendor_Status": "Deleted in Sage"}
         mapping = ctx.mappings[FLOW]["accounts"]
         sent = mapping.changes(link.written, after, creating=False, unsettled=link.unsettled)
@@ -238,6 +303,19 @@ class VendorsHandler:
             movements=[done.movement()] if done.sent else [],
             links=[done.new_link(link)],
         )
+
+
+def _ended(ctx: Context, moved: lost.Moved) -> list[Link]:
+    """The links of the old number; an account that moved stays with its vendor."""
+    number = moved.before.sage_id
+    if number == moved.link.sage_id:
+        return []
+    contact = _contact_link(ctx, number)
+    return [moved.before, *([contact] if contact is not None else [])]
+
+
+def _contact_link(ctx: Context, number: str) -> Link | None:
+    return ctx.ledger.links_by_sage(ctx.connection, "vendors", "Contacts", [number]).get(number)
 
 
 def _document(ctx: Context, number: str, vendor: Row | None) -> Row:

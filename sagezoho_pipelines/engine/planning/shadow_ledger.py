@@ -120,6 +120,8 @@ class ShadowLedger:
 
     def settle(self, settlements: Sequence[Settlement], *, at: datetime) -> None:
         with self._lock:
+            for link in (link for s in settlements for link in s.ended):
+                self._links.end(link)
             for source in System:
                 found = [link for s in settlements if s.change.entity.system is source for link in s.links]
                 self._links.check(found, source)
@@ -151,6 +153,10 @@ class ShadowLedger:
             return error if knows else self._real.last_error(entity, key)
 
     # links
+
+    def links_by_name(self, connection: str, sage_entity: str, zoho_entity: str, names: Sequence[str]) -> list[Link]:
+        with self._lock:
+            return self._links.by_name(connection, sage_entity, zoho_entity, names)
 
     def links_by_sage(self, connection: str, sage_entity: str, zoho_entity: str, ids: Sequence[str]) -> dict[str, Link]:
         with self._lock:

@@ -19,6 +19,7 @@ class ShadowLinks:
         self._real = real
         self._by_sage: dict[_Side, Link] = {}
         self._by_zoho: dict[_Side, Link] = {}
+        self._ended: set[_Side] = set()
 
     def by_sage(self, connection: str, sage_entity: str, zoho_entity: str, ids: Sequence[str]) -> dict[str, Link]:
         mine = [self._by_sage.get((connection, sage_entity, one, zoho_entity)) for one in ids]
@@ -38,6 +39,22 @@ class ShadowLinks:
             if (link.connection, link.sage_entity) == (connection, sage_entity) and link.details.get(name) in values
         ]
         return {str(link.details[name]): link for link in [*found, *mine]}
+
+    def by_name(self, connection: str, sage_entity: str, zoho_entity: str, names: Sequence[str]) -> list[Link]:
+        found = self._unshadowed(self._real.links_by_name(connection, sage_entity, zoho_entity, names))
+        mine = [
+            link
+            for (name, entity, _, module), link in self._by_sage.items()
+            if (name, entity, module) == (connection, sage_entity, zoho_entity) and link.sage_name in names
+        ]
+        return [*found, *mine]
+
+    def end(self, link: Link) -> None:
+        """The link no longer holds."""
+        sage, zoho = _sides(link)
+        self._ended.add(sage)
+        self._by_sage.pop(sage, None)
+        self._by_zoho.pop(zoho, None)
 
     def check(self, links: Sequence[Link], source: System) -> None:
         """Raises LinkTaken for a target that another source record holds."""
@@ -89,7 +106,8 @@ class ShadowLinks:
 
     def _unshadowed(self, links: Iterable[Link]) -> list[Link]:
         """Those of the ledger whose neither side has a link here."""
-        return [link for link in links if _sides(link)[0] not in self._by_sage and _sides(link)[1] not in self._by_zoho]
+        shadowed = {*self._by_sage, *self._ended}
+        return [link for link in links if _sides(link)[0] not in shadowed and _sides(link)[1] not in self._by_zoho]
 
 
 def _sides(link: Link) -> tuple[_Side, _Side]:

@@ -68,6 +68,19 @@ class _People:
         delete_master(self.world, "APVendors", self._row("APVendors", given["vendor"]))
         return {}
 
+    def renumber_vendor(self, given: Given) -> Given:
+        """`{"vendor": number, "number": new}`: the same record under another number; nothing tells what it was."""
+        return self._renumber("APVendors", "VendorNumber", given["vendor"], given["number"])
+
+    def renumber_customer(self, given: Given) -> Given:
+        """`{"customer": number, "number": new}`."""
+        return self._renumber("ARCustomers", "CustomerNumber", given["customer"], given["number"])
+
+    def delete_customer(self, given: Given) -> Given:
+        """`{"customer": number}`."""
+        delete_master(self.world, "ARCustomers", self._row("ARCustomers", given["customer"]))
+        return {}
+
     def edit_customer(self, given: Given) -> Given:
         """`{"customer": number, "fields": {...}}`."""
         return self._edit("ARCustomers", given["customer"], given["fields"])
@@ -212,6 +225,14 @@ class _People:
         if not found:
             raise ValueError(f"no order {number}")
         return found[0]
+
+    def _renumber(self, name: str, key: str, number: str, new: str) -> Given:
+        table, row = self.world.table(name), self._row(name, number)
+        if (new.upper(),) in table:
+            raise ValueError(f"{name} has {new} already")
+        table.delete(table.key_of(row))
+        table.put({**row, key: new.upper()})
+        return {key: new.upper()}
 
     def _edit(self, name: str, number: str, fields: Given) -> Given:
         row = self._row(name, number)

@@ -20,6 +20,7 @@ def upgrade() -> None:
             schema="sagezoho",
         )
     op.add_column("links", sa.Column("seen_equal_at", sa.DateTime(timezone=True), nullable=True), schema="sagezoho")
+    op.create_index("links_sage_name", "links", ["connection", "sage_entity", "sage_name"], schema="sagezoho")
     for table, name in (("links", "unsettled"), ("intents", "names")):
         op.add_column(
             table,
