@@ -221,7 +221,7 @@ def _as_line(report: RunReport, seconds: float) -> None:
             "run_id": report.run_id,
             "success": report.success,
             "seconds": round(seconds, 3),
-            **{name: report.figures.get(name, 0) for name in _HANDLED},
+            **{name: report.figures.get(name, 0) for name in (*_HANDLED, "held")},
             "calls": dict(report.calls),
             "error": report.error,
         }
@@ -235,7 +235,8 @@ def _line(told: dict[str, Any]) -> None:
 
 
 def _say(report: RunReport, seconds: float) -> None:
-    figures = ", ".join(f"{report.figures[name]} {name}" for name in _HANDLED if report.figures.get(name))
+    told_of = (*_HANDLED, "held")
+    figures = ", ".join(f"{report.figures[name]} {name}" for name in told_of if report.figures.get(name))
     told = report.error or figures or "nothing left to do"
     style = "" if report.success else output.BAD
     output.say(f"{report.connection} {report.flow}: {told}   (run {report.run_id[:8]}, {seconds:.2f} s)", style)

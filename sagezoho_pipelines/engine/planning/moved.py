@@ -112,17 +112,16 @@ def _said(item: PlanItem) -> str:
 def _moved(old: PlanItem, new: PlanItem) -> str:
     if old.source_digest != new.source_digest:
         return f"{_named(new)} has changed in {_SIDES[new.source_system]}"
-    if old.outcome != new.outcome or old.operation != new.operation:
-        return f"{_named(new)} would now {_DOES.get(new.outcome, new.outcome)}"
-    if old.target_id != new.target_id:
-        return f"{_named(new)} would now go to {new.target_entity} {new.target_id}"
-    if old.target_digest != new.target_digest:
-        held = {one.name: one.old for one in old.fields}
-        names = [one.name for one in new.fields if one.name not in held or one.old != held[one.name]]
+    held, written = ({one.name: one for one in item.fields} for item in (old, new))
+    names = [name for name, one in written.items() if name in held and one.old != held[name].old]
+    if names:
         where = f"{_SIDES[new.target_system]} {new.target_entity} {new.target_id}"
         return f"{_named(new)}: {where} holds something else now{_in(names)}"
-    written = {one.name: one.new for one in old.fields}
-    names = [one.name for one in new.fields if one.name not in written or one.new != written[one.name]]
+    if old.outcome != new.outcome or old.operation != new.operation:
+        return f"{_named(new)} would now {_DOES.get(new.outcome, new.outcome)} ({new.operation})"
+    if old.target_id != new.target_id:
+        return f"{_named(new)} would now go to {new.target_entity} {new.target_id}"
+    names = [name for name, one in written.items() if name not in held or one.new != held[name].new]
     return f"{_named(new)} would now write something else{_in(names)}"
 
 
