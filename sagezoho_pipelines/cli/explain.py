@@ -59,6 +59,7 @@ def show(record_id: str, events: Sequence[Event]) -> None:
             output.say(f"{moment(event.at)}  {words}", _style(event))
         if event.kind == "audit":
             _fields(event.facts.get("fields") or ())
+            _decided(event.facts.get("answer") or {})
     output.say()
     _next(events)
 
@@ -114,6 +115,12 @@ def _fields(fields: Sequence[Mapping[str, Any]]) -> None:
         output.table(["field", "before", "after", "made from", "by"], rows)
 
 
+def _decided(answer: Mapping[str, Any]) -> None:
+    """Of a linked pair: for each Zoho field which side changed, who led, and what gave way."""
+    for name, sentence in (answer.get("decided") or {}).items():
+        output.say(f"    {name} {sentence}", output.WARN if "gave way" in sentence else output.DIM)
+
+
 def _next(events: Sequence[Event]) -> None:
     """Where each record stands after its last change, and what a person has to do."""
     last: dict[Node, Event] = {}
@@ -141,7 +148,11 @@ def _answer(facts: Mapping[str, Any]) -> str:
     answer = facts.get("answer") or {}
     if answer.get("text") or answer.get("code") not in (None, "", "SUCCESS"):
         return _refusal(answer)
-    told = ", ".join(f"{name} {value}" for name, value in answer.items() if value not in ("", None, False, "SUCCESS"))
+    told = ", ".join(
+        f"{name} {value}"
+        for name, value in answer.items()
+        if value not in ("", None, False, "SUCCESS") and name != "decided"
+    )
     return f"; the answer: {told}" if told else ""
 
 

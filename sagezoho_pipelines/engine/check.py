@@ -13,6 +13,7 @@ from functools import partial
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.errors import SagezohoError, VendorError, Verdict
 from sagezoho_pipelines.domain.records import Row
+from sagezoho_pipelines.engine import pairs
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.flows import customers, orders
 from sagezoho_pipelines.engine.mapped.lint import Level, lint
@@ -182,7 +183,10 @@ def _modules(ctx: Context) -> dict[str, str]:
 def _wanted_fields(ctx: Context, module: str) -> set[str]:
     mappings = ctx.mappings
     by_module: dict[str, Sequence[str]] = {
-        "Accounts": [*written_fields(mappings["vendors"]["accounts"]), *customers.account_fields(ctx)],
+        "Accounts": [
+            *written_fields(mappings["vendors"]["accounts"]), *customers.account_fields(ctx),
+            *(pairs.zoho_fields(ctx, pairs.CUSTOMERS) if pairs.enabled(ctx, pairs.CUSTOMERS) else ()),
+        ],
         "Contacts": written_fields(mappings["vendors"]["contacts"]),
         "Deals": orders.deal_fields(ctx),
         "Products": written_fields(mappings["invoices"]["products"]),

@@ -27,6 +27,8 @@ from sagezoho_pipelines.engine.widths import WIDTHS
 from sagezoho_pipelines.engine.zoho_target import ZohoWrite
 
 MODULE = "Accounts"
+#: An open question of a comparison, as the inbox shows it.
+SIDES_DIFFER = "SIDES_DIFFER"
 MARKER = "DateLastMaintained"
 _MODIFIED = ("Modified_Time", "Modified_By")
 _OPERATIONS = {Finding.PUT_BACK: "put back", Finding.OVERRIDDEN: "conflict", Finding.EDITED: "edit"}
@@ -141,17 +143,26 @@ def compared(
     own = settings(ctx, kind)
     exceptions = {**own.fields, **{name: Authority(one) for name, one in link.exceptions.items()}}
     exceptions |= dict.fromkeys(follows, Authority.ZOHO_CRM)
-    return compare(
-        pair(ctx, kind),
-        link,
-        sage,
-        account,
-        Policy(link.authority, exceptions, own.other_side),
-        known=known(ctx),
-        untouched=_is_untouched(ctx, kind, link, account),
-        later=_later(ctx, sage, account),
-        by_hand=change.override.fields if change.override is not None else None,
-    )
+
+    def made(left_before: Mapping[str, Sequence[Any]]) -> Comparison:
+        return compare(
+            pair(ctx, kind),
+            link,
+            sage,
+            account,
+            Policy(link.authority, exceptions, own.other_side),
+            known=known(ctx),
+            untouched=_is_untouched(ctx, kind, link, account),
+            later=_later(ctx, sage, account),
+            by_hand=change.override.fields if change.override is not None else None,
+            left_before=left_before,
+        )
+
+    found = made({})
+    if not found.open:
+        return found
+    dismissed = ctx.ledger.dismissed(change.entity, [change.key], code=SIDES_DIFFER).get(change.key)
+    return made(dismissed["details"]["fields"]) if dismissed else found
 
 
 def first_agreed(ctx: Context, kind: Kind, sage: Row, account: Row) -> dict[str, Any]:
@@ -392,7 +403,7 @@ def _undecided(comparison: Comparison) -> VendorError | None:
     text = "; ".join(f"{one.field} is {one.sentence}" for one in comparison.open)
     return VendorError(
         system=ZOHO,
-        code="SIDES_DIFFER",
+        code=SIDES_DIFFER,
         text=text,
         verdict=Verdict.CONFLICT,
         field=comparison.open[0].field,

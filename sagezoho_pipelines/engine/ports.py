@@ -306,6 +306,10 @@ class Ledger(Protocol):
         """Of these records, those in the inbox."""
         ...
 
+    def dismissed(self, entity: EntityRef, keys: Sequence[str], *, code: str) -> dict[str, Row]:
+        """Of these records, the errors of this code that a person took out of the inbox last."""
+        ...
+
     def told(self, connection: str, module: str, ids: Sequence[str]) -> dict[str, Told]:
         """What these Zoho records were told last about their other side."""
         ...

@@ -236,6 +236,9 @@ class PostgresLedger:
     def standing(self, entity: EntityRef, keys: Sequence[str]) -> dict[str, Standing]:
         return self._in_transaction(lambda c: write_backs.standing(c, entity, keys))
 
+    def dismissed(self, entity: EntityRef, keys: Sequence[str], *, code: str) -> dict[str, Row]:
+        return self._in_transaction(lambda c: write_backs.dismissed(c, entity, keys, code))
+
     def told(self, connection: str, module: str, ids: Sequence[str]) -> dict[str, Told]:
         return self._in_transaction(lambda c: write_backs.told(c, connection, module, ids))
 

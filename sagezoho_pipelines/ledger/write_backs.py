@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
-from sagezoho_pipelines.domain.records import EntityRef
+from sagezoho_pipelines.domain.records import EntityRef, Row
 from sagezoho_pipelines.domain.write_backs import Standing, Told
 from sagezoho_pipelines.ledger.watermarks import of
 
@@ -14,6 +14,13 @@ _STANDING = text("""
 SELECT DISTINCT ON (key) key, state, digest, error FROM sagezoho.changes
 WHERE connection = :connection AND system = :system AND entity = :entity AND key = ANY (CAST(:keys AS text[]))
   AND state IN ('refused', 'conflicted')
+ORDER BY key, id DESC
+""")
+
+_DISMISSED = text("""
+SELECT DISTINCT ON (key) key, error FROM sagezoho.changes
+WHERE connection = :connection AND system = :system AND entity = :entity AND key = ANY (CAST(:keys AS text[]))
+  AND state = 'dismissed' AND error ->> 'code' = :code
 ORDER BY key, id DESC
 """)
 
@@ -35,6 +42,11 @@ ON CONFLICT (connection, module, record_id) DO UPDATE SET
 def standing(connection: Connection, entity: EntityRef, keys: Sequence[str]) -> dict[str, Standing]:
     rows = connection.execute(_STANDING, {**of(entity), "keys": list(keys)})
     return {row.key: Standing(row.state, row.digest, row.error or {}) for row in rows}
+
+
+def dismissed(connection: Connection, entity: EntityRef, keys: Sequence[str], code: str) -> dict[str, Row]:
+    rows = connection.execute(_DISMISSED, {**of(entity), "keys": list(keys), "code": code})
+    return {row.key: row.error for row in rows}
 
 
 def told(connection: Connection, name: str, module: str, ids: Sequence[str]) -> dict[str, Told]:

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from sagezoho_pipelines.cli import explain
 from sagezoho_pipelines.domain.records import AuditEntry, Outcome, Row
 from sagezoho_pipelines.engine.ports import ZohoCrm
 from sagezoho_pipelines.engine.run import run_flow
 from sagezoho_pipelines.engine.windows import Window
-from sagezoho_pipelines.ledger import reports
+from sagezoho_pipelines.ledger import history, reports
 from sagezoho_pipelines_tests.bench import Bench, bench
 
 
@@ -189,6 +190,20 @@ def test_an_edit_may_be_asked_about_and_a_person_sets_both_sides(engine: Engine)
         settle(desk)
 
 
+def test_a_dismissed_question_leaves_both_sides_as_they_are_and_is_not_asked_again(engine: Engine) -> None:
+    with at_desk(engine, vendors={"other_side": "inbox"}) as desk:
+        number = number_of(desk)
+        phone = vendor(desk, number)["PhoneNumber"]
+        in_zoho(desk, number, Phone="555 0100")
+        assert desk.sync("identity").count(Outcome.CONFLICTED) == 1
+        desk.dismiss_inbox(number)
+        in_sage(desk, number, City="Oakland")
+        assert desk.sync("vendors", "identity").left_over == 0
+        settle(desk)
+        assert (vendor(desk, number)["PhoneNumber"], account(desk, number)["Phone"]) == (phone, "555 0100")
+        assert account(desk, number)["Billing_City"] == "Oakland"
+
+
 def test_what_sage_alone_knows_is_put_back_whoever_leads(led_by_zoho: Bench) -> None:
     desk, number = led_by_zoho, number_of(led_by_zoho)
     terms = account(desk, number)["Sage_Vendor_Terms"]
@@ -276,3 +291,14 @@ def test_off_means_one_way_as_before(engine: Engine) -> None:
         in_sage(desk, number, City="Oakland")
         desk.sync("vendors", "identity")
         assert (account(desk, number)["Phone"], account(desk, number)["Billing_City"]) == ("555 0100", "Oakland")
+
+
+def test_explain_says_which_side_changed_who_led_and_what_gave_way(
+    desk: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = number_of(desk)
+    in_zoho(desk, number, Phone="555 0100")
+    desk.sync("identity")
+    explain.show(number, history.explain(desk.engine, number))
+    told = " ".join(capsys.readouterr().out.split())
+    assert "Phone put back: changed in Zoho CRM; Sage 300 leads; “555 0100” in Zoho CRM gave way to" in told

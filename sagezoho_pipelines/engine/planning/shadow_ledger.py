@@ -290,6 +290,9 @@ class ShadowLedger:
         with self._lock:
             return self._queue.standing(entity, self._real.standing(entity, keys), keys)
 
+    def dismissed(self, entity: EntityRef, keys: Sequence[str], *, code: str) -> dict[str, Row]:
+        return self._real.dismissed(entity, keys, code=code)
+
     def told(self, connection: str, module: str, ids: Sequence[str]) -> dict[str, Told]:
         mine = {one: self._told[connection, module, one] for one in ids if (connection, module, one) in self._told}
         return {**self._real.told(connection, module, ids), **mine}
