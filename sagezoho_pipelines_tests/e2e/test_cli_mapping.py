@@ -15,6 +15,13 @@ mappings:
 """
 
 
+def _place(workplace: Workplace, text: str) -> str:
+    """File and line of a text in the configuration."""
+    path = workplace.path / "sagezoho.yaml"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return f"{path}:{next(number for number, line in enumerate(lines, 1) if text in line)}"
+
+
 def test_show_says_of_every_field_what_it_is_made_from_and_who_says_so(ready: Workplace, sandbox: Sandbox) -> None:
     ready.write("terms.csv", "from,to\nN30,Net 30\n")
     ready.configure(sandbox, rest=OVERRIDE)
@@ -24,7 +31,7 @@ def test_show_says_of_every_field_what_it_is_made_from_and_who_says_so(ready: Wo
     }
     terms = fields["vendors", "accounts", "Sage_Vendor_Terms"]
     assert (terms["sources"], terms["write"], terms["origin"]) == (["Terms"], "always", "override")
-    assert terms["place"].endswith("sagezoho.yaml:16")
+    assert terms["place"] == _place(ready, "Sage_Vendor_Terms")
     assert terms["value_maps"] == [str(ready.path / "terms.csv")]
     assert fields["vendors", "accounts", "Description"]["write"] == "once"
     assert fields["orders", "orders", "OrderReference"]["origin"] == "shipped"
@@ -48,7 +55,7 @@ def test_lint_warns_with_exit_code_0_and_fails_with_1(ready: Workplace, sandbox:
     ready.configure(sandbox, rest="mappings: {vendors: {accounts: {Phone: trim(PhoneNumbr)}}}")
     done = ready("mapping", "lint")
     assert done.exit_code == 1
-    assert "sagezoho.yaml:11: vendors.accounts.Phone: it reads PhoneNumbr" in done.output
+    assert f"{_place(ready, 'PhoneNumbr')}: vendors.accounts.Phone: it reads PhoneNumbr" in done.output
     assert "Is it PhoneNumber?" in done.output
     listed = ready.json("mapping", "lint")
     assert (listed["ok"], listed["counts"]["error"]) == (False, 1)
