@@ -99,7 +99,7 @@ class ZohoWrite:
                 yield FieldChange(name, sources, expression, before.get(name), self.sent[name])
 
     def new_link(self, fresh: Link) -> Link:
-        """The link after this write: `fresh` where there was none, else the known one brought up to date."""
+        """The link after this write, which made both sides equal: `fresh`, or the known one brought up to date."""
         base = fresh if self.link is None else self.link.wrote(self.sent)
         time = self.result.modified_time if self.result is not None else None
         return replace(
@@ -110,6 +110,7 @@ class ZohoWrite:
             source_digest=fresh.source_digest,
             written={**(self.link.written if self.link is not None else {}), **self.after},
             target_time=time or base.target_time,
+            seen_equal_at=fresh.seen_equal_at,
         )
 
 

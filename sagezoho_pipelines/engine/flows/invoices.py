@@ -327,6 +327,7 @@ def _link(ctx: Context, document: _Document) -> Link:
         zoho_name=str(document.write.after.get("Subject") or ""),
         authority=Authority.SAGE300,
         source_digest=document.change.digest,
+        seen_equal_at=ctx.clock(),
         details={
             "number": _number(document.row),
             "order": document.order.sage_id,

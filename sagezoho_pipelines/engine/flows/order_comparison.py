@@ -28,7 +28,7 @@ def compare(ctx: Context, change: Change, draft: Draft, link: Link, moved: set[s
     body = draft.body(ctx)
     differing = [name for name in {**link.written, **body} if not equal(link.written.get(name), body.get(name))]
     if not differing:
-        fresh = replace(link, source_digest=change.digest, zoho_name=change.name)
+        fresh = replace(link, source_digest=change.digest, zoho_name=change.name, seen_equal_at=ctx.clock())
         return settling.settled(ctx, FLOW, change, Outcome.NOOP, links=[fresh])
     error = order_exists(link.sage_id, "after it became", f": {', '.join(sorted(differing))} would differ")
     return settling.failed(ctx, FLOW, change, error, target=TARGET, operation="update")

@@ -69,6 +69,7 @@ def make(ctx: Context, change: Change, draft: Draft) -> Settlement:
         authority=Authority.ZOHO_CRM,
         source_digest=change.digest,
         written=draft.unedited(ctx, body),
+        seen_equal_at=None if created.stale else ctx.clock(),
         details={
             "uniquifier": str(order["OrderUniquifier"]),
             "customer": customer.sage_id,

@@ -101,4 +101,5 @@ def _link(ctx: Context, code: str, record_id: str, name: str, made_by: str) -> L
         zoho_name=name.strip(),
         authority=Authority.SAGE300,
         made_by=made_by,
+        seen_equal_at=ctx.clock(),
     )

@@ -343,6 +343,7 @@ def _link(ctx: Context, change: Change, module: str, sage_name: str, zoho_name: 
         zoho_name=str(zoho_name or ""),
         authority=_leader(ctx),
         source_digest=change.digest,
+        seen_equal_at=ctx.clock(),
     )
 
 
