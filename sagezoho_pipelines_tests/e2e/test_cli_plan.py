@@ -206,6 +206,32 @@ def test_an_apply_that_was_killed_goes_on_with_the_rest(ready: Workplace, sandbo
     assert ready.json("plan")["totals"]["created"] == 0
 
 
+def test_a_guard_that_stopped_a_sync_is_seen_wherever_a_person_looks(ready: Workplace, sandbox: Sandbox) -> None:
+    ready.configure(sandbox, rest="    flows: {vendors: {guards: {max_creates: 3}}}\n")
+    before = _writes(sandbox)
+    done = ready("sync", "vendors")
+    assert done.exit_code == 1
+    assert "8 records would be created, and max_creates is 3." in done.output
+    assert _writes(sandbox) == before
+    [held] = ready.json("inbox")["held"]
+    assert "sagezoho plan vendors --connection saminc --out plan.json" in held
+    assert "max_creates is 3" in ready("check").output
+    assert ready("apply", str(_plan(ready, "vendors"))).exit_code == 0
+    assert ready.json("inbox")["held"] == []
+    assert ready("sync", "vendors").exit_code == 0
+
+
+def test_a_first_sync_asks_for_a_plan_where_the_connection_wants_one(ready: Workplace, sandbox: Sandbox) -> None:
+    ready.configure(sandbox, first_sync="plan")
+    before = _writes(sandbox)
+    done = ready("sync")
+    assert done.exit_code == 1
+    assert "needs an applied plan" in done.output
+    assert _writes(sandbox) == before
+    assert ready("apply", str(_plan(ready))).exit_code == 0
+    assert ready("sync").exit_code == 0
+
+
 def _posted(sandbox: Sandbox) -> list[str]:
     """The deals that the orders in Sage name."""
     references = [str(row["OrderReference"]).strip() for row in sandbox.sage300.world.state("OEOrders")]

@@ -114,6 +114,9 @@ def test_a_later_sync_does_what_the_plan_said(desk: Bench) -> None:
     desk.act("sage300", "edit_vendor", vendor=vendors[1]["sage_id"], fields={"ContactsEmail": "nobody at nowhere"})
     desk.act("sage300", "edit_vendor", vendor=vendors[2]["sage_id"], fields={"City": "Nanaimo"})
     desk.act("zoho_crm", "delete_record", module="Accounts", id=vendors[2]["zoho_id"])
+    desk.act("zoho_crm", "edit_record", module="Accounts", id=vendors[3]["zoho_id"], values={"Phone": "604-555-0144"})
+    customers = desk.query("SELECT sage_id FROM sagezoho.links WHERE sage_entity = 'customers' ORDER BY sage_id")
+    desk.act("sage300", "edit_customer", customer=customers[0]["sage_id"], fields={"PhoneNumber": "604-555-0155"})
     plan, known = desk.plan(), _ids(desk)
     before = desk.query("SELECT coalesce(max(seq), 0) AS seq FROM sagezoho.audit")[0]["seq"]
     desk.sync()

@@ -215,7 +215,7 @@ class ShadowZoho:
         results = []
         for row in rows:
             planned = writes.zoho_upsert(module, self._notebook.named(row), duplicate_check)
-            held = known.get(planned.key.casefold())
+            held = known.get(planned.key.casefold()) or self._made.get((module, planned.makes))
             refused = self._refused(module, row, creating=held is None)
             if refused is not None:
                 results.append(refused)
@@ -308,9 +308,6 @@ class ShadowZoho:
             by_id = {str(row["id"]): row for row in whole}
             for row in matching:
                 found.setdefault(str(row[name]).casefold(), by_id.get(str(row["id"]), row))
-        for (made_in, placeholder), row in self._made.items():
-            if made_in == module:
-                found.setdefault(next((str(row[n]) for n in unique if row.get(n)), placeholder).casefold(), row)
         return found
 
     def _count(self, rows: int) -> None:
