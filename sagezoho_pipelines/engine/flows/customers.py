@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from sagezoho_pipelines.domain.errors import BusinessKeyTaken, ConfigurationError, VendorError, Verdict
 from sagezoho_pipelines.domain.records import Authority, Cause, Change, EntityRef, Link, Look, Outcome, Row, System
-from sagezoho_pipelines.engine import left_alone, lost, pairs, sage_target, settling, zoho_target
+from sagezoho_pipelines.engine import left_alone, lost, pair_settling, pairs, sage_target, settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import ZohoFeed
 from sagezoho_pipelines.engine.flows import vendors
@@ -219,7 +219,7 @@ class CustomersHandler:
         carried = pairs.Carried()
         if write.error is None:
             carried = pairs.carry_to_sage(ctx, pairs.CUSTOMERS, change, link, comparison)
-        return pairs.settlement(
+        return pair_settling.settlement(
             ctx,
             pairs.CUSTOMERS,
             change,
@@ -227,7 +227,7 @@ class CustomersHandler:
             write,
             carried,
             target=self.target,
-            extras=pairs.Extras(looks=self._waiting_orders(ctx, change.key)),
+            extras=pair_settling.Extras(looks=self._waiting_orders(ctx, change.key)),
         )
 
     def _without_account(self, ctx: Context, change: Change, link: Link) -> Settlement:

@@ -10,7 +10,7 @@ from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.pairing import Comparison
 from sagezoho_pipelines.domain.records import Authority, Change, EntityRef, Link, Look, Outcome, Row, System
-from sagezoho_pipelines.engine import lost, pairs, settling, zoho_target
+from sagezoho_pipelines.engine import lost, pair_settling, pairs, settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import SageDateFeed
 from sagezoho_pipelines.engine.ports import RowResult, Settlement
@@ -253,7 +253,7 @@ class VendorsHandler:
             carried = pairs.carry_to_sage(ctx, pairs.VENDORS, change, account.link, pair)
         # The contact is made of the vendor too, and was decided before the vendor changed.
         again = Look(change.entity, change.key, change.cause, "its account has changed it")
-        extras = pairs.Extras(looks=[again] if carried.sent and carried.error is None else [])
+        extras = pair_settling.Extras(looks=[again] if carried.sent and carried.error is None else [])
         if contact is not None and contact.error is None:
             name = str(delivery.document.get("VendorName") or "")
             extras = replace(
@@ -262,7 +262,7 @@ class VendorsHandler:
                 movements=[contact.movement()] if contact.sent else [],
                 outcome=Outcome.UPDATED if contact.sent else Outcome.NOOP,
             )
-        settled = pairs.settlement(
+        settled = pair_settling.settlement(
             ctx, pairs.VENDORS, change, pair, account, carried, target=self.target, extras=extras
         )
         if delivery.moved is not None:
