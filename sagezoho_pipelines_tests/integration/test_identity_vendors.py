@@ -12,12 +12,15 @@ import pytest
 from sqlalchemy import Engine
 
 from sagezoho_pipelines.cli import explain
-from sagezoho_pipelines.domain.records import AuditEntry, Outcome, Row
+from sagezoho_pipelines.domain.links import LinkEdits
+from sagezoho_pipelines.domain.records import AuditEntry, Link, Outcome, Row
+from sagezoho_pipelines.engine.notifications import Notification, looks_of
 from sagezoho_pipelines.engine.ports import ZohoCrm
 from sagezoho_pipelines.engine.run import run_flow
+from sagezoho_pipelines.engine.tally import Tally
 from sagezoho_pipelines.engine.windows import Window
 from sagezoho_pipelines.ledger import history, reports
-from sagezoho_pipelines_tests.bench import Bench, bench
+from sagezoho_pipelines_tests.bench import CONNECTION, Bench, bench
 
 
 @contextmanager
@@ -302,3 +305,40 @@ def test_explain_says_which_side_changed_who_led_and_what_gave_way(
     explain.show(number, history.explain(desk.engine, number))
     told = " ".join(capsys.readouterr().out.split())
     assert "Phone put back: changed in Zoho CRM; Sage 300 leads; “555 0100” in Zoho CRM gave way to" in told
+
+
+def told_of(desk: Bench, number: str) -> Tally:
+    """Zoho tells of the vendor's account, and what that queues is delivered; nothing is polled."""
+    notification = Notification(CONNECTION, "Accounts", "update", (str(account(desk, number)["id"]),))
+    desk.ledger.enqueue(looks_of(desk.ledger, [notification], {CONNECTION: desk.settings}), at=desk.now())
+    return run_flow(desk.context(), "identity", Window.incremental(), feeds=())
+
+
+def test_a_notification_of_an_account_leads_to_its_vendor_and_an_echo_to_nothing(desk: Bench) -> None:
+    number = number_of(desk)
+    phone = account(desk, number)["Phone"]
+    in_zoho(desk, number, Phone="555 0100")
+    assert told_of(desk, number).count(Outcome.UPDATED) == 1
+    assert account(desk, number)["Phone"] == phone
+    desk.reset_counters()
+    echo = told_of(desk, number)
+    assert (echo.count(Outcome.NOOP), echo.count(Outcome.SKIPPED)) == (0, 1)
+    assert desk.writes() == {"sage300": 0, "zoho_crm": 0}
+
+
+def test_two_that_are_linked_by_hand_fill_each_others_blanks_and_differ_by_who_leads(desk: Bench) -> None:
+    fields = {"VendorNumber": "HAND1", "VendorName": "Harbor Paper", "City": "Oakland", "PhoneNumber": ""}
+    desk.act("sage300", "add_vendor", fields=fields)
+    made = desk.act("zoho_crm", "add_account", name="Harbour Paper Co", values={"Phone": "555 0123"})
+    link = Link(CONNECTION, "vendors", "HAND1", "Accounts", str(made["id"]), made_by="by hand")
+    desk.ledger.edit_links(LinkEdits(add=[link]), at=desk.now())
+    settle(desk)
+    assert (account(desk, "HAND1")["Billing_City"], vendor(desk, "HAND1")["PhoneNumber"]) == ("Oakland", "555 0123")
+    assert account(desk, "HAND1")["Account_Name"] == "Harbor Paper"
+    [entry] = audited(desk, "HAND1", "first contact")
+    assert ("Account_Name", "Harbour Paper Co", "Harbor Paper") in [
+        (field.target, field.before, field.after) for field in entry.fields
+    ]
+    assert [row["id"] for row in desk.state("zoho_crm", "Accounts") if row["Account_Name"] == "Harbor Paper"] == [
+        account(desk, "HAND1")["id"]
+    ]
