@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 install: $(STAMP)  ## Create .venv and install sagezoho with the pinned versions
 
-demo: $(STAMP)  ## Run all four flows against both simulated vendors
+demo: $(STAMP)  ## Run all flows against both simulated vendors
 	$(BIN)/sagezoho demo
 
 test: $(STAMP)  ## Run the whole test suite

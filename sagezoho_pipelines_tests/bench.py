@@ -123,7 +123,7 @@ class Bench:
         assert all(report.ok for report in reports), reports
 
     def sync(self, *flows: str, window: Window | None = None) -> Tally:
-        """Run the flows (all four, where none is named) one after another; the figures of all of them."""
+        """Run the flows (all of them, where none is named) one after another; the figures of all of them."""
         total = Tally()
         for flow in flows or FLOWS:
             total.add(run_flow(self.context(), flow, window or Window.incremental()))

@@ -42,7 +42,7 @@ def sync(
     end: datetime | None,
     as_json: bool,
 ) -> None:
-    """Run flows now: vendors, customers, orders, invoices (default: all of them, in this order).
+    """Run flows now: vendors, customers, orders, invoices, identity (default: all of them, in this order).
 
     Exit code 0 only if everything that was read has reached the other side.
     """

@@ -67,7 +67,7 @@ class Application:
     column: str
 
 
-#: What the four flows read, with the cheapest set that shows whether the application answers.
+#: What the flows read, with the cheapest set that shows whether the application answers.
 APPLICATIONS: Final = (
     Application("AP", "Accounts Payable", VENDOR_GROUPS, "GroupCode"),
     Application("AR", "Accounts Receivable", CUSTOMER_GROUPS, "GroupCode"),
