@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sagezoho_pipelines.config import PairSettings
-from sagezoho_pipelines.domain.errors import VendorError, Verdict
+from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError, Verdict
 from sagezoho_pipelines.domain.pairing import Comparison, Misfit, Pair, Policy, compare
 from sagezoho_pipelines.domain.reconcile import SAGE, ZOHO, edited_last
 from sagezoho_pipelines.domain.records import Authority, Change, Link, Row, System
@@ -72,6 +72,19 @@ def enabled(ctx: Context, kind: Kind) -> bool:
 def settings(ctx: Context, kind: Kind) -> PairSettings:
     found: PairSettings = getattr(ctx.settings.flows.identity, kind.flow)
     return found
+
+
+def require_settings(ctx: Context, kind: Kind) -> None:
+    """Raises ConfigurationError for a field that somebody is to lead for and that does not go both ways."""
+    if not enabled(ctx, kind):
+        return
+    two_way = pair(ctx, kind).two_way
+    wrong = sorted(settings(ctx, kind).fields.keys() - two_way)
+    if wrong:
+        raise ConfigurationError(
+            f"{ctx.connection}: flows.identity.{kind.flow}.fields: {wrong[0]} does not go both ways; these do: "
+            f"{', '.join(sorted(two_way))}."
+        )
 
 
 def pair(ctx: Context, kind: Kind) -> Pair:

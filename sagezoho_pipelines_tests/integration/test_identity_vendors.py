@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Engine
 
 from sagezoho_pipelines.cli import explain
+from sagezoho_pipelines.domain.errors import ConfigurationError
 from sagezoho_pipelines.domain.links import LinkEdits
 from sagezoho_pipelines.domain.records import AuditEntry, Link, Outcome, Row
 from sagezoho_pipelines.engine.notifications import Notification, looks_of
@@ -342,3 +343,13 @@ def test_two_that_are_linked_by_hand_fill_each_others_blanks_and_differ_by_who_l
     assert [row["id"] for row in desk.state("zoho_crm", "Accounts") if row["Account_Name"] == "Harbor Paper"] == [
         account(desk, "HAND1")["id"]
     ]
+
+
+@pytest.mark.parametrize("field", ["Phnoe", "Sage_Vendor_Terms"])
+def test_a_leader_for_a_field_that_does_not_go_both_ways_is_refused_by_name(engine: Engine, field: str) -> None:
+    told = rf"flows.identity.vendors.fields: {field} does not go both ways; these do: Account_Name, Billing_City"
+    with bench(engine, vendors=2, deals=0, flows={"identity": {"vendors": {"fields": {field: "newest"}}}}) as desk:
+        desk.reset_counters()
+        with pytest.raises(ConfigurationError, match=told):
+            desk.sync("vendors")
+        assert desk.writes()["zoho_crm"] == 0

@@ -82,6 +82,7 @@ class CustomersHandler:
         return ctx.settings.sage300.concurrency
 
     def prepare(self, ctx: Context) -> None:
+        pairs.require_settings(ctx, pairs.CUSTOMERS)
         zoho_target.require_fields(ctx, "Accounts", account_fields(ctx))
 
     def deliver(self, ctx: Context, changes: Sequence[Change]) -> Sequence[Settlement]:

@@ -98,6 +98,7 @@ class VendorsHandler:
         return max(1, ctx.settings.zoho_crm.concurrency * _ROWS_PER_CALL // self.batch)
 
     def prepare(self, ctx: Context) -> None:
+        pairs.require_settings(ctx, pairs.VENDORS)
         mapping = ctx.mappings[FLOW]
         zoho_target.require_fields(ctx, "Accounts", zoho_target.written_fields(mapping["accounts"]))
         zoho_target.require_fields(ctx, "Contacts", zoho_target.written_fields(mapping["contacts"]))
