@@ -21,7 +21,7 @@ from sagezoho_pipelines import config
 from sagezoho_pipelines.config import Settings
 from sagezoho_pipelines.domain.errors import SagezohoError
 from sagezoho_pipelines.domain.mapping import FlowMapping
-from sagezoho_pipelines.domain.records import Change, EntityRef
+from sagezoho_pipelines.domain.records import Change, EntityRef, System
 from sagezoho_pipelines.domain.settlement import CaptureResult, Settlement
 from sagezoho_pipelines.domain.usage import Usage
 from sagezoho_pipelines.engine.context import Context
@@ -32,6 +32,7 @@ from sagezoho_pipelines.ledger.metadata import PostgresMetadataStore
 from sagezoho_pipelines.ledger.migrations.run import migrate
 from sagezoho_pipelines.ledger.plans import PostgresPlanStore
 from sagezoho_pipelines.ledger.postgres import database_url, engine_for, ensure_database
+from sagezoho_pipelines.ledger.pressure import SharedPressure
 from sagezoho_pipelines.ledger.tokens import PostgresTokenStore
 from sagezoho_pipelines.ledger.vault import Vault
 from sagezoho_pipelines.mappings.loading import load_mappings
@@ -197,16 +198,26 @@ class Installation(AbstractContextManager["Installation"]):
         )
 
     def _pressure(self, connection: str) -> Pressure:
-        """Shared by all runs of a connection in this process: what pushes one of them back slows them all."""
+        """Shared by all runs of a connection: what pushes one of them back slows them all, in other processes too."""
         with self._opening:
-            limit = self.settings.connection(connection).sage300.concurrency
-            return self._pressures.setdefault(connection, Pressure(limit, clock=time.monotonic))
+            if connection not in self._pressures:
+                limit = self.settings.connection(connection).sage300.concurrency
+                shared = self._shared_pressure(connection, System.SAGE300)
+                limiter = Pressure(limit, clock=time.monotonic, heard=shared.left, tell=shared.note)
+                self._pressures[connection] = limiter
+            return self._pressures[connection]
 
     def _gate(self, connection: str) -> Gate:
         """The same for Zoho, whose limit of calls at once is one for the whole organisation."""
         with self._opening:
-            limit = self.settings.connection(connection).zoho_crm.concurrency
-            return self._gates.setdefault(connection, Gate(limit))
+            if connection not in self._gates:
+                limit = self.settings.connection(connection).zoho_crm.concurrency
+                shared = self._shared_pressure(connection, System.ZOHO_CRM)
+                self._gates[connection] = Gate(limit, heard=shared.left, tell=shared.note)
+            return self._gates[connection]
+
+    def _shared_pressure(self, connection: str, system: System) -> SharedPressure:
+        return SharedPressure(lambda: self.database, connection, system, clock=time.monotonic)
 
     def context(self, connection: str, *, run_id: str, actor: str) -> Context:
         """What one run of one connection works with. Raises what a person must mend before anything is read."""

@@ -122,6 +122,16 @@ class Pause(Base):
     until: Mapped[datetime]
 
 
+class PressureRow(Base):
+    """Until when, by the database's clock, no process sends to a vendor that pushed back."""
+
+    __tablename__ = "pressure"
+
+    connection: Mapped[str] = mapped_column(primary_key=True)
+    system: Mapped[str] = mapped_column(primary_key=True)
+    until: Mapped[datetime]
+
+
 class HoldRow(Base):
     """An entity whose changes wait for a person: a guard would be crossed, or the first sync needs a plan."""
 

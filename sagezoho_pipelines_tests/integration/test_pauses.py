@@ -8,15 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL, Engine
+from sqlalchemy import URL, Engine, text
 
-from sagezoho_pipelines.domain.errors import VendorError
-from sagezoho_pipelines.domain.records import Outcome
+from sagezoho_pipelines.domain.errors import LedgerUnavailable, VendorError
+from sagezoho_pipelines.domain.records import Outcome, System
 from sagezoho_pipelines.ledger.due import due_changes
+from sagezoho_pipelines.ledger.pressure import LOOK_EVERY, SharedPressure
 from sagezoho_pipelines.sage300.client import Sage300Client
+from sagezoho_pipelines.sage300.pressure import Pressure
+from sagezoho_pipelines.wiring import Installation
 from sagezoho_pipelines.zoho_crm.oauth import MemoryTokenStore
 from sagezoho_pipelines_tests.bench import CONNECTION, Bench, bench
 from sagezoho_pipelines_tests.integration.defs_site import opened
+from sagezoho_pipelines_tests.unit.sage300_script import FakeTime, ScriptedAdapter, client_of, html_reply, rows_reply
 
 
 @pytest.fixture
@@ -153,3 +157,87 @@ def test_what_pushes_one_run_back_slows_all_runs_of_the_process(postgres_url: UR
             other = pool.submit(read)
             assert first.result() - began >= 2
             assert other.result() - began >= 2
+
+
+@pytest.mark.parametrize(("system", "status"), [("sage300", 503), ("zoho_crm", 429)])
+def test_what_pushes_one_process_back_slows_the_others(
+    postgres_url: URL, tmp_path: Path, system: str, status: int
+) -> None:
+    with (
+        opened(postgres_url, tmp_path, vendors=2, deals=0) as site,
+        Installation(site.installation.env, settings=site.installation.settings) as elsewhere,
+        ThreadPoolExecutor(1) as pool,
+    ):
+
+        def read(installation: Installation) -> None:
+            if system == "sage300":
+                installation.sage300(CONNECTION).find("AP/APVendors", where=[], select=["VendorNumber"], limit=1)
+            else:
+                installation.zoho_crm(CONNECTION).org()
+
+        database = site.installation.database
+        getattr(site.sandbox, system).world.faults.add(
+            "respond", times=1, status=status, headers={"Retry-After": "4"}, body=""
+        )
+        first = pool.submit(read, site.installation)
+        until = None
+        while until is None:
+            time.sleep(0.01)
+            with database.connect() as connection:
+                until = connection.execute(text("SELECT max(until) FROM sagezoho.pressure")).scalar_one()
+        read(elsewhere)
+        with database.connect() as connection:
+            assert connection.execute(text("SELECT clock_timestamp()")).scalar_one() >= until
+        first.result()
+
+
+def _shared(engine: Engine, clock: FakeTime, connection: str = CONNECTION) -> SharedPressure:
+    return SharedPressure(lambda: engine, connection, System.SAGE300, clock=clock.clock)
+
+
+def _left(shared: SharedPressure, clock: FakeTime) -> float:
+    clock.sleep(LOOK_EVERY)
+    left = shared.left()
+    assert left is not None
+    return left
+
+
+def test_the_longest_rest_that_was_noted_counts(engine: Engine) -> None:
+    clock = FakeTime()
+    one, other = _shared(engine, clock), _shared(engine, clock)
+    assert one.left() is None
+    one.note(600)
+    other.note(300)
+    assert 300 < _left(one, clock) <= 600
+    assert 300 < _left(other, clock) <= 600
+    other.note(1200)
+    assert 600 < _left(one, clock) <= 1200
+    assert _shared(engine, clock, "elsewhere").left() is None
+
+
+def test_the_ledger_is_asked_once_a_second(engine: Engine) -> None:
+    clock = FakeTime()
+    shared = _shared(engine, clock)
+    shared.note(600)
+    assert shared.left() is not None
+    assert shared.left() is None
+    clock.sleep(LOOK_EVERY)
+    assert shared.left() is not None
+
+
+def test_an_unreachable_ledger_holds_no_call_back() -> None:
+    clock, looks = FakeTime(), []
+
+    def away() -> Engine:
+        looks.append(clock.at)
+        raise LedgerUnavailable("Postgres cannot be reached")
+
+    shared = SharedPressure(away, CONNECTION, System.SAGE300, clock=clock.clock)
+    client = client_of(
+        ScriptedAdapter(html_reply(503, "x"), rows_reply()),
+        clock,
+        pressure=Pressure(2, clock=clock.clock, heard=shared.left, tell=shared.note),
+    )
+    for _ in range(10):
+        client.exists("AP/APVendors", where=[])
+    assert looks == [1000.0]  # and then left alone for a while

@@ -1,4 +1,4 @@
-"""Identity: what links last agreed on, records left alone, applied plans, and the vendors' metadata as last seen."""
+"""Identity: what links last agreed on, records left alone, applied plans, the vendors' metadata and their push-back."""
 
 from __future__ import annotations
 
@@ -77,5 +77,13 @@ def upgrade() -> None:
         sa.Column("fields", postgresql.JSONB(), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("connection", "system", "entity", name=op.f("seen_metadata_pkey")),
+        schema="sagezoho",
+    )
+    op.create_table(
+        "pressure",
+        sa.Column("connection", sa.Text(), nullable=False),
+        sa.Column("system", sa.Text(), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("connection", "system", name=op.f("pressure_pkey")),
         schema="sagezoho",
     )
