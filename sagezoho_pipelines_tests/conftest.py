@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import URL, Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
@@ -17,6 +18,10 @@ from sagezoho_pipelines.ledger import embedded
 from sagezoho_pipelines.ledger.ledger import PostgresLedger
 from sagezoho_pipelines.ledger.migrations import migrate
 from sagezoho_pipelines.ledger.postgres import DRIVER, engine_for
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 _TEMPLATE = "migrated_template"
 _LOCK = 77_001

@@ -112,7 +112,7 @@ def two_way() -> Iterator[tuple[Ends, Ends]]:
                 yield there, back
 
 
-@pytest.mark.parametrize(("there", "back"), two_way(), ids=lambda ends: str(ends))
+@pytest.mark.parametrize(("there", "back"), list(two_way()), ids=lambda ends: str(ends))
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_a_two_way_field_survives_the_way_there_and_back(there: Ends, back: Ends, data: st.DataObject) -> None:
