@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -83,6 +85,51 @@ def test_a_plan_goes_on_where_it_stopped(desk: Bench) -> None:
     PostgresPlanStore(desk.engine).end(number, state="done", at=desk.now())
     with pytest.raises(SagezohoError, match="was applied already"):
         _begin(desk, plan)
+
+
+class _Killed(BaseException):
+    """The process ends here."""
+
+
+class _Dying:
+    """A vendor's client in a process that is killed right after its call `name` was carried out."""
+
+    def __init__(self, real: Any, name: str) -> None:
+        self._real, self._name = real, name
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._real, name)
+        if name != self._name:
+            return call
+
+        def last(*args: Any, **options: Any) -> Any:
+            call(*args, **options)
+            raise _Killed
+
+        return last
+
+
+@pytest.mark.parametrize(("flow", "vendor", "call"), [("vendors", "zoho", "upsert"), ("orders", "sage", "create")])
+def test_a_plan_goes_on_after_a_kill_between_a_write_and_its_settling(
+    desk: Bench, flow: str, vendor: str, call: str
+) -> None:
+    """What was made is not linked yet: it is known by its business key, and so is what points at it."""
+    plan = desk.plan()
+    number = _begin(desk, plan)
+    if flow == "orders":
+        _carry(desk, number, "customers")
+    ctx = bound(desk.context(), plan.redacted(SEAL), SEAL)
+    dying: Any = _Dying(getattr(ctx, vendor), call)
+    with pytest.raises(_Killed):
+        run_flow(replace(ctx, **{vendor: dying}), flow, Window.incremental())
+    desk.later(hours=1)
+    assert _begin(desk, plan) == number
+    assert _carry(desk, number).left_over == plan.totals["refused"]
+    assert carrying.undone(desk.ledger, plan, at=desk.now()) == []
+    keys = [row["Sage_Vendor_Key"] for row in desk.state("zoho_crm", "Accounts") if row.get("Sage_Vendor_Key")]
+    orders = [str(row["OrderReference"]).strip() for row in desk.state("sage300", "OEOrders")]
+    ours = [one for one in orders if one.isdigit()]
+    assert (len(keys), len(ours)) == (len(set(keys)), len(set(ours)))
 
 
 def test_a_plan_that_stopped_and_then_moved_goes_no_further(desk: Bench) -> None:

@@ -5,16 +5,15 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from sagezoho_pipelines.domain.criteria import Criteria
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.metadata import FieldInfo
-from sagezoho_pipelines.domain.planned import Made, PlannedWrite
-from sagezoho_pipelines.domain.records import Link, Row, System
+from sagezoho_pipelines.domain.planned import PlannedWrite
+from sagezoho_pipelines.domain.records import Row, System
 from sagezoho_pipelines.domain.usage import Usage
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.planning import writes
@@ -22,11 +21,13 @@ from sagezoho_pipelines.engine.planning.document import Plan, Seal
 from sagezoho_pipelines.engine.ports import Ledger, RowResult, Sage300, Watch, Watched, ZohoCrm, ZohoPage
 
 NOT_IN_PLAN = "NOT_IN_PLAN"
+#: So many links are asked for at once.
+_LINKS = 1000
 
 
 def bound(ctx: Context, plan: Plan, seal: Seal) -> Context:
     """The context in which exactly this plan is carried out. The plan is redacted: values are told by their digests."""
-    approval = Approval(plan, seal, already_made(ctx.connection, ctx.ledger, plan.made))
+    approval = Approval(plan, seal, names_of(plan, ctx.ledger))
     return replace(
         ctx,
         sage=ApprovedSage(ctx.sage, approval),
@@ -36,45 +37,32 @@ def bound(ctx: Context, plan: Plan, seal: Seal) -> Context:
     )
 
 
-def already_made(connection: str, ledger: Ledger, made: Sequence[Made]) -> dict[str, str]:
-    """Id -> placeholder of the planned records that are there by now."""
-    found: dict[str, str] = {}
-    for one in made:
-        pair = (one.sage_entity, one.zoho_entity)
-        link: Link | None
-        if one.zoho_id:
-            link = ledger.links_by_zoho(connection, pair[1], pair[0], [one.zoho_id]).get(one.zoho_id)
-        else:
-            link = ledger.links_by_sage(connection, pair[0], pair[1], [one.sage_id]).get(one.sage_id)
-        if link is not None:
-            found[link.sage_id if one.zoho_id else link.zoho_id] = one.placeholder
-    return found
+def names_of(plan: Plan, ledger: Ledger) -> writes.Names:
+    """The plan's placeholders, and the ids of those of its records that are there by now, as the links tell."""
+    ids: dict[str, str] = {}
+    kinds = sorted({(one.sage_entity, one.zoho_entity) for one in plan.made})
+    for sage_entity, zoho_entity in kinds:
+        mine = [one for one in plan.made if (one.sage_entity, one.zoho_entity) == (sage_entity, zoho_entity)]
+        for some in (mine[at : at + _LINKS] for at in range(0, len(mine), _LINKS)):
+            keys = [one.sage_id for one in some if one.sage_id]
+            by_sage = ledger.links_by_sage(plan.connection, sage_entity, zoho_entity, keys) if keys else {}
+            keys = [one.zoho_id for one in some if one.zoho_id]
+            by_zoho = ledger.links_by_zoho(plan.connection, zoho_entity, sage_entity, keys) if keys else {}
+            ids |= {by_sage[one.sage_id].zoho_id: one.placeholder for one in some if one.sage_id in by_sage}
+            ids |= {by_zoho[one.zoho_id].sage_id: one.placeholder for one in some if one.zoho_id in by_zoho}
+    return writes.Names((one.makes for one in plan.writes), ids)
 
 
 class Approval:
-    """The writes that were agreed to, and which placeholders have become which ids meanwhile. Thread-safe."""
+    """The writes that were agreed to, and the names of the records they make."""
 
-    def __init__(self, plan: Plan, seal: Seal, made: Mapping[str, str]) -> None:
+    def __init__(self, plan: Plan, seal: Seal, names: writes.Names) -> None:
         self._allowed = {(one.call, one.digest) for one in plan.writes}
-        self._placeholders = {one.makes for one in plan.writes} - {""}
         self._seal = seal
-        self._made = dict(made)
-        self._lock = threading.Lock()
-
-    def named(self, row: Row) -> Row:
-        """The row as the plan shows it: placeholders in place of the ids they have become."""
-        with self._lock:
-            shown: Row = writes.replaced(row, self._made)
-        return shown
+        self.names = names
 
     def allows(self, write: PlannedWrite) -> bool:
         return (write.call, self._seal.of(write.digest, 32)) in self._allowed
-
-    def became(self, placeholder: str, record_id: object) -> None:
-        """A planned record is there: what points at it is known by its placeholder."""
-        if placeholder in self._placeholders and record_id not in (None, ""):
-            with self._lock:
-                self._made[str(record_id).strip()] = placeholder
 
 
 def refusal(system: System, write: PlannedWrite) -> VendorError:
@@ -103,10 +91,8 @@ class ApprovedSage:
 
     def find(self, entity_set: str, *, where: Criteria, select: Sequence[str], limit: int | None = None) -> list[Row]:
         found = self._real.find(entity_set, where=where, select=select, limit=limit)
-        _, by, _ = writes.ASSIGNED.get(entity_set, ((), "", ""))
         for row in found:
-            if by and row.get(by):
-                self._learn(entity_set, row)
+            self._approval.names.saw_in_sage(entity_set, row)
         return found
 
     def get(self, entity_set: str, key: str | int, *, select: Sequence[str] = ()) -> Row | None:
@@ -119,23 +105,18 @@ class ApprovedSage:
         return self._real.described(entity_sets)
 
     def create(self, entity_set: str, body: Row) -> Row:
-        self._require(writes.sage_create(entity_set, self._approval.named(body)))
+        self._require(writes.sage_create(entity_set, self._approval.names.named(body)))
         made = self._real.create(entity_set, body)
-        self._learn(entity_set, {**body, **made})
+        self._approval.names.saw_in_sage(entity_set, {**body, **made})
         return made
 
     def patch(self, entity_set: str, key: str | int, body: Row) -> None:
-        self._require(writes.sage_patch(entity_set, key, self._approval.named(body)))
+        self._require(writes.sage_patch(entity_set, key, self._approval.names.named(body)))
         self._real.patch(entity_set, key, body)
 
     def _require(self, write: PlannedWrite) -> None:
         if not self._approval.allows(write):
             raise refusal(System.SAGE300, write)
-
-    def _learn(self, entity_set: str, row: Row) -> None:
-        assigned = writes.ASSIGNED.get(entity_set, ((), "", ""))[0]
-        if assigned:
-            self._approval.became(writes.sage_create(entity_set, row).makes, row.get(assigned[0]))
 
 
 class ApprovedZoho:
@@ -160,7 +141,7 @@ class ApprovedZoho:
     def find(self, module: str, *, where: Criteria, fields: Sequence[str], limit: int | None = None) -> list[Row]:
         found = self._real.find(module, where=where, fields=fields, limit=limit)
         for row in found:  # a record read back by its Sage key is the planned one
-            self._approval.became(writes.placeholder(module, writes.sage_key_of(row)), row.get("id"))
+            self._approval.names.saw_in_zoho(module, row)
         return found
 
     def get(self, module: str, record_id: str) -> Row | None:
@@ -173,7 +154,7 @@ class ApprovedZoho:
         return self._real.deleted_since(module, since)
 
     def insert(self, module: str, rows: Sequence[Row], *, trigger: Sequence[str] = ()) -> list[RowResult]:
-        planned = [writes.zoho_insert(module, self._approval.named(row)) for row in rows]
+        planned = [writes.zoho_insert(module, self._approval.names.named(row)) for row in rows]
         return self._send(rows, planned, lambda chosen: self._real.insert(module, chosen, trigger=trigger))
 
     def update(
@@ -184,7 +165,7 @@ class ApprovedZoho:
         trigger: Sequence[str] = (),
         unmodified_since: datetime | None = None,
     ) -> list[RowResult]:
-        planned = [writes.zoho_update(module, self._approval.named(row)) for row in rows]
+        planned = [writes.zoho_update(module, self._approval.names.named(row)) for row in rows]
         return self._send(
             rows,
             planned,
@@ -194,7 +175,7 @@ class ApprovedZoho:
     def upsert(
         self, module: str, rows: Sequence[Row], *, duplicate_check: Sequence[str], trigger: Sequence[str] = ()
     ) -> list[RowResult]:
-        planned = [writes.zoho_upsert(module, self._approval.named(row), duplicate_check) for row in rows]
+        planned = [writes.zoho_upsert(module, self._approval.names.named(row), duplicate_check) for row in rows]
         return self._send(
             rows,
             planned,
@@ -244,10 +225,14 @@ class ApprovedZoho:
         send: Callable[[Sequence[Row]], list[RowResult]],
     ) -> list[RowResult]:
         results = [RowResult(error=refusal(System.ZOHO_CRM, write)) for write in planned]
-        chosen = [index for index, write in enumerate(planned) if self._approval.allows(write)]
+        chosen = [
+            index
+            for index, write in enumerate(planned)
+            if self._approval.allows(write) or self._approval.names.completes(rows[index])
+        ]
         answers = send([rows[index] for index in chosen]) if chosen else []
         for index, answer in zip(chosen, answers, strict=True):
             results[index] = answer
             if answer.error is None and planned[index].makes:
-                self._approval.became(planned[index].makes, answer.id)
+                self._approval.names.became(planned[index].makes, answer.id)
         return results

@@ -10,17 +10,17 @@ import hashlib
 import hmac
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-import simplejson
-
 from sagezoho_pipelines.domain import json
-from sagezoho_pipelines.domain.digest import canonical, canonical_json
+from sagezoho_pipelines.domain.digest import canonical_json
 from sagezoho_pipelines.domain.errors import ConfigurationError
 from sagezoho_pipelines.domain.planned import Cost, FieldPlan, Made, Pin, PlanItem, PlannedWrite
 
 FORMAT = 1
+_ITEM = tuple(one.name for one in fields(PlanItem))
+_WRITE = tuple(one.name for one in fields(PlannedWrite))
 #: Outcomes in the order that people ask for them.
 OUTCOMES = ("created", "updated", "noop", "skipped", "refused", "conflicted", "retrying")
 
@@ -33,7 +33,7 @@ class Seal:
     key: bytes
 
     def of(self, value: Any, length: int = 16) -> str:
-        return "#" + hmac.new(self.key, canonical_json(value).encode(), hashlib.sha256).hexdigest()[:length]
+        return "#" + hmac.digest(self.key, canonical_json(value).encode(), "sha256").hex()[:length]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +100,8 @@ class Plan:
             "mappings": dict(self.mappings),
             "redacted": self.seal,
             "totals": self.totals,
-            "items": [_short(asdict(item)) for item in self.items],
-            "writes": [asdict(one) for one in self.writes],
+            "items": [_short(item) for item in self.items],
+            "writes": [{name: getattr(one, name) for name in _WRITE} for one in self.writes],
             "made": [asdict(one) for one in self.made],
             "pins": [asdict(one) for one in self.pins],
             "numbers": dict(self.numbers),
@@ -110,9 +110,15 @@ class Plan:
 
 
 def to_text(plan: Plan, seal: Seal) -> str:
-    """The file. Numbers stay exact; the same plan gives the same bytes."""
-    whole = canonical({**plan.document(), "digest": plan.digest(seal)})
-    return str(simplejson.dumps(whole, sort_keys=True, ensure_ascii=False, indent=1, use_decimal=True)) + "\n"
+    """The file, a line for each item. Numbers stay exact; the same plan gives the same bytes."""
+    whole = {**plan.document(), "digest": plan.digest(seal)}
+    return "{\n" + ",\n".join(f"{canonical_json(name)}: {_part(whole[name])}" for name in sorted(whole)) + "\n}\n"
+
+
+def _part(value: Any) -> str:
+    if not isinstance(value, list) or not value:
+        return canonical_json(value)
+    return "[\n" + ",\n".join(canonical_json(one) for one in value) + "\n]"
 
 
 def from_document(data: Any, name: str) -> Plan:
@@ -203,11 +209,11 @@ def _hidden(item: PlanItem, seal: Seal) -> PlanItem:
     )
 
 
-def _short(item: dict[str, Any]) -> dict[str, Any]:
+def _short(item: PlanItem) -> dict[str, Any]:
     """Without what is empty; the fields as [name, old, new]."""
-    kept = {name: value for name, value in item.items() if value not in ("", {}, [], ())}
+    kept = {name: value for name in _ITEM if (value := getattr(item, name))}
     if "fields" in kept:
-        kept["fields"] = [[one[0], one[1], one[2]] for one in kept["fields"]]
+        kept["fields"] = [list(one) for one in kept["fields"]]
     return kept
 
 

@@ -10,7 +10,7 @@ from sagezoho_pipelines.domain.digest import canonical_json
 from sagezoho_pipelines.domain.errors import SagezohoError
 from sagezoho_pipelines.domain.planned import Applied, PlanItem
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.planning.approval import already_made
+from sagezoho_pipelines.engine.planning.approval import names_of
 from sagezoho_pipelines.engine.planning.document import Plan, Seal
 from sagezoho_pipelines.engine.planning.plan import configuration, make
 from sagezoho_pipelines.engine.ports import ReadableLedger
@@ -55,7 +55,7 @@ def require_unmoved(ctx: Context, ledger: ReadableLedger, plan: Plan, seal: Seal
             raise PlanMoved(plan.connection, moved)
         return
     pinned = replace(ctx, pins=plan.pinned)
-    fresh = make(pinned, ledger, plan.flows, made=already_made(ctx.connection, ledger, plan.made))
+    fresh = make(pinned, ledger, plan.flows, names=names_of(plan, ledger))
     left = list(_beyond(expected, fresh, seal))
     if left:
         raise PlanMoved(plan.connection, left)

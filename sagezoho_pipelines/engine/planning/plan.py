@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from sagezoho_pipelines.engine.context import Context, Facts
 from sagezoho_pipelines.engine.planning.document import Plan, order_of, sorted_writes
 from sagezoho_pipelines.engine.planning.shadow_ledger import ShadowLedger
 from sagezoho_pipelines.engine.planning.shadow_vendors import Notebook, ShadowSage, ShadowZoho
-from sagezoho_pipelines.engine.planning.writes import is_placeholder
+from sagezoho_pipelines.engine.planning.writes import Names, is_placeholder
 from sagezoho_pipelines.engine.ports import ReadableLedger, Settlement
 from sagezoho_pipelines.engine.run import run_flow
 from sagezoho_pipelines.engine.windows import Window
@@ -27,10 +27,10 @@ from sagezoho_pipelines.engine.windows import Window
 _DECIDING = {"sage300": {"url", "company"}, "zoho_crm": {"accounts_url", "trigger"}}
 
 
-def make(ctx: Context, ledger: ReadableLedger, flows: Sequence[str], *, made: Mapping[str, str] | None = None) -> Plan:
+def make(ctx: Context, ledger: ReadableLedger, flows: Sequence[str], *, names: Names | None = None) -> Plan:
     """What a sync of these flows would do now. Nothing is written, to either vendor or to the ledger.
 
-    `made` names records that an earlier attempt at a plan has made: id -> the placeholder it had there.
+    `names` are the records of a plan that was begun earlier: what it has made goes by its placeholders.
 
     One step after the other, so that the numbers handed out are the same each time. Raises what would stop a sync:
     a vendor that is away, a missing field, a connection at rest.
@@ -38,7 +38,7 @@ def make(ctx: Context, ledger: ReadableLedger, flows: Sequence[str], *, made: Ma
     resting = pausing.resting(ctx)
     if resting is not None:
         raise SagezohoError(f"nothing can be planned: {resting}")
-    notebook, collected = Notebook(made or {}), _Collected()
+    notebook, collected = Notebook(names or Names()), _Collected()
     moment = ctx.clock()
     shadow = ShadowLedger(ledger, at=moment, settled=collected.add)
     sage, zoho = ShadowSage(ctx.sage, notebook), ShadowZoho(ctx.zoho, notebook)

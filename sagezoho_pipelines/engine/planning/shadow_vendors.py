@@ -25,22 +25,17 @@ _NOT_PART = "a plan runs the flows only: {} is none of their calls"
 class Notebook:
     """What would be written, in the order it would be, and what the records concerned hold now.
 
-    `known` names ids by the placeholders they had in an earlier plan.
+    `names` tells records by the placeholders they had in a plan that was begun earlier.
     """
 
-    def __init__(self, known: Mapping[str, str]) -> None:
-        self._known = known
+    def __init__(self, names: writes.Names) -> None:
+        self.names = names
         self.writes: list[PlannedWrite] = []
         self.held: dict[tuple[System, str], dict[str, Any]] = {}
         self.notes: list[str] = []
 
     def holds(self, system: System, record_id: str, values: Row) -> None:
         self.held.setdefault((system, record_id), {}).update(values)
-
-    def named(self, row: Row) -> Row:
-        """A row as a plan shows it."""
-        shown: Row = writes.replaced(row, self._known) if self._known else row
-        return shown
 
     def note(self, text: str) -> None:
         if text not in self.notes:
@@ -64,7 +59,10 @@ class ShadowSage:
         return self._real.pages(entity_set, select=select, where=where, page_size=page_size)
 
     def find(self, entity_set: str, *, where: Criteria, select: Sequence[str], limit: int | None = None) -> list[Row]:
-        return self._real.find(entity_set, where=where, select=select, limit=limit)
+        found = self._real.find(entity_set, where=where, select=select, limit=limit)
+        for row in found:
+            self._notebook.names.saw_in_sage(entity_set, row)
+        return found
 
     def get(self, entity_set: str, key: str | int, *, select: Sequence[str] = ()) -> Row | None:
         made = self._made.get((entity_set, str(key)))
@@ -82,7 +80,7 @@ class ShadowSage:
         fault = faults.of_sage_row(entity_set, body)
         if fault is not None:
             raise fault
-        planned = writes.sage_create(entity_set, self._notebook.named(body))
+        planned = writes.sage_create(entity_set, self._notebook.names.named(body))
         self._note(planned)
         if entity_set == "OE/OEOrders" and not body.get("ShipToAddressLine1"):
             self._notebook.note(
@@ -110,7 +108,7 @@ class ShadowSage:
                     advice="restore the record in Sage, or remove its link",
                 )
             self._notebook.holds(System.SAGE300, str(key), held)
-        self._note(writes.sage_patch(entity_set, key, self._notebook.named(body)))
+        self._note(writes.sage_patch(entity_set, key, self._notebook.names.named(body)))
 
     def _note(self, planned: PlannedWrite) -> None:
         self.write_calls += 1
@@ -143,7 +141,10 @@ class ShadowZoho:
         return self._real.changed_since(module, fields=fields, since=since, where=where, until=until)
 
     def find(self, module: str, *, where: Criteria, fields: Sequence[str], limit: int | None = None) -> list[Row]:
-        return self._real.find(module, where=where, fields=fields, limit=limit)
+        found = self._real.find(module, where=where, fields=fields, limit=limit)
+        for row in found:
+            self._notebook.names.saw_in_zoho(module, row)
+        return found
 
     def get(self, module: str, record_id: str) -> Row | None:
         made = self._made.get((module, record_id))
@@ -186,7 +187,7 @@ class ShadowZoho:
         self._count(len(rows))
         results = []
         for row in rows:
-            planned = writes.zoho_insert(module, self._notebook.named(row))
+            planned = writes.zoho_insert(module, self._notebook.names.named(row))
             results.append(self._refused(module, row, creating=True) or self._created(module, row, planned))
         return results
 
@@ -214,7 +215,7 @@ class ShadowZoho:
         known = self._matched(module, rows, duplicate_check)
         results = []
         for row in rows:
-            planned = writes.zoho_upsert(module, self._notebook.named(row), duplicate_check)
+            planned = writes.zoho_upsert(module, self._notebook.names.named(row), duplicate_check)
             held = known.get(planned.key.casefold()) or self._made.get((module, planned.makes))
             refused = self._refused(module, row, creating=held is None)
             if refused is not None:
@@ -223,6 +224,7 @@ class ShadowZoho:
                 results.append(self._created(module, row, planned))
             else:
                 record_id = str(held["id"])
+                self._notebook.names.became(planned.makes, record_id)
                 self._notebook.holds(System.ZOHO_CRM, record_id, {name: held[name] for name in row if name in held})
                 self._notebook.writes.append(planned)
                 results.append(RowResult(id=record_id))
@@ -274,7 +276,8 @@ class ShadowZoho:
             held = there[record_id]
             now = {name: held[name] for name in row if name != "id" and name in held}
             self._notebook.holds(System.ZOHO_CRM, record_id, now)
-        self._notebook.writes.append(writes.zoho_update(module, self._notebook.named(row)))
+        if not self._notebook.names.completes(row):
+            self._notebook.writes.append(writes.zoho_update(module, self._notebook.names.named(row)))
         return RowResult(id=record_id)
 
     def _refused(self, module: str, row: Row, *, creating: bool) -> RowResult | None:

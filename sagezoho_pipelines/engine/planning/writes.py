@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sagezoho_pipelines.domain.digest import canonical_json
@@ -65,6 +66,41 @@ def replaced(value: Any, known: Mapping[str, str]) -> Any:
     if isinstance(value, list | tuple):
         return [replaced(item, known) for item in value]
     return value
+
+
+class Names:
+    """Which placeholders of a plan have become which ids. Thread-safe; with no plan at hand it knows of none."""
+
+    def __init__(self, planned: Iterable[str] = (), ids: Mapping[str, str] | None = None) -> None:
+        self._planned = {*planned} - {""}
+        self._known = dict(ids or {})
+        self._lock = threading.Lock()
+
+    def named(self, row: Row) -> Row:
+        """The row as the plan shows it: placeholders in place of the ids they have become."""
+        with self._lock:
+            shown: Row = replaced(row, self._known) if self._known else row
+        return shown
+
+    def became(self, placeholder: str, record_id: object) -> None:
+        if placeholder in self._planned and record_id not in (None, ""):
+            with self._lock:
+                self._known[str(record_id).strip()] = placeholder
+
+    def completes(self, row: Row) -> bool:
+        """Whether an update only empties fields of a record that the plan makes: it was found after a lost answer."""
+        named = self.named(row)
+        return named.get("id") in self._planned and all(row[name] is None for name in row if name != "id")
+
+    def saw_in_sage(self, entity_set: str, row: Row) -> None:
+        """A record read back by its business key is the planned one, though its link may not have been settled."""
+        assigned, by, what = ASSIGNED.get(entity_set, ((), "", ""))
+        if assigned and row.get(by):
+            self.became(f"{_NEW}{what} {str(row[by]).strip()})", row.get(assigned[0]))
+
+    def saw_in_zoho(self, module: str, row: Row) -> None:
+        """The same for a record found by its unique Sage key."""
+        self.became(placeholder(module, sage_key_of(row)), row.get("id"))
 
 
 def _write(call: str, key: str, row: Row, makes: str = "") -> PlannedWrite:
