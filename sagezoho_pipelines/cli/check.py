@@ -90,8 +90,12 @@ def _installation(installation: Installation) -> Iterator[Finding]:
         yield ask("mappings", lambda: _mappings(installation))
     postgres = ask("Postgres", lambda: _postgres(installation))
     yield postgres
-    if postgres.status is Status.OK:
-        yield ask("master key", lambda: _master_key(installation))
+    if postgres.status is not Status.OK:
+        return
+    key = ask("master key", lambda: _master_key(installation))
+    yield key
+    if count.status is Status.OK and key.status is Status.OK:
+        yield from _left_channels(installation)
 
 
 def _mappings(installation: Installation) -> str:
@@ -117,6 +121,31 @@ def _postgres(installation: Installation) -> str:
 def _master_key(installation: Installation) -> str:
     key_id, _ = installation.vault.keys.current
     return f"{key_id} from {installation.vault.keys.source}"
+
+
+def _left_channels(installation: Installation) -> Iterator[Finding]:
+    """Channels of connections that are configured no more: Zoho calls in vain until they expire."""
+    from sagezoho_pipelines.domain.errors import SagezohoError
+    from sagezoho_pipelines.engine.check import Finding, Status
+
+    now = installation.clock()
+    try:
+        channels = installation.channels.read_all()
+    except SagezohoError as error:
+        yield Finding("Notifications", "channels", Status.MISSING, *_halves(str(error)))
+        return
+    for channel in channels:
+        if channel.connection in installation.settings.connections or (
+            channel.expires_at and channel.expires_at <= now
+        ):
+            continue
+        until = f" until {channel.expires_at:%Y-%m-%d %H:%M %Z}" if channel.expires_at else ""
+        yield Finding(
+            "Notifications", f"channel of {channel.connection}", Status.NOTE,
+            f"the connection is not in sagezoho.yaml, but Zoho calls {channel.notify_url} for it{until}",
+            f"Zoho forgets it by itself. To end it sooner, put {channel.connection} back without notifications.url, "
+            f"let its job {channel.connection}__notifications run once, and take it out again.",
+        )  # fmt: skip
 
 
 def _connection(installation: Installation, connection: str) -> Iterator[Finding]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from sqlalchemy import Engine
 
+from sagezoho_pipelines.domain.channels import Channel
 from sagezoho_pipelines.ledger.channels import PostgresChannelStore
 from sagezoho_pipelines.ledger.ledger import PostgresLedger
 from sagezoho_pipelines.ledger.masterkeys import MasterKeys
@@ -109,3 +111,15 @@ def test_an_https_address_without_a_certificate_is_said_so(
 def test_without_notifications_nothing_is_asked(ready: Workplace) -> None:
     findings = ready.json("check")["connections"]["saminc"]
     assert not [one for one in findings if one["area"] == "Notifications"]
+
+
+def test_a_channel_of_a_removed_connection_is_named_until_it_expires(ready: Workplace, engine: Engine) -> None:
+    store = PostgresChannelStore(engine, Vault(engine, keys=MasterKeys([bytes.fromhex(MASTER_KEY)], source="the test")))
+    now = datetime.now(UTC)
+    for number, (name, days) in enumerate((("former", 1), ("long-gone", -1), ("saminc", 1)), start=1):
+        url = f"https://notify.example/notifications/{name}"
+        store.save(Channel(name, number, url, ["Deals.edit"], "token", expires_at=now + timedelta(days=days)))
+    [told] = [one for one in ready.json("check")["installation"] if one["area"] == "Notifications"]
+    assert (told["name"], told["status"]) == ("channel of former", "note")
+    assert "https://notify.example/notifications/former" in told["detail"]
+    assert "put former back" in told["remedy"]
