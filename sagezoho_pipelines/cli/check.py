@@ -126,6 +126,7 @@ def _master_key(installation: Installation) -> str:
 def _left_channels(installation: Installation) -> Iterator[Finding]:
     """Channels of connections that are configured no more: Zoho calls in vain until they expire."""
     from sagezoho_pipelines.domain.errors import SagezohoError
+    from sagezoho_pipelines.engine.channels import FLOW
     from sagezoho_pipelines.engine.check import Finding, Status
 
     now = installation.clock()
@@ -144,7 +145,7 @@ def _left_channels(installation: Installation) -> Iterator[Finding]:
             "Notifications", f"channel of {channel.connection}", Status.NOTE,
             f"the connection is not in sagezoho.yaml, but Zoho calls {channel.notify_url} for it{until}",
             f"Zoho forgets it by itself. To end it sooner, put {channel.connection} back without notifications.url, "
-            f"let its job {channel.connection}__notifications run once, and take it out again.",
+            f"let its job {channel.connection}__{FLOW} run once, and take it out again.",
         )  # fmt: skip
 
 

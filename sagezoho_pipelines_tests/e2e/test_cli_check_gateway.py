@@ -123,3 +123,4 @@ def test_a_channel_of_a_removed_connection_is_named_until_it_expires(ready: Work
     assert (told["name"], told["status"]) == ("channel of former", "note")
     assert "https://notify.example/notifications/former" in told["detail"]
     assert "put former back" in told["remedy"]
+    assert "job former__channels" in told["remedy"]
