@@ -9,9 +9,9 @@ from typing import Any
 from sagezoho_pipelines.domain.digest import digest
 from sagezoho_pipelines.domain.errors import OutcomeUnknown, VendorError, Verdict
 from sagezoho_pipelines.domain.pairing import Comparison
-from sagezoho_pipelines.domain.reconcile import SAGE, ZOHO, Decision, Finding, same
+from sagezoho_pipelines.domain.reconcile import SAGE, ZOHO, Decision, same
 from sagezoho_pipelines.domain.records import Change, FieldChange, Link, Look, Outcome, Row, System
-from sagezoho_pipelines.engine import settling, zoho_target
+from sagezoho_pipelines.engine import giving_way, settling, zoho_target
 from sagezoho_pipelines.engine import write_back as write_backs
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.pairs import MODULE, SIDES_DIFFER, Carried, Kind
@@ -19,7 +19,8 @@ from sagezoho_pipelines.engine.ports import Settlement
 from sagezoho_pipelines.engine.settling import Movement
 from sagezoho_pipelines.engine.zoho_target import ZohoWrite
 
-_OPERATIONS = {Finding.PUT_BACK: "put back", Finding.OVERRIDDEN: "conflict", Finding.EDITED: "edit"}
+#: Details of a link that end with its next settlement.
+_PASSING = ("gone", "giving_way")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,9 @@ def settlement(
     assert link is not None
     fresh = _renewed(ctx, kind, change, comparison, write, carried)
     change = _learned(ctx, kind, change, comparison, write, carried)
-    movements = [*_zoho_movements(comparison, write), *_sage_movements(kind, comparison, link, carried)]
+    sides = ((kind.sage_entity, link.sage_id), (MODULE, link.zoho_id))
+    movements = giving_way.told_late(comparison, link, *sides)
+    movements += [*_zoho_movements(comparison, write), *_sage_movements(kind, comparison, link, carried)]
     movements += [*_left(comparison, write), *extras.movements]
     problem = write.error or carried.error or _misfit(carried) or _undecided(comparison)
     links = [fresh, *extras.links]
@@ -106,7 +109,7 @@ def _renewed(
         written=written,
         agreed=agreed,
         unsettled=_unsettled(write, carried),
-        details={name: value for name, value in link.details.items() if name != "gone"},
+        details={name: value for name, value in link.details.items() if name not in _PASSING},
         # Of a record with an open question not all that it holds is ours, even if we wrote it last.
         target_time=(time or link.target_time) if whole else None,
         seen_equal_at=ctx.clock() if equal else link.seen_equal_at,
@@ -146,7 +149,7 @@ def _zoho_movements(comparison: Comparison, write: ZohoWrite) -> list[Movement]:
     assert link is not None
     found = []
     outcome = Outcome.UPDATED if write.error is None else Outcome.RETRYING
-    for operation, decisions in _by_operation(comparison.towards(ZOHO)).items():
+    for operation, decisions in giving_way.by_operation(comparison.towards(ZOHO)).items():
         fields = [
             FieldChange(one.field, rules[one.field].sources, rules[one.field].expression, one.zoho, one.value)
             for one in decisions
@@ -171,7 +174,7 @@ def _sage_movements(kind: Kind, comparison: Comparison, link: Link, carried: Car
     decisions: dict[str, list[Decision]] = {}
     for name in carried.sent:
         behind = comparison.fields_behind(name)
-        operation = next(iter(_by_operation(behind)), "update" if name in comparison.one_way else "edit")
+        operation = next(iter(giving_way.by_operation(behind)), "update" if name in comparison.one_way else "edit")
         by_operation.setdefault(operation, []).append(name)
         decisions.setdefault(operation, []).extend(behind)
     outcome = Outcome.UPDATED if carried.error is None else Outcome.RETRYING
@@ -198,14 +201,6 @@ def _left(comparison: Comparison, write: ZohoWrite) -> list[Movement]:
             source=(SAGE, link.sage_entity, link.sage_id),
         )
     ]  # fmt: skip
-
-
-def _by_operation(decisions: Iterable[Decision]) -> dict[str, list[Decision]]:
-    found: dict[str, list[Decision]] = {}
-    for one in decisions:
-        first = one.finding is Finding.OVERRIDDEN and not one.changed
-        found.setdefault("first contact" if first else _OPERATIONS.get(one.finding, "update"), []).append(one)
-    return {name: found[name] for name in ("conflict", "put back", "edit", "first contact", "update") if name in found}
 
 
 def _decided(decisions: Iterable[Decision]) -> dict[str, Any]:

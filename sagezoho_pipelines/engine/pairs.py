@@ -17,7 +17,7 @@ from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError, Ve
 from sagezoho_pipelines.domain.pairing import Comparison, Misfit, Pair, Policy, compare
 from sagezoho_pipelines.domain.reconcile import SAGE, ZOHO, edited_last
 from sagezoho_pipelines.domain.records import Authority, Change, Link, Row, System
-from sagezoho_pipelines.engine import sage_target, zoho_target
+from sagezoho_pipelines.engine import giving_way, sage_target, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import as_date
 from sagezoho_pipelines.engine.widths import WIDTHS
@@ -174,7 +174,8 @@ def planned(comparison: Comparison, link: Link) -> ZohoWrite:
     """What the account is sent; it is not sent where somebody edited the account after it was read."""
     sent = comparison.to_zoho
     read_at = _instant(comparison.zoho.get("Modified_Time"))
-    return ZohoWrite(MODULE, comparison.pair.to_zoho, link, sent, sent, unmodified_since=read_at)
+    gives_way = giving_way.in_zoho(comparison, link)
+    return ZohoWrite(MODULE, comparison.pair.to_zoho, link, sent, sent, unmodified_since=read_at, gives_way=gives_way)
 
 
 def carry_to_sage(ctx: Context, kind: Kind, change: Change, link: Link, comparison: Comparison) -> Carried:
@@ -195,6 +196,9 @@ def carry_to_sage(ctx: Context, kind: Kind, change: Change, link: Link, comparis
         return Carried(misfits=misfits)
     try:
         sage_target.hold(ctx, change)
+        gives_way = giving_way.in_sage(comparison, link, sending)
+        if gives_way:
+            ctx.ledger.give_way([(link, gives_way)])
         ctx.ledger.unsettle([(link, sending)])
         ctx.sage.patch(kind.entity_set, link.sage_id, sending)
         record = ctx.sage.get(kind.entity_set, link.sage_id, select=sage_fields(ctx, kind))

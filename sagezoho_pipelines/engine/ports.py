@@ -23,6 +23,7 @@ from sagezoho_pipelines.domain.records import (
     Cause,
     Change,
     EntityRef,
+    GivesWay,
     Link,
     Look,
     Row,
@@ -237,6 +238,10 @@ class Ledger(Protocol):
 
     def unsettle(self, sent: Sequence[tuple[Link, Iterable[str]]]) -> None:
         """Note, before an update is sent, which fields it writes: until the link is settled they count as unknown."""
+        ...
+
+    def give_way(self, noted: Sequence[tuple[Link, Sequence[GivesWay]]]) -> None:
+        """Note, before an update is sent, what people typed and it overrides: kept until the link is settled."""
         ...
 
     def edit_links(self, edits: LinkEdits, *, at: datetime) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sagezoho_pipelines.domain.errors import ConfigurationError, OutcomeUnknown, VendorError, Verdict
 from sagezoho_pipelines.domain.mapping import TargetMapping
-from sagezoho_pipelines.domain.records import FieldChange, Link, Outcome, Row, System
+from sagezoho_pipelines.domain.records import FieldChange, GivesWay, Link, Outcome, Row, System
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.ports import RowResult
 from sagezoho_pipelines.engine.settling import Movement
@@ -29,7 +29,8 @@ class ZohoWrite:
 
     `result` is Zoho's own answer; a write with nothing to send has none. `also` are further mappings that filled
     fields of the same record, `subforms` those that filled the rows of a subform. `unmodified_since` is the modified
-    time of the record that was decided upon: where somebody has edited it since, it is not written.
+    time of the record that was decided upon: where somebody has edited it since, it is not written. `gives_way` is
+    what people typed there and is overridden.
     """
 
     module: str
@@ -41,6 +42,7 @@ class ZohoWrite:
     also: Sequence[TargetMapping] = ()
     subforms: Mapping[str, TargetMapping] = field(default_factory=dict)
     unmodified_since: datetime | None = None
+    gives_way: Sequence[GivesWay] = ()
 
     @property
     def operation(self) -> str:
@@ -195,6 +197,9 @@ def write(ctx: Context, writes: Sequence[ZohoWrite], *, unique: str) -> list[Zoh
 def unsettle(ctx: Context, writes: Sequence[ZohoWrite]) -> None:
     """Say that these updates are about to be sent."""
     if writes:
+        gives_way = [(item.link, item.gives_way) for item in writes if item.link is not None and item.gives_way]
+        if gives_way:
+            ctx.ledger.give_way(gives_way)
         ctx.ledger.unsettle([(item.link, item.sent) for item in writes if item.link is not None])
 
 

@@ -20,6 +20,7 @@ from sagezoho_pipelines.domain.records import (
     Cause,
     Change,
     EntityRef,
+    GivesWay,
     Link,
     Look,
     Outcome,
@@ -164,6 +165,10 @@ class PostgresLedger:
     def unsettle(self, sent: Sequence[tuple[Link, Iterable[str]]]) -> None:
         """Note, before an update is sent, which fields it writes: until it is settled they count as unknown."""
         self._in_transaction(lambda c: links.unsettle(c, sent))
+
+    def give_way(self, noted: Sequence[tuple[Link, Sequence[GivesWay]]]) -> None:
+        """Note, before an update is sent, what it overrides: kept until the link is settled."""
+        self._in_transaction(lambda c: links.give_way(c, noted))
 
     def edit_links(self, edits: LinkEdits, *, at: datetime) -> None:
         self._in_transaction(lambda c: link_table.edit(c, edits, at=at))

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, TextClause, text
 
 from sagezoho_pipelines.domain.digest import equal
 from sagezoho_pipelines.domain.errors import LinkTaken
-from sagezoho_pipelines.domain.records import Authority, Link, System
+from sagezoho_pipelines.domain.records import Authority, GivesWay, Link, System
 from sagezoho_pipelines.ledger.sqljson import rows, to_json
 
 _COLUMNS = """connection, sage_entity, sage_id, zoho_entity, zoho_id, sage_name, zoho_name, authority, made_by,
@@ -94,6 +94,12 @@ FROM unnest(CAST(:connections AS text[]), CAST(:sage_entities AS text[]), CAST(:
      AS u (connection, sage_entity, sage_id, zoho_entity, names)
 WHERE k.connection = u.connection AND k.sage_entity = u.sage_entity AND k.sage_id = u.sage_id
   AND k.zoho_entity = u.zoho_entity
+""")
+
+_GIVE_WAY = text("""
+UPDATE sagezoho.links
+SET details = jsonb_set(details, '{giving_way}', coalesce(details -> 'giving_way', '[]') || CAST(:noted AS jsonb))
+WHERE connection = :connection AND sage_entity = :sage_entity AND sage_id = :sage_id AND zoho_entity = :zoho_entity
 """)
 
 
@@ -220,6 +226,14 @@ def unsettle(connection: Connection, sent: Iterable[tuple[Link, Iterable[str]]])
             "names": [to_json(names) for _, names in chosen],
         }
         connection.execute(_UNSETTLE, values)
+
+
+def give_way(connection: Connection, noted: Iterable[tuple[Link, Sequence[GivesWay]]]) -> None:
+    """Note what is about to be overridden, beside what earlier attempts have left; a settled link forgets it."""
+    chosen = sorted(noted, key=lambda one: _sides(one[0])[0])
+    if chosen:
+        lines = [{**{name: getattr(link, name) for name in _SIDE}, "noted": to_json(values)} for link, values in chosen]
+        connection.execute(_GIVE_WAY, lines)
 
 
 def link_of(row: Any) -> Link:

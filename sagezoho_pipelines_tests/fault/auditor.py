@@ -13,7 +13,8 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from sagezoho_pipelines_tests.fault import bindings
+from sagezoho_pipelines_tests.fault import bindings, questions
+from sagezoho_pipelines_tests.fault.agreement import Journal
 from sagezoho_pipelines_tests.fault.evidence import (
     Finding,
     Read,
@@ -41,20 +42,26 @@ _SOURCES = {
 }
 
 
-def audit(read: Read, engine: Engine, **options: str) -> Verdict:
-    return judge(read, tables_of(engine), **options)
+def audit(read: Read, engine: Engine, journal: Journal | None = None, **options: str) -> Verdict:
+    return judge(read, tables_of(engine), journal, **options)
 
 
-def judge(read: Read, tables: Tables, *, company: str = "SAMINC", prefix: str = "Z") -> Verdict:
-    """`company` is part of the keys that Zoho carries; `prefix` begins the customer numbers that are handed out."""
-    auditor = _Auditor(read, tables, company, prefix)
+def judge(
+    read: Read, tables: Tables, journal: Journal | None = None, *, company: str = "SAMINC", prefix: str = "Z"
+) -> Verdict:
+    """`company` is part of the keys that Zoho carries; `prefix` begins the customer numbers that are handed out.
+
+    `journal` tells what people typed; without it, what pairs may hold is not held against them.
+    """
+    auditor = _Auditor(read, tables, company, prefix, journal or Journal(read, lambda: tables["links"]))
     findings = list(auditor.findings())
     return Verdict(auditor.expected, findings)
 
 
 class _Auditor:
-    def __init__(self, read: Read, tables: Tables, company: str, prefix: str) -> None:
+    def __init__(self, read: Read, tables: Tables, company: str, prefix: str, journal: Journal) -> None:
         self._read = read
+        self._journal = journal
         self._company = company
         self._prefix = prefix
         self.expected = 0
@@ -70,14 +77,34 @@ class _Auditor:
         yield from self._products()
         yield from self._bindings()
         yield from self._creations()
+        yield from self._journal.findings(self._asked_about, self._audit)
+        yield from questions.findings(self._entries, self._evidence())
 
     # the ledger
 
     @cached_property
+    def _entries(self) -> list[Row]:
+        """What a person has been asked about: the newest change of a record, refused or in conflict.
+
+        A superseded change has handed its record on to another one, or left the question as it stands.
+        """
+        told = [row for row in self._changes if row["state"] != "superseded"]
+        newest = {(row["system"], row["entity"], row["key"]): row for row in told}
+        return [row for row in newest.values() if row["state"] in ("refused", "conflicted")]
+
+    @cached_property
     def _inbox(self) -> set[tuple[str, str, str]]:
-        """What a person has been asked about: the newest change of a record, refused or in conflict."""
-        newest = {(row["system"], row["entity"], row["key"]): row["state"] for row in self._changes}
-        return {record for record, state in newest.items() if state in ("refused", "conflicted")}
+        return {(row["system"], row["entity"], row["key"]) for row in self._entries}
+
+    def _evidence(self) -> questions.Evidence:
+        return questions.Evidence(
+            deals=self._deals,
+            accounts={row["id"]: row for row in self._zoho("Accounts")},
+            orders=grouped(self._read("sage300", "OEOrders"), "OrderReference"),
+            customer_of=self._customer_of,
+            worth=self._lines_total,
+            journal=self._journal,
+        )
 
     def _asked(self, system: str, entity: str, key: str) -> bool:
         return (system, entity, key) in self._inbox

@@ -15,6 +15,8 @@ from typing import Any
 from sqlalchemy import Engine
 
 from sagezoho_pipelines.config import Notifications
+from sagezoho_pipelines.domain.records import Authority
+from sagezoho_pipelines.engine import link_edits
 from sagezoho_pipelines.engine.channels import ChannelReport, keep_channel
 from sagezoho_pipelines.engine.run import run_flow
 from sagezoho_pipelines.engine.windows import Window
@@ -22,6 +24,7 @@ from sagezoho_pipelines.ledger.channels import PostgresChannelStore
 from sagezoho_pipelines.ledger.vault import Vault
 from sagezoho_pipelines_tests.bench import CONNECTION, Bench, settings_for
 from sagezoho_pipelines_tests.bench import bench as opened
+from sagezoho_pipelines_tests.fault.agreement import Journal
 from sagezoho_pipelines_tests.fault.auditor import audit
 from sagezoho_pipelines_tests.fault.evidence import Verdict
 from sagezoho_pipelines_tests.fault.worker import Post, begin, run
@@ -36,6 +39,13 @@ RECEIPTS = Path(os.environ.get("SAGEZOHO_RECEIPTS") or Path(__file__).parents[2]
 _HOURS = 3
 
 _PLACES = ("Vancouver", "Austin", "Leeds", "Lyon", "Porto")
+_LINKS = "SELECT * FROM sagezoho.links ORDER BY id"
+#: People's edits of records that may be linked, with what names the record, what its fields, and what it is.
+_EDITS = {
+    "edit_vendor": ("vendor", "fields", "vendors"),
+    "edit_customer": ("customer", "fields", "customers"),
+    "edit_account": ("account_id", "values", ""),
+}
 
 
 @dataclass
@@ -51,6 +61,7 @@ class Scene:
         self.random = random.Random(self.seed)
         self._made = 0
         self._ahead = 0.0
+        self.journal = Journal(self.desk.state, lambda: self.desk.query(_LINKS))
         settings = settings_for(self.desk.sandbox)
         sage, zoho = self.desk.sandbox.sage300.connection(), self.desk.sandbox.zoho_crm.connection()
         self.post = Post(
@@ -128,6 +139,60 @@ class Scene:
             chosen = str(self.random.choice(accounts)["id"])
             self._act("zoho_crm", "edit_account", account_id=chosen, values={"Phone": f"604-555-{self._next():04d}"})
 
+    def edit_account(self, account: str, **values: str) -> None:
+        self._act("zoho_crm", "edit_account", account_id=account, values=values)
+
+    def edit_record(self, entity: str, number: str, **fields: str) -> None:
+        """A vendor or a customer, at Sage's own screen."""
+        kind = entity[:-1]
+        self._act("sage300", f"edit_{kind}", **{kind: number, "fields": fields})
+
+    def edit_in_zoho(self) -> None:
+        """The account of a linked vendor or customer."""
+        if link := self._pair():
+            self.edit_account(str(link["zoho_id"]), **self._said_in_zoho())
+
+    def edit_in_sage(self) -> None:
+        """A linked vendor or customer."""
+        if link := self._pair():
+            self.edit_record(link["sage_entity"], link["sage_id"], **self._said_in_sage(link["sage_entity"]))
+
+    def edit_both(self) -> None:
+        """The same field of a linked pair, typed differently on both sides."""
+        if link := self._pair():
+            kind = link["sage_entity"]
+            (zoho, sage) = self.random.choice((("Phone", "PhoneNumber"), ("Billing_City", "City")))
+            self.edit_record(kind, link["sage_id"], **{sage: self._name("Hers")})
+            self.edit_account(str(link["zoho_id"]), **{zoho: self._name("His")})
+
+    def change_leader(self, link: Any = None, leader: str = "", field: str | None = None) -> None:
+        """Say who leads a linked pair, or one field of it."""
+        if link := link or self._pair():
+            chosen = Authority(leader or self.random.choice(list(Authority)))
+            ledger = self.desk.ledger
+            [held] = ledger.links_by_sage(CONNECTION, link["sage_entity"], "Accounts", [link["sage_id"]]).values()
+            self.journal.look()
+            link_edits.set_authority(self.desk.context(), held, chosen, field=field, who="anna", why="she knows")
+            self.journal.look()
+            self.acted.append("change_leader")
+
+    def change_leader_of_a_field(self) -> None:
+        self.change_leader(field=self.random.choice(("Phone", "Billing_City", "Account_Name")))
+
+    def _pair(self) -> Any:
+        links = [row for row in self.desk.query(_LINKS) if row["zoho_entity"] == "Accounts"]
+        return self.random.choice(links) if links else None
+
+    def _said_in_zoho(self) -> dict[str, str]:
+        name = self.random.choice(("Account_Name", "Phone", "Billing_City", "Billing_Street", "Fax"))
+        return {name: self._name("His")}
+
+    def _said_in_sage(self, entity: str) -> dict[str, str]:
+        own = {"vendors": "VendorName", "customers": "CustomerName"}[entity]
+        name = self.random.choice((own, "PhoneNumber", "City", "AddressLine1", "FaxNumber"))
+        lines = {f"AddressLine{line}": "" for line in range(1, 5)} if name == "AddressLine1" else {}
+        return {**lines, name: self._name("Hers")}
+
     def ship(self) -> None:
         """Ship and invoice one of our orders, whole."""
         waiting = [row for row in self._our_orders() if not str(row["LastInvoiceNumber"]).strip()]
@@ -173,11 +238,21 @@ class Scene:
 
     def _act(self, system: str, action: str, **given: Any) -> dict[str, Any]:
         self.acted.append(action)
-        return self.desk.act(system, action, **given)
+        if action not in _EDITS:
+            return self.desk.act(system, action, **given)
+        record, fields, entity = _EDITS[action]
+        self.journal.look()
+        answer = self.desk.act(system, action, **given)
+        self.journal.typed(system, entity, str(given[record]), given[fields])
+        return answer
 
     def _next(self) -> int:
         self._made += 1
         return self._made
+
+    def said(self, kind: str) -> str:
+        """What nobody has typed before."""
+        return self._name(kind)
 
     def _name(self, kind: str) -> str:
         return f"{kind} {self._next():04d}"
@@ -259,7 +334,7 @@ class Scene:
         self.desk.sync()
 
     def audit(self) -> Verdict:
-        return audit(self.desk.state, self.desk.engine)
+        return audit(self.desk.state, self.desk.engine, self.journal)
 
     def inbox(self) -> list[Any]:
         return self.desk.query(

@@ -38,7 +38,8 @@ _numbers = itertools.count(1)
 
 _ACTS = (
     "vendor", "rename_vendor", "bill", "account", "deal", "reopen_and_close", "move_account", "edit_deal",
-    "ship", "service", "pay",
+    "ship", "service", "pay", "edit_in_zoho", "edit_in_zoho", "edit_in_sage", "edit_in_sage", "edit_both",
+    "change_leader", "change_leader_of_a_field",
 )  # fmt: skip
 _ANYWHERE: list[dict[str, object]] = [
     {"action": "reset_before", "method": "POST|PUT|PATCH", "times": 2},
@@ -123,6 +124,7 @@ class AnyOrder(RuleBasedStateMachine):
     def nothing_is_double(self) -> None:
         """Holds at every moment, in the middle of any fault."""
         if hasattr(self, "day"):
+            self.day.journal.look()
             verdict = self.day.audit()
             assert verdict.figures()["duplicated"] == 0, str(verdict)
 
@@ -131,7 +133,10 @@ class AnyOrder(RuleBasedStateMachine):
             return
         with self._open:
             self.day.close(
-                f"any-order-{next(_numbers):04d}", self.receipts, asked={"ORDER_EXISTS"}, stories=self.stories
+                f"any-order-{next(_numbers):04d}",
+                self.receipts,
+                asked={"ORDER_EXISTS", "SIDES_DIFFER"},
+                stories=self.stories,
             )
 
     receipts: Path

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from sagezoho_pipelines_tests.fault import auditor, bindings, evidence
+from sagezoho_pipelines_tests.fault import agreement, auditor, bindings, evidence, questions
 from sagezoho_pipelines_tests.fault.auditor import judge
 from sagezoho_pipelines_tests.fault.evidence import KINDS, Tables, tables_of
 from sagezoho_pipelines_tests.fault.scene import Scene, scene
@@ -59,7 +59,7 @@ def _judged(finished: Finished, corrupt: Callable[[State, Ledger], Any]) -> evid
 
 
 def test_the_auditor_knows_nothing_of_the_product() -> None:
-    for module in (auditor, bindings, evidence):
+    for module in (agreement, auditor, bindings, evidence, questions):
         tree = ast.parse(Path(str(module.__file__)).read_text())
         imported = {
             name

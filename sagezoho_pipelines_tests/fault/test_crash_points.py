@@ -92,7 +92,7 @@ def test_an_account_edited_after_the_kill_is_a_customer_as_it_is_now(day: Scene,
     account = day.account()
     day.deal(account)
     assert day.process(flows=["customers"], die_at=("sent", 1)) == KILLED
-    day.desk.act("zoho_crm", "edit_account", account_id=account, values={"Phone": "604-555-7777"})
+    day.edit_account(account, Phone="604-555-7777")
     day.pass_leases()
     assert day.process() == 0
     [customer] = [row for row in day.desk.state("sage300", "ARCustomers") if row["CustomerNumber"] == "Z000001"]

@@ -215,7 +215,7 @@ def test_accounts_that_change_and_come_while_they_are_paged(engine: Engine, rece
 
         def call() -> None:
             chosen, phone = day.random.choice(accounts), f"604-555-{day.injected:04d}"
-            day.desk.act("zoho_crm", "edit_account", account_id=chosen, values={"Phone": phone})
+            day.edit_account(chosen, Phone=phone)
             day.account()
 
         with _meanwhile(day, call):

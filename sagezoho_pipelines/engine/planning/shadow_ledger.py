@@ -22,6 +22,7 @@ from sagezoho_pipelines.domain.records import (
     Cause,
     Change,
     EntityRef,
+    GivesWay,
     Link,
     Look,
     Row,
@@ -174,6 +175,9 @@ class ShadowLedger:
         with self._lock:
             for link, names in sent:
                 self._links.unsettle(link, names)
+
+    def give_way(self, noted: Sequence[tuple[Link, Sequence[GivesWay]]]) -> None:
+        """A plan is never cut off between a write and its settlement."""
 
     def edit_links(self, edits: LinkEdits, *, at: datetime) -> None:
         raise NotImplementedError("a plan runs the flows only: people edit links elsewhere")
