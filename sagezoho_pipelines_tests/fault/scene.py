@@ -35,6 +35,9 @@ MASTER_KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 #: Where each run leaves its receipt.
 RECEIPTS = Path(os.environ.get("SAGEZOHO_RECEIPTS") or Path(__file__).parents[2] / "build" / "receipts")
 
+#: `make soak` repeats what a test run does once.
+THOROUGH = bool(os.environ.get("SAGEZOHO_FAULT_THOROUGH"))
+
 #: Past every lease and every back-off.
 _HOURS = 3
 

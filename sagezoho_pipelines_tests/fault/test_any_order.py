@@ -30,7 +30,7 @@ from sagezoho_pipelines.ledger.postgres import engine_for
 from sagezoho_pipelines_tests.fault.scene import scene
 
 #: New stories are begun for so long.
-SECONDS = float(os.environ.get("SAGEZOHO_SOAK_SECONDS", "20"))
+SECONDS = float(os.environ.get("SAGEZOHO_SOAK_SECONDS", "10"))
 SOAKING = "SAGEZOHO_SOAK_SECONDS" in os.environ
 SEED = int(os.environ.get("SAGEZOHO_SOAK_SEED", "1"))
 

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from sagezoho_pipelines.domain.errors import SagezohoError
 from sagezoho_pipelines.engine.windows import Window
 from sagezoho_pipelines.ledger import inbox
-from sagezoho_pipelines_tests.fault.scene import Scene, scene
+from sagezoho_pipelines_tests.fault.scene import THOROUGH, Scene, scene
 
 _WRITES = "POST|PUT|PATCH"
 
@@ -148,9 +148,9 @@ def test_day_end_for_a_minute(day: Scene, receipts: Path) -> None:
     day.fault("sage300", "day_end")
     for _ in range(3):
         day.deal()
-    for _ in range(6):
+    for _ in range(6 if THOROUGH else 3):
         _sync(day)
-        day.desk.later(seconds=10)
+        day.desk.later(seconds=10 if THOROUGH else 20)
     day.close("day end", receipts)
     assert day.injected > 0
 
@@ -225,7 +225,7 @@ def test_accounts_that_change_and_come_while_they_are_paged(engine: Engine, rece
 
 def test_two_processes_and_a_third_race_on_the_same_changes(day: Scene, receipts: Path) -> None:
     assert day.process() == 0  # one token for all, and the products
-    for _ in range(2):
+    for _ in range(2 if THOROUGH else 1):
         for _ in range(5):
             day.deal()
             day.rename_vendor()

@@ -29,7 +29,7 @@ from sagezoho_pipelines.ledger.postgres import DRIVER, engine_for
 from sagezoho_pipelines.ledger.vault import Vault
 from sagezoho_pipelines.wiring import Installation
 from sagezoho_pipelines_tests.bench import CONNECTION
-from sagezoho_pipelines_tests.fault.scene import MASTER_KEY, Scene, scene
+from sagezoho_pipelines_tests.fault.scene import MASTER_KEY, THOROUGH, Scene, scene
 
 DEALS = EntityRef(CONNECTION, System.ZOHO_CRM, "deals")
 
@@ -55,7 +55,7 @@ def test_two_workers_and_a_sensor_race_and_outlive_a_restart_of_postgres(home: P
         try:
             assert all(_ready(worker) for worker in workers)
             with _sensor(env):
-                for _ in range(3):
+                for _ in range(3 if THOROUGH else 1):
                     _told(day, [day.deal() for _ in range(3)])
                     day.injected += 1
                     assert _eventually(lambda: _ordered(day))
@@ -63,7 +63,7 @@ def test_two_workers_and_a_sensor_race_and_outlive_a_restart_of_postgres(home: P
 
             day.injected = 0
             day.desk.sandbox.sage300.world.faults.latency = 0.05
-            for _ in range(2):
+            for _ in range(2 if THOROUGH else 1):
                 before = len(_orders(day))
                 _told(day, [day.deal() for _ in range(8)])
                 assert _eventually(lambda before=before: len(_orders(day)) >= before + 2)
