@@ -51,14 +51,16 @@ class _Field:
     leaders: set[str] = field(default_factory=set)
 
     def expected(self) -> set[str]:
-        """What may be held: the leader's word, what was agreed where it said nothing; the newest where that leads."""
-        found: set[str] = set()
-        for leader in self.leaders:
-            if leader == "newest":
-                found |= set(self.typed.values()) or {self.agreed}
-            else:
-                found.add(self.typed.get(leader, self.agreed))
-        return found
+        """What may be held: the leader's word, what was agreed where it said nothing; the newest where that leads.
+
+        Where another side came to lead meanwhile, each word may have given way while the other side led.
+        """
+        if len(self.leaders) > 1:
+            return {*self.typed.values(), self.agreed}
+        (leader,) = self.leaders
+        if leader == "newest":
+            return set(self.typed.values()) or {self.agreed}
+        return {self.typed.get(leader, self.agreed)}
 
 
 @dataclass(frozen=True)

@@ -358,7 +358,8 @@ class Scene:
         questions = [entry for entry in self.inbox() if entry["code"] not in asked]
         told = {
             "name": name.replace(" ", "-"), "seed": self.seed, "acts": len(self.acted), "injected": self.injected,
-            **figures, "expected": verdict.expected, "inbox": len(self.inbox()), "restless": restless,
+            **figures, "expected": verdict.expected, "overridden": self.journal.gone(),
+            "inbox": len(self.inbox()), "restless": restless,
             **verdict.figures(),
         }  # fmt: skip
         print("  ".join([f"{key} {value}" for key, value in told.items()]))  # noqa: T201

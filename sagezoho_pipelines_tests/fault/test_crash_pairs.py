@@ -101,3 +101,20 @@ def test_people_who_edit_both_sides_after_a_kill_are_told_apart(
         verdict = day.audit()
         assert verdict.clean, f"killed at {label!r}:\n{verdict}"
     day.close(f"edited after a kill, {entity} led by {leader}", receipts, asked={"SIDES_DIFFER"})
+
+
+@pytest.mark.parametrize("seed", range(6) if THOROUGH else [1])
+def test_edits_of_both_sides_between_kills_come_to_rest(engine: Engine, seed: int, receipts: Path) -> None:
+    with scene(engine, seed=seed, vendors=3) as day:
+        day.deal()
+        assert day.process() == 0
+        acts = (day.edit_in_zoho, day.edit_in_sage, day.edit_both, day.change_leader, day.change_leader_of_a_field)
+        for _ in range(12):
+            for _ in range(4):
+                day.random.choice(acts)()
+            flow = day.random.choice(("vendors", "customers", "identity"))
+            day.injected += day.process(flows=[flow], die_at=(day.random.choice(_LABELS), 1)) == KILLED
+            day.pass_leases()
+        day.close(f"pairs edited at random {seed}", receipts, asked={"SIDES_DIFFER"})
+        assert day.injected > 3
+        assert day.journal.gone() > 3
