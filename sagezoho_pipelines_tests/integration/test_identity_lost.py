@@ -38,6 +38,14 @@ def idle(desk: Bench) -> str:
     return next(row["VendorNumber"].strip() for row in rows if not row["BalanceDueInVendorCurrency"])
 
 
+def let_go(desk: Bench) -> str:
+    """The number of the desk's customer, whose only order is taken out of Sage: nothing keeps the customer there."""
+    number, orders = of_customers.link(desk).sage_id, desk.sandbox.sage300.world.table("OEOrders")
+    for order in orders.where(CustomerNumber=number):
+        orders.delete(orders.key_of(order))
+    return number
+
+
 def link(desk: Bench, number: str) -> Link:
     return desk.ledger.links_by_sage(CONNECTION, "vendors", "Accounts", [number])[number]
 
@@ -203,3 +211,46 @@ def test_a_renumbered_customer_is_followed(engine: Engine) -> None:
         of_customers.in_zoho(desk, Phone="555 0777")
         desk.sync("customers", "identity")
         assert of_customers.customer(desk)["PhoneNumber"] == "555 0777"
+
+
+@pytest.mark.parametrize(("policy", "shown"), [("mark", True), ("ignore", False), ("inbox", False)])
+def test_a_customer_deleted_in_sage_is_settled_as_the_policy_says(engine: Engine, policy: str, *, shown: bool) -> None:
+    with of_customers.at_desk(engine, customers={"gone_in_sage300": policy}) as desk:
+        number = let_go(desk)
+        desk.act("sage300", "delete_customer", customer=number)
+        desk.sync("customers", "identity", window=Window.sweep())
+        assert (of_customers.account(desk)["Sage_Customer_Status"] == "Deleted in Sage") is shown
+        asked = [(entry.key, (entry.error or {}).get("code")) for entry in reports.inbox(desk.engine)]
+        assert asked == ([(of_customers.link(desk).zoho_id, "RECORD_DELETED")] if policy == "inbox" else [])
+        desk.reset_counters()
+        desk.sync("customers", "identity")
+        desk.sync("customers", "identity", window=Window.sweep())
+        assert desk.writes() == {"sage300": 0, "zoho_crm": 0}
+        assert len(reports.inbox(desk.engine)) == len(asked)
+        assert number not in {row["CustomerNumber"].strip() for row in desk.state("sage300", "ARCustomers")}
+
+
+@pytest.mark.parametrize(
+    ("policy", "outcome", "status"),
+    [
+        ("inbox", Outcome.CONFLICTED, "Active"),
+        ("mark", Outcome.UPDATED, "Inactive"),
+        ("ignore", Outcome.NOOP, "Active"),
+    ],
+)
+def test_a_customers_account_deleted_in_zoho_is_settled_as_the_policy_says(
+    engine: Engine, policy: str, outcome: Outcome, status: str
+) -> None:
+    with of_customers.at_desk(engine, customers={"gone_in_zoho_crm": policy}) as desk:
+        held, total = of_customers.link(desk), len(desk.state("zoho_crm", "Accounts"))
+        desk.act("zoho_crm", "delete_record", module="Accounts", id=held.zoho_id)
+        assert desk.sync("identity", "customers").count(outcome) >= 1, "found by /deleted, without a sweep"
+        assert of_customers.customer(desk)["Status"] == status
+        of_customers.in_sage(desk, City="Elsewhere")
+        desk.sync("customers", "identity")
+        desk.reset_counters()
+        desk.sync("customers", "identity", window=Window.sweep())
+        assert desk.writes() == {"sage300": 0, "zoho_crm": 0}
+        assert of_customers.customer(desk)["City"].strip() == "Elsewhere"
+        assert len(desk.state("zoho_crm", "Accounts")) == total - 1
+        assert len(reports.inbox(desk.engine)) == (1 if policy == "inbox" else 0)
