@@ -15,7 +15,7 @@ from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.reconcile import SAGE, ZOHO, same
 from sagezoho_pipelines.domain.records import Cause, Change, FieldChange, Link, Outcome, Row, System
-from sagezoho_pipelines.engine import pairs, sage_target, settling
+from sagezoho_pipelines.engine import pairs, sage_target, settling, zoho_target
 from sagezoho_pipelines.engine import write_back as write_backs
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import ZOHO_TELLS_DELETIONS
@@ -193,11 +193,15 @@ def _deleted(ctx: Context) -> frozenset[str]:
 
 
 def _is_alike(ctx: Context, kind: Kind, link: Link, row: Row) -> bool:
-    """Whether a Sage record says of every two-way field what the link's own record said last."""
+    """Whether a Sage record says of every two-way field what the link's own record said last.
+
+    Of an optional field that may not be known: the organisation does without it, or has it since lately.
+    """
     compared = pairs.pair(ctx, kind)
     said = compared.to_zoho.apply({**row, "key": ""})
+    optional = zoho_target.optional_fields(MODULE)
     bases = {name: compared.base(link, name, {}) for name in compared.two_way}
-    return all(base is not None and same(base.sage, said[name]) for name, base in bases.items())
+    return all(same(base.sage, said[name]) if base is not None else name in optional for name, base in bases.items())
 
 
 def _at_account(link: Link, row: Row, proof: str) -> Moved:

@@ -167,7 +167,7 @@ def first_agreed(ctx: Context, kind: Kind, sage: Row, account: Row) -> dict[str,
         return {}
     made = pair(ctx, kind)
     said = made.to_zoho.apply(sage)
-    return {name: [said[name], account.get(name)] for name in sorted(made.two_way)}
+    return {name: [said[name], account.get(name)] for name in sorted(made.two_way & known(ctx))}
 
 
 def planned(comparison: Comparison, link: Link) -> ZohoWrite:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sagezoho_pipelines.domain.errors import ConfigurationError, OutcomeUnknown, VendorError, Verdict
@@ -144,7 +145,8 @@ def write(ctx: Context, writes: Sequence[ZohoWrite], *, unique: str) -> list[Zoh
     from before it is sent until its link is settled.
     """
     trigger = ctx.settings.zoho_crm.trigger
-    done = list(writes)
+    absent = absent_fields(ctx, writes[0].module) if writes else frozenset()
+    done = [_without(item, absent) for item in writes]
 
     def send(chosen: list[int], call: Callable[[list[Row]], list[RowResult]], rows: list[Row]) -> None:
         if rows:
@@ -223,7 +225,7 @@ def explained(write: ZohoWrite, error: VendorError) -> VendorError:
 
 def require_fields(ctx: Context, module: str, names: Sequence[str]) -> None:
     """Stop before the first write when Zoho lacks a field we write: it would ignore the value without a word."""
-    missing = sorted({*names} - known_fields(ctx, module) - {"id"} - _optional(module))
+    missing = sorted({*names} - known_fields(ctx, module) - {"id"} - optional_fields(module))
     if missing:
         raise ConfigurationError(
             f"{ctx.connection}: Zoho's {module} module has no field {', '.join(missing)}. "
@@ -233,7 +235,7 @@ def require_fields(ctx: Context, module: str, names: Sequence[str]) -> None:
 
 def readable(ctx: Context, module: str, names: Sequence[str]) -> tuple[str, ...]:
     """The fields to ask for: optional ones that this organisation does without are left out."""
-    absent = _optional(module) - known_fields(ctx, module)
+    absent = absent_fields(ctx, module)
     return tuple(name for name in names if name not in absent)
 
 
@@ -271,8 +273,23 @@ def _too_long(ctx: Context, write: ZohoWrite) -> VendorError | None:
     return None
 
 
-def _optional(module: str) -> set[str]:
-    return {one.api_name for one in custom_fields() if one.module == module and one.optional}
+def _without(write: ZohoWrite, absent: frozenset[str]) -> ZohoWrite:
+    """Without the optional fields that this organisation does without: of those nothing is written."""
+    if not absent.intersection(write.after):
+        return write
+    after = {name: value for name, value in write.after.items() if name not in absent}
+    sent = {name: value for name, value in write.sent.items() if name not in absent}
+    return replace(write, after=after, sent=sent)
+
+
+def absent_fields(ctx: Context, module: str) -> frozenset[str]:
+    """The optional fields that this organisation does without."""
+    return optional_fields(module) - known_fields(ctx, module)
+
+
+@cache
+def optional_fields(module: str) -> frozenset[str]:
+    return frozenset(one.api_name for one in custom_fields() if one.module == module and one.optional)
 
 
 def written_fields(mapping: TargetMapping) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from sagezoho_pipelines.domain.errors import BusinessKeyTaken, ConfigurationError, VendorError, Verdict
+from sagezoho_pipelines.domain.mapping import TargetMapping
 from sagezoho_pipelines.domain.records import Authority, Cause, Change, EntityRef, Link, Look, Outcome, Row, System
 from sagezoho_pipelines.engine import left_alone, lost, pair_settling, pairs, sage_target, settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
@@ -169,7 +170,7 @@ class CustomersHandler:
             zoho_name=change.name,
             authority=_leader(ctx),
             source_digest=change.digest,
-            written=after,
+            written=_written(ctx, mapping, after),
             agreed=pairs.first_agreed(ctx, pairs.CUSTOMERS, created.record, account) if not created.found else {},
         )
         return settling.settled(
@@ -352,6 +353,13 @@ def missing(ctx: Context, account: str) -> VendorError:
         advice="mend the account; its deals follow by themselves",
         details={"account": account},
     )
+
+
+def _written(ctx: Context, mapping: TargetMapping, after: Row) -> Row:
+    """What a new customer was made with; what only a field that Zoho does without could say, nobody has said."""
+    absent = zoho_target.absent_fields(ctx, "Accounts")
+    unsaid = {rule.target for rule in mapping.rules if rule.sources and absent.issuperset(rule.sources)}
+    return {name: value for name, value in after.items() if name not in unsaid}
 
 
 def _compare_next(ctx: Context, change: Change) -> list[Look]:
