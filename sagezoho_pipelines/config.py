@@ -226,12 +226,14 @@ class PairSettings(_Model):
 
     `fields` names Zoho fields with a leader of their own. `other_side`: an edit where nobody leads is put back, left as
     it is, or shown in the inbox. What Sage no longer has is marked in Zoho, ignored, or shown in the inbox, and so is,
-    the other way round, what Zoho no longer has: `mark` there makes the Sage record inactive.
+    the other way round, what Zoho no longer has: `mark` there makes the Sage record inactive. A Sage record that
+    becomes inactive is marked in the account's status field, leaves that field as it is, or is shown in the inbox.
     """
 
     authority: Authority
     fields: Mapping[str, Authority] = {}
     other_side: OtherSide = OtherSide.PUT_BACK
+    inactive_in_sage300: Literal["mark", "ignore", "inbox"] = "mark"
     gone_in_sage300: Literal["mark", "ignore", "inbox"] = "mark"
     gone_in_zoho_crm: Literal["mark", "ignore", "inbox"] = "inbox"
 

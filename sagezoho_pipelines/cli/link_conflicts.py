@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 OPERATIONS = ("conflict", "put back", "edit", "leave")
 #: The same for what differed already when two records were linked.
 FIRST = "first contact"
-#: The code of a pair in the inbox that waits for a person.
-UNDECIDED = "SIDES_DIFFER"
+#: The codes of a pair in the inbox that waits for a person.
+UNDECIDED = ("SIDES_DIFFER", "INACTIVE_IN_SAGE")
 _MOST_SHOWN = 50
 _STYLES = {"conflict": output.WARN, "leave": output.WARN, "undecided": output.BAD}
 
@@ -63,7 +63,7 @@ def rows(
             }  # fmt: skip
     for change in reports.inbox(installation.database, connection=connection):
         error = change.error or {}
-        if error.get("code") != UNDECIDED:
+        if error.get("code") not in UNDECIDED:
             continue
         sides = {"sage_id": change.key, "zoho_id": ""} if change.system == "sage300" else {
             "sage_id": "", "zoho_id": change.key,

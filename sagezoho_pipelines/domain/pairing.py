@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from sagezoho_pipelines.domain.mapping import FieldRule, TargetMapping
 from sagezoho_pipelines.domain.reconcile import (
@@ -29,14 +29,25 @@ _BLANKS = re.compile(r"\s+")
 #: A rule that calls this says that it cuts: what it drops is no surprise.
 _DECLARED = "shorten("
 
+#: In a link's details, and in those of the inbox's entry: when it was asked what an inactive Sage record means.
+ASKED = "asked"
+
+#: What becomes of the account of a Sage record that is inactive.
+Inactive = Literal["mark", "ignore", "inbox"]
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Who leads for one link's fields: a field's own exception goes before the link's authority."""
+    """Who leads for one link's fields: a field's own exception goes before the link's authority.
+
+    `status` is the Zoho field that shows an inactive Sage record as `inactive` says.
+    """
 
     authority: Authority
     exceptions: Mapping[str, Authority]
     other_side: OtherSide
+    status: str = ""
+    inactive: Inactive = "mark"
 
     def of(self, name: str, *, two_way: bool) -> FieldPolicy:
         return FieldPolicy(self.exceptions.get(name, self.authority), self.other_side, two_way)
@@ -246,6 +257,8 @@ def compare(
         rule = policy.of(name, two_way=name in pair.two_way)
         unsettled = pair.unsettled(link, name)
         one = decide(name, said[name], zoho.get(name), base, rule, later=later, unsettled=unsettled)
+        if name == policy.status and sage.get("Status") == "Inactive":
+            one = _of_inactive(one, base, policy.inactive)
         dismissed = (left_before or {}).get(name)
         if one.finding is Finding.OPEN and dismissed and same(dismissed[0], one.sage) and same(dismissed[1], one.zoho):
             one = Decision(name, one.sage, one.zoho, Finding.LEFT, changed=one.changed, leader=one.leader)
@@ -253,12 +266,26 @@ def compare(
     return Comparison(pair, sage, zoho, tuple(decisions), sage_hand, _one_way(pair, link, sage, zoho))
 
 
+def _of_inactive(one: Decision, base: Base | None, policy: Inactive) -> Decision:
+    """What becomes of the status of an account whose Sage record is inactive."""
+    if policy == "mark" or ZOHO not in one.targets:
+        return one
+    was_left = base is not None and not same(base.sage, base.zoho)
+    if policy == "inbox" and SAGE in one.changed:
+        finding = Finding.OPEN
+    elif policy == "ignore" or was_left:
+        finding = Finding.LEFT
+    else:
+        return one
+    return Decision(one.field, one.sage, one.zoho, finding, changed=one.changed, leader=one.leader)
+
+
 def as_settled(pair: Pair, link: Link, zoho: Row, known: frozenset[str] | None = None) -> bool:
     """Whether Zoho's record still holds what was settled on: then a word of its change tells of our own write.
 
     What goes one way only is not remembered, so a record that holds such fields is looked at again.
     """
-    if pair.one_way or "gone" in link.details:
+    if pair.one_way or "gone" in link.details or ASKED in link.details:
         return False
     for name in pair.fields:
         if known is not None and name not in known:
@@ -270,7 +297,9 @@ def as_settled(pair: Pair, link: Link, zoho: Row, known: frozenset[str] | None =
 
 
 def sage_as_settled(pair: Pair, link: Link, sage: Row, known: frozenset[str] | None = None) -> bool:
-    """The same of Sage's record, for links that hold both sides' values."""
+    """The same of Sage's record, for links that hold both sides' values. An open question may be answered by it."""
+    if ASKED in link.details:
+        return False
     said = pair.to_zoho.apply(sage)
     for name in pair.fields:
         if known is not None and name not in known:

@@ -8,19 +8,19 @@ from typing import Any
 
 from sagezoho_pipelines.domain.digest import digest
 from sagezoho_pipelines.domain.errors import OutcomeUnknown, VendorError, Verdict
-from sagezoho_pipelines.domain.pairing import Comparison
+from sagezoho_pipelines.domain.pairing import ASKED, Comparison
 from sagezoho_pipelines.domain.reconcile import SAGE, ZOHO, Decision, same
 from sagezoho_pipelines.domain.records import Change, FieldChange, Link, Look, Outcome, Row, System
 from sagezoho_pipelines.engine import giving_way, settling, zoho_target
 from sagezoho_pipelines.engine import write_back as write_backs
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.pairs import MODULE, SIDES_DIFFER, Carried, Kind
+from sagezoho_pipelines.engine.pairs import INACTIVE, MODULE, SIDES_DIFFER, Carried, Kind
 from sagezoho_pipelines.engine.ports import Settlement
 from sagezoho_pipelines.engine.settling import Movement
 from sagezoho_pipelines.engine.zoho_target import ZohoWrite
 
 #: Details of a link that end with its next settlement.
-_PASSING = ("gone", "giving_way")
+_PASSING = ("gone", "giving_way", ASKED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,10 @@ def settlement(
     movements = giving_way.told_late(comparison, link, *sides)
     movements += [*_zoho_movements(comparison, write), *_sage_movements(kind, comparison, link, carried)]
     movements += [*_left(comparison, write), *extras.movements]
-    problem = write.error or carried.error or _misfit(carried) or _undecided(comparison)
+    asked = _asked(ctx, kind, comparison, link)
+    problem = write.error or carried.error or _misfit(carried) or _undecided(kind, comparison, asked)
+    if asked:
+        fresh = replace(fresh, details={**fresh.details, ASKED: asked})
     links = [fresh, *extras.links]
     if problem is not None:
         problem = zoho_target.explained(write, problem) if write.error is not None else problem
@@ -217,11 +220,33 @@ def _misfit(carried: Carried) -> VendorError | None:
     )
 
 
-def _undecided(comparison: Comparison) -> VendorError | None:
+def _asked(ctx: Context, kind: Kind, comparison: Comparison, link: Link) -> str:
+    """When it was first asked what the inactive Sage record means; empty where that is no question."""
+    if kind.status not in {one.field for one in comparison.open}:
+        return ""
+    return str(link.details.get(ASKED) or ctx.clock().isoformat())
+
+
+def _undecided(kind: Kind, comparison: Comparison, asked: str) -> VendorError | None:
     """Both values of each open field: a person takes one, leaves them, or says who leads."""
     if not comparison.open:
         return None
     text = "; ".join(f"{one.field} is {one.sentence}" for one in comparison.open)
+    details: dict[str, Any] = {"fields": {one.field: [one.sage, one.zoho] for one in comparison.open}}
+    if asked:
+        details[ASKED] = asked
+    if asked and len(comparison.open) == 1:
+        shown = comparison.open[0].sage
+        return VendorError(
+            system=SAGE,
+            code=INACTIVE,
+            text=f"{kind.flow[:-1]} {comparison.sage[kind.key]} has become inactive in Sage; {text}",
+            verdict=Verdict.CONFLICT,
+            field=kind.status,
+            advice=f"dismiss it to leave the account as it is; to mark it, set its {kind.status} to {shown!r} in Zoho "
+            "and retry this",
+            details=details,
+        )
     return VendorError(
         system=ZOHO,
         code=SIDES_DIFFER,
@@ -229,7 +254,7 @@ def _undecided(comparison: Comparison) -> VendorError | None:
         verdict=Verdict.CONFLICT,
         field=comparison.open[0].field,
         advice="edit it here to set both sides, correct one side and retry, or dismiss it to leave both as they are",
-        details={"fields": {one.field: [one.sage, one.zoho] for one in comparison.open}},
+        details=details,
     )
 
 

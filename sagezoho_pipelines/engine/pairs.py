@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from sagezoho_pipelines.config import PairSettings
 from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError, Verdict
-from sagezoho_pipelines.domain.pairing import Comparison, Misfit, Pair, Policy, compare
+from sagezoho_pipelines.domain.pairing import ASKED, Comparison, Misfit, Pair, Policy, compare
 from sagezoho_pipelines.domain.reconcile import SAGE, ZOHO, edited_last
 from sagezoho_pipelines.domain.records import Authority, Change, Link, Row, System
 from sagezoho_pipelines.engine import giving_way, sage_target, zoho_target
@@ -26,13 +26,17 @@ from sagezoho_pipelines.engine.zoho_target import ZohoWrite
 MODULE = "Accounts"
 MARKER = "DateLastMaintained"
 _MODIFIED = ("Modified_Time", "Modified_By")
-#: An open question of a comparison, as the inbox shows it.
+#: Open questions of a comparison, as the inbox shows them.
 SIDES_DIFFER = "SIDES_DIFFER"
+INACTIVE = "INACTIVE_IN_SAGE"
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of pair: an account and a Sage record of `entity_set`. The mappings are named by file and target."""
+    """One kind of pair: an account and a Sage record of `entity_set`. The mappings are named by file and target.
+
+    `status` is the account's field that shows whether the Sage record is active.
+    """
 
     flow: str
     sage_entity: str
@@ -42,15 +46,16 @@ class Kind:
     to_zoho: tuple[str, str]
     to_sage: tuple[str, str]
     written: System
+    status: str
 
 
 VENDORS = Kind(
     "vendors", "vendors", "AP/APVendors", "VendorNumber", "VendorName",
-    to_zoho=("vendors", "accounts"), to_sage=("identity", "vendors"), written=ZOHO,
+    to_zoho=("vendors", "accounts"), to_sage=("identity", "vendors"), written=ZOHO, status="Sage_Vendor_Status",
 )  # fmt: skip
 CUSTOMERS = Kind(
     "customers", "customers", "AR/ARCustomers", "CustomerNumber", "CustomerName",
-    to_zoho=("identity", "accounts"), to_sage=("customers", "customers"), written=SAGE,
+    to_zoho=("identity", "accounts"), to_sage=("customers", "customers"), written=SAGE, status="Sage_Customer_Status",
 )  # fmt: skip
 
 
@@ -146,7 +151,7 @@ def compared(
             link,
             sage,
             account,
-            Policy(link.authority, exceptions, own.other_side),
+            Policy(link.authority, exceptions, own.other_side, kind.status, own.inactive_in_sage300),
             known=known(ctx),
             untouched=_is_untouched(ctx, kind, link, account),
             later=_later(ctx, sage, account),
@@ -157,8 +162,20 @@ def compared(
     found = made({})
     if not found.open:
         return found
-    dismissed = ctx.ledger.dismissed(change.entity, [change.key], code=SIDES_DIFFER).get(change.key)
-    return made(dismissed["details"]["fields"]) if dismissed else found
+    left_before = _left_before(ctx, kind, change, link)
+    return made(left_before) if left_before else found
+
+
+def _left_before(ctx: Context, kind: Kind, change: Change, link: Link) -> dict[str, Any]:
+    """Differences that a person dismissed. That a record is inactive is asked anew each time it becomes so."""
+    found: dict[str, Any] = {}
+    for code in (SIDES_DIFFER, INACTIVE):
+        entry = ctx.ledger.dismissed(change.entity, [change.key], code=code).get(change.key)
+        details = entry["details"] if entry else {}
+        is_earlier = details.get(ASKED) != link.details.get(ASKED)
+        fields = details.get("fields", {})
+        found |= {name: both for name, both in fields.items() if not (is_earlier and name == kind.status)}
+    return found
 
 
 def first_agreed(ctx: Context, kind: Kind, sage: Row, account: Row) -> dict[str, Any]:
