@@ -23,6 +23,7 @@ _ADDRESS = tuple(f"AddressLine{line}" for line in range(1, 5))
 _FIELDS = {
     "Phone": "PhoneNumber", "Fax": "FaxNumber", "Website": "WebSite", "Billing_City": "City",
     "Billing_State": "StateProvince", "Billing_Code": "ZipPostalCode", "Billing_Country": "Country",
+    "Sage_Email": "Email",
 }  # fmt: skip
 
 

@@ -19,14 +19,15 @@ _VALUES = {
     "Phone": ("555 0101", "555 0102", ""),
     "Fax": ("555 0201", ""),
     "Web": ("https://a.example", "https://b.example", ""),
+    "Email": ("one@a.example", "two@b.example", ""),
     "Terms": ("N30", "N60"),
     "Group": ("INV", "WHL"),
 }
 _SAGE = {
-    "vendors": ("VendorName", "PhoneNumber", "City", "AddressLine1", "AddressLine2", "WebSite", "Terms"),
-    "customers": ("CustomerName", "PhoneNumber", "City", "AddressLine1", "FaxNumber", "Country"),
+    "vendors": ("VendorName", "PhoneNumber", "City", "AddressLine1", "AddressLine2", "WebSite", "Email", "Terms"),
+    "customers": ("CustomerName", "PhoneNumber", "City", "AddressLine1", "FaxNumber", "Email", "Country"),
 }
-_ZOHO = ("Account_Name", "Phone", "Billing_City", "Billing_Street", "Website", "Fax", "Sage_Vendor_Group")
+_ZOHO = ("Account_Name", "Phone", "Billing_City", "Billing_Street", "Website", "Sage_Email", "Fax", "Sage_Vendor_Group")
 
 
 @pytest.mark.parametrize("seed", range(4))
