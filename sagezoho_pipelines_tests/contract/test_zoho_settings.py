@@ -66,6 +66,17 @@ def test_custom_fields_are_created_and_derive_their_name(zoho: Service) -> None:
     assert (made["custom_field"], made["unique"], made["length"]) == (True, {"casesensitive": "false"}, 60)
 
 
+def test_a_custom_field_for_an_e_mail_takes_one_address_and_nothing_else(zoho: Service) -> None:
+    assert _create(zoho, {"field_label": "Sage Email", "data_type": "email"}).json()["fields"][0]["code"] == "SUCCESS"
+    made = _fields(zoho, "Accounts")["Sage_Email"]
+    assert (made["data_type"], made["length"], made["custom_field"]) == ("email", 100, True)
+    account = zoho.insert_id("Accounts", Account_Name="A", Sage_Email="office@a.example")
+    assert zoho.record("Accounts", account)["Sage_Email"] == "office@a.example"
+    for wrong in ("office", "one@a.example; two@a.example"):
+        [row] = zoho.insert("Accounts", {"Account_Name": "B", "Sage_Email": wrong}).json()["data"]
+        assert (row["code"], row["details"]["api_name"]) == ("INVALID_DATA", "Sage_Email")
+
+
 def test_at_most_five_fields_a_call_and_the_editions_number_in_all(zoho: Service) -> None:
     six = [{"field_label": f"Field {at}", "data_type": "text"} for at in range(6)]
     assert _create(zoho, *six).json()["code"] == "LIMIT_EXCEEDED"
