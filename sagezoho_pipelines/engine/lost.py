@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
@@ -77,10 +78,15 @@ def record_of(ctx: Context, kind: Kind, link: Link) -> Moved | None:
     return _at_record(link, alike[0]) if len(alike) == 1 else None
 
 
-def renumbered(ctx: Context, kind: Kind, new: Mapping[str, Row]) -> dict[str, Moved | Link]:
-    """Of unlinked Sage records, those whose name a linked one had that is gone: moved, or a link to be asked about."""
+def renumbered(ctx: Context, kind: Kind, new: Mapping[str, Row], *, captured: datetime) -> dict[str, Moved | Link]:
+    """Of unlinked Sage records, those whose name a linked one had that is gone: moved, or a link to be asked about.
+
+    Sage is not asked for a namesake that was delivered since the first of them was `captured`: on a first sync these
+    are many, and none has gone.
+    """
     names = {number: str(row.get(kind.name) or "").strip() for number, row in new.items()}
-    held = ctx.ledger.links_by_name(ctx.connection, kind.sage_entity, MODULE, sorted({*names.values()} - {""}))
+    wanted = sorted({*names.values()} - {""})
+    held = ctx.ledger.links_by_name(ctx.connection, kind.sage_entity, MODULE, wanted, before=captured)
     if not held:
         return {}
     numbers = sorted({link.sage_id for link in held})

@@ -232,8 +232,10 @@ class Ledger(Protocol):
         self, connection: str, sage_entity: str, name: str, values: Sequence[str]
     ) -> dict[str, Link]: ...
 
-    def links_by_name(self, connection: str, sage_entity: str, zoho_entity: str, names: Sequence[str]) -> list[Link]:
-        """Links whose Sage record was last seen under one of these names."""
+    def links_by_name(
+        self, connection: str, sage_entity: str, zoho_entity: str, names: Sequence[str], *, before: datetime
+    ) -> list[Link]:
+        """Links whose Sage record was last seen under one of these names, and equal to its pair not since `before`."""
         ...
 
     def unsettle(self, sent: Sequence[tuple[Link, Iterable[str]]]) -> None:

@@ -21,21 +21,25 @@ from sagezoho_pipelines.engine.zoho_target import module_exists
 class Flow:
     """Feeds are captured in order, then handlers deliver in order: a handler may feed the ones after it.
 
-    `module` is the Zoho module the flow cannot do without.
+    `routes` are handlers that only say which other records to look at: each delivers right after the feed of its name,
+    so that a later feed which reads those records anyway saves reading them one by one. `module` is the Zoho module
+    the flow cannot do without.
     """
 
     name: str
     feeds: Mapping[str, Feed]
     handlers: Mapping[str, Handler]
     module: str
+    routes: frozenset[str] = frozenset()
 
 
 FLOWS: Mapping[str, Flow] = {
     "vendors": Flow(
         "vendors",
-        feeds={"vendors": vendors.feed, "ap_batches": batches.ap_feed},
+        feeds={"ap_batches": batches.ap_feed, "vendors": vendors.feed},
         handlers={"ap_batches": batches.ApBatchesHandler(), "accounts": vendors.VendorsHandler()},
         module="Accounts",
+        routes=frozenset({"ap_batches"}),
     ),
     "customers": Flow(
         "customers",
@@ -95,8 +99,11 @@ def run_flow(ctx: Context, name: str, window: Window, *, feeds: Sequence[str] | 
     def work(ctx: Context, tally: Tally) -> None:
         for key in feeds if feeds is not None else flow.feeds:
             capture(ctx, flow.feeds[key], window, tally)
-        for handler in flow.handlers.values():
-            deliver(ctx, handler, tally=tally)
+            if key in flow.routes:
+                deliver(ctx, flow.handlers[key], tally=tally)
+        for key, handler in flow.handlers.items():
+            if key not in flow.routes:
+                deliver(ctx, handler, tally=tally)
 
     return attempt(ctx, name, work, Tally())
 

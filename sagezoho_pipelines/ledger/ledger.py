@@ -159,8 +159,12 @@ class PostgresLedger:
     def links_by_detail(self, connection: str, sage_entity: str, name: str, values: Sequence[str]) -> dict[str, Link]:
         return self._in_transaction(lambda c: links.by_detail(c, connection, sage_entity, name, values))
 
-    def links_by_name(self, connection: str, sage_entity: str, zoho_entity: str, names: Sequence[str]) -> list[Link]:
-        return self._in_transaction(lambda c: links.by_name(c, connection, sage_entity, zoho_entity, names))
+    def links_by_name(
+        self, connection: str, sage_entity: str, zoho_entity: str, names: Sequence[str], *, before: datetime
+    ) -> list[Link]:
+        return self._in_transaction(
+            lambda c: links.by_name(c, connection, sage_entity, zoho_entity, names, before=before)
+        )
 
     def unsettle(self, sent: Sequence[tuple[Link, Iterable[str]]]) -> None:
         """Note, before an update is sent, which fields it writes: until it is settled they count as unknown."""

@@ -65,7 +65,7 @@ _BIND_IF_ABSENT = _bind("", overwrite=False)
 _BY_NAME = text(f"""
 SELECT {_COLUMNS}, updated_at FROM sagezoho.links
 WHERE connection = :connection AND sage_entity = :sage_entity AND zoho_entity = :zoho_entity
-  AND sage_name = ANY (CAST(:names AS text[]))
+  AND sage_name = ANY (CAST(:names AS text[])) AND (seen_equal_at IS NULL OR seen_equal_at < :before)
 ORDER BY id
 """)
 
@@ -117,8 +117,11 @@ def by_zoho(
     return {link.zoho_id: link for link in map(link_of, connection.execute(_BY_ZOHO, values))}
 
 
-def by_name(connection: Connection, name: str, sage_entity: str, zoho_entity: str, names: Sequence[str]) -> list[Link]:
-    values = {"connection": name, "sage_entity": sage_entity, "zoho_entity": zoho_entity, "names": list(names)}
+def by_name(
+    connection: Connection, name: str, sage_entity: str, zoho_entity: str, names: Sequence[str], *, before: datetime
+) -> list[Link]:
+    values: dict[str, Any] = {"connection": name, "sage_entity": sage_entity, "zoho_entity": zoho_entity}
+    values |= {"names": list(names), "before": before}
     return [link_of(row) for row in connection.execute(_BY_NAME, values)] if names else []
 
 

@@ -122,7 +122,8 @@ class VendorsHandler:
         if not pairs.enabled(ctx, pairs.VENDORS):
             return ground
         new = {change.key: change.payload or {} for change in changes if change.key not in links}
-        for number, found in lost.renumbered(ctx, pairs.VENDORS, new).items():
+        since = min((change.captured_at for change in changes), default=ctx.clock())
+        for number, found in lost.renumbered(ctx, pairs.VENDORS, new, captured=since).items():
             if isinstance(found, lost.Moved):
                 ground.follow(number, found)
             else:

@@ -155,9 +155,11 @@ class ShadowLedger:
 
     # links
 
-    def links_by_name(self, connection: str, sage_entity: str, zoho_entity: str, names: Sequence[str]) -> list[Link]:
+    def links_by_name(
+        self, connection: str, sage_entity: str, zoho_entity: str, names: Sequence[str], *, before: datetime
+    ) -> list[Link]:
         with self._lock:
-            return self._links.by_name(connection, sage_entity, zoho_entity, names)
+            return self._links.by_name(connection, sage_entity, zoho_entity, names, before=before)
 
     def links_by_sage(self, connection: str, sage_entity: str, zoho_entity: str, ids: Sequence[str]) -> dict[str, Link]:
         with self._lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from sagezoho_pipelines.domain.errors import LinkTaken
 from sagezoho_pipelines.domain.records import Link, System
@@ -40,12 +41,17 @@ class ShadowLinks:
         ]
         return {str(link.details[name]): link for link in [*found, *mine]}
 
-    def by_name(self, connection: str, sage_entity: str, zoho_entity: str, names: Sequence[str]) -> list[Link]:
-        found = self._unshadowed(self._real.links_by_name(connection, sage_entity, zoho_entity, names))
+    def by_name(
+        self, connection: str, sage_entity: str, zoho_entity: str, names: Sequence[str], *, before: datetime
+    ) -> list[Link]:
+        found = self._unshadowed(self._real.links_by_name(connection, sage_entity, zoho_entity, names, before=before))
+        wanted = frozenset(names)
         mine = [
             link
             for (name, entity, _, module), link in self._by_sage.items()
-            if (name, entity, module) == (connection, sage_entity, zoho_entity) and link.sage_name in names
+            if link.sage_name in wanted
+            and (name, entity, module) == (connection, sage_entity, zoho_entity)
+            and (link.seen_equal_at is None or link.seen_equal_at < before)
         ]
         return [*found, *mine]
 
