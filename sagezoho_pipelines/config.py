@@ -112,7 +112,7 @@ class CustomersMatch(Match):
 
 
 #: What a connection does that says nothing about its first sync.
-FIRST_SYNC: Literal["plan", "allow"] = "allow"
+FIRST_SYNC: Literal["plan", "allow"] = "plan"
 
 
 class Guards(_Model):
@@ -329,7 +329,7 @@ class Connection(_Model):
     """One Sage 300 company paired with one Zoho CRM organisation.
 
     `mappings` and `value_maps` go before those of the whole file. `drift_cron` is when both systems' field lists are
-    compared with the last seen. `first_sync: plan` lets no flow begin before a plan of it was applied.
+    compared with the last seen. With `first_sync: plan` no flow begins before a plan of it was applied.
     """
 
     sage300: Sage300Settings
