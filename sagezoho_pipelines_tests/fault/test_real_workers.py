@@ -96,6 +96,7 @@ connections:
   {CONNECTION}:
     sage300: {{url: "{sage.url}", company: {sage.company}, read_timeout: 5}}
     zoho_crm: {{accounts_url: "{zoho.accounts_url}", api_domains: ["{zoho.accounts_url}"], read_timeout: 5}}
+    first_sync: allow
     lease_seconds: 5
     retries: {{base_seconds: 1}}
 """)

@@ -83,13 +83,13 @@ def test_nothing_is_claimed_and_nothing_is_due_while_paused(desk: Bench) -> None
 
 
 def test_what_was_done_before_a_pause_is_counted(engine: Engine) -> None:
-    with bench(engine, vendors=850, deals=0) as desk:
-        # The third batch: by then both workers have had one, and what they hold they finish.
-        desk.sandbox.zoho_crm.world.faults.add("status", path="/Accounts", contains="SAMINC/V000849", status=429)
+    with bench(engine, vendors=2100, deals=0) as desk:
+        # The fifth batch: by then all four workers have had one, and what they hold they finish.
+        desk.sandbox.zoho_crm.world.faults.add("status", path="/Accounts", contains="SAMINC/V002099", status=429)
         tally = desk.sync("vendors")
         assert any("TOO_MANY_REQUESTS" in note for note in tally.notes)
-        assert tally.captured > 850
-        assert tally.count(Outcome.CREATED) == 800
+        assert tally.captured > 2100
+        assert tally.count(Outcome.CREATED) == 2000
 
 
 def test_used_up_credits_pause_for_longer_than_a_burst(desk: Bench) -> None:
