@@ -152,7 +152,8 @@ def test_an_interrupted_demo_leaves_no_process_behind(tmp_path: Path, number: si
         alive = " ".join(processes_in(tmp_path))
         process.send_signal(number)
 
-        assert process.wait(30) == 130
+        # A shell shows both as 130: Python ends by SIGINT itself when that came while it was making a dataclass.
+        assert process.wait(30) in (130, -signal.SIGINT)
     assert "sandbox --json" in alive
     assert "postgres" in alive
     assert gone(tmp_path), processes_in(tmp_path)
