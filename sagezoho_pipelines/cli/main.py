@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import importlib
+import os
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -71,12 +74,26 @@ def cli(debug: bool) -> None:
     errors.set_up_logging(debug=debug)
 
 
-def main() -> None:
+def main(command: click.Command = cli) -> None:
     """The entry point. An interrupt that comes outside a command's own care ends with the same code."""
     try:
-        cli.main(prog_name="sagezoho")
+        command.main(prog_name="sagezoho")
     except KeyboardInterrupt:
-        sys.exit(130)
+        _interrupted()
+    except SystemExit as end:
+        if end.code != errors.INTERRUPTED:
+            raise
+        _interrupted()
+
+
+def _interrupted() -> NoReturn:
+    """End with our own code: run with -m, Python remembers an interrupt that met it in an exec, as dataclasses are made
+    with, and would end by the signal instead, however well it was handled."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # whoever read it may have gone first
+            stream.flush()
+    os._exit(errors.INTERRUPTED)
 
 
 if __name__ == "__main__":

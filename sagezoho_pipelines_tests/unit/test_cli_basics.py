@@ -206,3 +206,29 @@ def test_what_the_command_reads_is_packaged() -> None:
     package = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
 
     assert "**/*.yaml" in package["sagezoho_pipelines"]
+
+
+INTERRUPTED_IN_AN_EXEC = """
+import sys
+import click
+from sagezoho_pipelines.cli.main import main
+
+def come():
+    raise KeyboardInterrupt
+
+def work():
+    try:
+        exec("come()", {"come": come})
+    except KeyboardInterrupt:
+        print("handled")
+        sys.exit(130)
+
+main(click.Command("work", callback=work))
+"""
+
+
+def test_an_interrupt_in_the_making_of_a_class_ends_with_our_own_code_too(tmp_path: Path) -> None:
+    (tmp_path / "interrupted.py").write_text(INTERRUPTED_IN_AN_EXEC)
+    command = [sys.executable, "-m", "interrupted"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (130, "handled\n")
