@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sagezoho_pipelines import config
+from sagezoho_pipelines import config, mappings
 from sagezoho_pipelines.domain.errors import ConfigurationError, MappingFailed
 from sagezoho_pipelines.domain.mapping import OVERRIDE, REPLACED, SHIPPED, FlowMapping
 from sagezoho_pipelines.mappings import default_mapping
@@ -101,7 +101,7 @@ def test_files_of_the_mapping_directory_are_laid_over_in_their_order(home: Path)
 
 
 def test_a_whole_file_of_a_connection_goes_before_that_of_all(home: Path) -> None:
-    shipped = (Path(config.__file__).parent / "mappings" / "vendors.yaml").read_text(encoding="utf-8")
+    shipped = (Path(mappings.__file__).parent / "vendors.yaml").read_text(encoding="utf-8")
     (home / "mine" / "vendors.yaml").write_text(shipped.replace("version: 1", "version: 5"))
     (home / "mine" / "saminc" / "vendors.yaml").write_text(shipped.replace("version: 1", "version: 6"))
     here = _loaded(home, rest="mappings: mine")["vendors"]

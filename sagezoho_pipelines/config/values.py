@@ -1,4 +1,4 @@
-"""Values of `sagezoho.yaml` whose form pydantic does not know: cron schedules, time zones, days.
+"""Values of `sagezoho.yaml` that have a form of their own: cron schedules, time zones, days, addresses, Sage's codes.
 
 They are checked where they are read, since what only Dagster finds wrong keeps the whole code location from loading.
 """
@@ -10,7 +10,7 @@ from datetime import date
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, StringConstraints
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -76,3 +76,5 @@ def _day(value: str) -> str:
 Cron = Annotated[str, AfterValidator(_cron)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Day = Annotated[str, AfterValidator(_day)]
+Url = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^https?://[^\s/]+(/\S*)?$")]
+Code = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, max_length=12)]
