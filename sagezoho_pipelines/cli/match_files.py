@@ -12,7 +12,7 @@ from sagezoho_pipelines.engine.match import FLOWS, Flow, MatchReport
 from sagezoho_pipelines.engine.match_decisions import Decide, Decision
 
 if TYPE_CHECKING:
-    from sagezoho_pipelines.domain.matching import Pair
+    from sagezoho_pipelines.domain.match_rules import Pair
 
 #: `decision` is for the person; `found` is the account that the match itself found, so that another choice is known as
 #: a person's.

@@ -14,7 +14,8 @@ from typing import Any, Literal
 from sagezoho_pipelines.config import Match
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.links import KINDS, LeftAlone, PairKind
-from sagezoho_pipelines.domain.matching import Matching, Thresholds, match
+from sagezoho_pipelines.domain.match_rules import Thresholds
+from sagezoho_pipelines.domain.matching import Matching, match
 from sagezoho_pipelines.domain.parties import FREE_MAIL, Party
 from sagezoho_pipelines.domain.records import EntityRef, Row, System
 from sagezoho_pipelines.engine import zoho_target
