@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from sagezoho_pipelines.sandbox.control import control_routes
-from sagezoho_pipelines.sandbox.faults import FaultMiddleware
+from sagezoho_pipelines.sandbox.fault_play import FaultMiddleware
 from sagezoho_pipelines.sandbox.sage300.catalog import BY_NAME, KNOWN_MODULES, EntitySet
 from sagezoho_pipelines.sandbox.sage300.errors import TEXTS, SageError
 from sagezoho_pipelines.sandbox.sage300.keys import parse_key

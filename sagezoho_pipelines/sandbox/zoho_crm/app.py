@@ -18,7 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sagezoho_pipelines.sandbox.control import control_routes
-from sagezoho_pipelines.sandbox.faults import FaultMiddleware
+from sagezoho_pipelines.sandbox.fault_play import FaultMiddleware
 from sagezoho_pipelines.sandbox.zoho_crm.calls import API, Answer, Call
 from sagezoho_pipelines.sandbox.zoho_crm.errors import ApiError, invalid_url
 from sagezoho_pipelines.sandbox.zoho_crm.oauth import Access
