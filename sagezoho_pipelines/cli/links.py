@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from sagezoho_pipelines.cli import options, output
+from sagezoho_pipelines.cli import link_words, options, output
 from sagezoho_pipelines.cli.errors import Failed
 from sagezoho_pipelines.cli.link_conflicts import conflicts
 from sagezoho_pipelines.domain.links import KINDS, kind_of
@@ -20,17 +20,23 @@ if TYPE_CHECKING:
     from sagezoho_pipelines.ledger.link_table import LinkEntry
     from sagezoho_pipelines.wiring import Installation
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-_MOST_SHOWN = 50
-_KIND = click.Choice(list(KINDS))
-_AUTHORITY = click.Choice([str(one) for one in Authority])
-_FILE = click.Path(dir_okay=False, path_type=Path)
-_why = click.option("--why", default="", metavar="TEXT", help="Kept in the audit.")
 
-COLUMNS = (
-    "connection", "kind", "sage_id", "sage_name", "zoho_id", "zoho_name", "authority", "exceptions", "made_by",
-    "linked_at", "seen_equal_at",
-)  # fmt: skip
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+_MOST_SHOWN = 50
+
+
+_KIND = click.Choice(list(KINDS))
+
+
+_AUTHORITY = click.Choice([str(one) for one in Authority])
+
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+_why = click.option("--why", default="", metavar="TEXT", help="Kept in the audit.")
 
 
 def _filters(command: Command) -> Command:
@@ -66,7 +72,7 @@ def listed(as_json: bool, **filters: Any) -> None:
     with options.installation() as installation:
         found = _entries(installation, filters)
     if as_json:
-        output.emit_json({"count": len(found), "links": [_facts(entry) for entry in found]})
+        output.emit_json({"count": len(found), "links": [link_words.facts(entry) for entry in found]})
         return
     if not found:
         output.say("No link is like that." if any(filters.values()) else "Nothing is linked yet.")
@@ -79,7 +85,7 @@ def listed(as_json: bool, **filters: Any) -> None:
             entry.link.sage_name,
             entry.link.zoho_id,
             entry.link.zoho_name,
-            _leads(entry),
+            link_words.leads(entry),
             entry.link.made_by,
             ("no", output.WARN) if entry.unequal else "yes",
         )
@@ -99,10 +105,10 @@ def show(ids: tuple[str, ...], connection: str | None, as_json: bool) -> None:
     with options.installation() as installation:
         found = [entry for one in ids for entry in _named(installation, one, connection)]
     if as_json:
-        output.emit_json({"links": [{**_facts(entry), "agreed": dict(entry.link.agreed)} for entry in found]})
+        output.emit_json({"links": [{**link_words.facts(entry), "agreed": dict(entry.link.agreed)} for entry in found]})
         return
     for entry in found:
-        _say(entry)
+        link_words.say(entry)
 
 
 @links.command()
@@ -141,11 +147,11 @@ def add(
         ]
     known = bool(checked.unchanged)
     if as_json:
-        output.emit_json({"added": not known, "link": _facts(entry)})
+        output.emit_json({"added": not known, "link": link_words.facts(entry)})
     elif known:
-        output.say(f"{_pair(entry)} were linked already.")
+        output.say(f"{link_words.pair(entry)} were linked already.")
     else:
-        output.say(f"Linked {_pair(entry)} (link {entry.id}).", output.GOOD)
+        output.say(f"Linked {link_words.pair(entry)} (link {entry.id}).", output.GOOD)
         output.say("The next sync brings them into step.")
 
 
@@ -169,10 +175,12 @@ def remove(ids: tuple[str, ...], leave_alone: bool, why: str, connection: str | 
             ctx = options.context(installation, entry.link.connection)
             link_edits.remove(ctx, [entry.link], who=options.who(), why=why, leave_alone=leave_alone)
     if as_json:
-        output.emit_json({"removed": [_facts(entry) for entry in chosen], "left_alone": leave_alone})
+        output.emit_json({"removed": [link_words.facts(entry) for entry in chosen], "left_alone": leave_alone})
         return
     for entry in chosen:
-        output.say(f"Unlinked {_pair(entry)}.{' It is left alone from now on.' if leave_alone else ''}", output.GOOD)
+        output.say(
+            f"Unlinked {link_words.pair(entry)}.{' It is left alone from now on.' if leave_alone else ''}", output.GOOD
+        )
 
 
 @links.command("set-authority")
@@ -197,10 +205,12 @@ def set_authority(one: str, authority: str, field: str | None, why: str, connect
         wanted = link_edits.set_authority(ctx, entry.link, leads, field=field, who=options.who(), why=why)
         [entry] = _named(installation, str(entry.id), entry.link.connection)
     if as_json:
-        output.emit_json({"link": _facts(entry)})
+        output.emit_json({"link": link_words.facts(entry)})
     else:
         exceptions = ", ".join(f"{name}: {side}" for name, side in wanted.exceptions.items())
-        output.say(f"{_pair(entry)}: {wanted.authority} leads{f', except {exceptions}' if exceptions else ''}.")
+        output.say(
+            f"{link_words.pair(entry)}: {wanted.authority} leads{f', except {exceptions}' if exceptions else ''}."
+        )
 
 
 @links.command()
@@ -212,8 +222,8 @@ def export(file: Path, as_json: bool, **filters: Any) -> None:
     from sagezoho_pipelines.cli import sheets
 
     with options.installation() as installation:
-        rows = [_row(entry) for entry in _entries(installation, filters)]
-    count = sheets.write(file, COLUMNS, rows)
+        rows = [link_words.row(entry) for entry in _entries(installation, filters)]
+    count = sheets.write(file, link_words.COLUMNS, rows)
     if as_json:
         output.emit_json({"file": str(file), "count": count})
     else:
@@ -287,7 +297,7 @@ def _one(installation: Installation, one: str, connection: str | None, *, two_wa
             raise SagezohoError(f"{kind.name} go one way: {kind.authority} leads them, and nothing else can.")
         found = led
     if len(found) > 1:
-        numbers = "; ".join(f"link-{entry.id} is {_pair(entry)}" for entry in found)
+        numbers = "; ".join(f"link-{entry.id} is {link_words.pair(entry)}" for entry in found)
         raise SagezohoError(f"{one} may mean several links, so nothing was done. {numbers}.")
     return found[0]
 
@@ -299,58 +309,3 @@ def _require_field(ctx: Context, entry: LinkEntry, field: str | None) -> None:
     known = fields_of(ctx, kind_of(entry.link))
     if field is not None and field not in known:
         raise SagezohoError(f"{field} is no field that both sides have; there are {', '.join(known)}.")
-
-
-def _say(entry: LinkEntry) -> None:
-    link = entry.link
-    output.say(f"{entry.id}  {_pair(entry)}", output.STRONG)
-    output.say(f"  {link.connection}, {kind_of(link).name}; {link.made_by}; linked {_moment(entry.linked_at)}")
-    output.say(f"  {link.authority} leads" + "".join(f"; {side} leads {f}" for f, side in link.exceptions.items()))
-    equal = f"seen equal {_moment(link.seen_equal_at)}" if link.seen_equal_at else "not seen equal yet"
-    output.say(f"  {equal}", output.WARN if entry.unequal else output.GOOD)
-    if link.agreed:
-        rows = [(name, *(pair if isinstance(pair, list) else (pair, pair))) for name, pair in link.agreed.items()]
-        output.table(["field", "in Sage 300", "in Zoho CRM"], rows)
-
-
-def _pair(entry: LinkEntry) -> str:
-    from sagezoho_pipelines.cli.records import record
-
-    link = entry.link
-    sage = f"{record('sage300', link.sage_entity, link.sage_id)} ({link.sage_name})"
-    return f"{sage} = {record('zoho_crm', link.zoho_entity, link.zoho_id)} ({link.zoho_name})"
-
-
-def _leads(entry: LinkEntry) -> str:
-    others = len(entry.link.exceptions)
-    return f"{entry.link.authority}{f' (+{others})' if others else ''}"
-
-
-def _moment(at: Any) -> str:
-    from sagezoho_pipelines.cli.records import moment
-
-    return moment(at)
-
-
-def _facts(entry: LinkEntry) -> dict[str, Any]:
-    link = entry.link
-    return {
-        "id": entry.id, "connection": link.connection, "kind": kind_of(link).name,
-        "sage": {"entity": link.sage_entity, "id": link.sage_id, "name": link.sage_name},
-        "zoho": {"entity": link.zoho_entity, "id": link.zoho_id, "name": link.zoho_name},
-        "authority": str(link.authority), "exceptions": dict(link.exceptions), "made_by": link.made_by,
-        "linked_at": entry.linked_at.isoformat(), "updated_at": entry.updated_at.isoformat(),
-        "seen_equal_at": link.seen_equal_at.isoformat() if link.seen_equal_at else None, "unequal": entry.unequal,
-    }  # fmt: skip
-
-
-def _row(entry: LinkEntry) -> dict[str, str]:
-    link = entry.link
-    return {
-        "connection": link.connection, "kind": kind_of(link).name, "sage_id": link.sage_id,
-        "sage_name": link.sage_name, "zoho_id": link.zoho_id, "zoho_name": link.zoho_name,
-        "authority": str(link.authority),
-        "exceptions": "; ".join(f"{name}={side}" for name, side in sorted(link.exceptions.items())),
-        "made_by": link.made_by, "linked_at": entry.linked_at.isoformat(),
-        "seen_equal_at": link.seen_equal_at.isoformat() if link.seen_equal_at else "",
-    }  # fmt: skip
