@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random as randomness
 import re
 import threading
@@ -16,27 +15,21 @@ from requests.adapters import BaseAdapter
 
 from sagezoho_pipelines.domain import json
 from sagezoho_pipelines.domain.criteria import Criteria
-from sagezoho_pipelines.domain.errors import ConfigurationError, CredentialsMissing, VendorError
+from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError
 from sagezoho_pipelines.domain.metadata import FieldInfo
 from sagezoho_pipelines.domain.records import Row
 from sagezoho_pipelines.domain.usage import Usage
-from sagezoho_pipelines.sage300 import attempts, errors, odata
-from sagezoho_pipelines.sage300.attempts import Call, Setback
+from sagezoho_pipelines.sage300 import errors, odata
+from sagezoho_pipelines.sage300.attempts import Call
 from sagezoho_pipelines.sage300.entities import key_of
+from sagezoho_pipelines.sage300.exchange import Exchange
 from sagezoho_pipelines.sage300.metadata import Metadata, read_metadata
 from sagezoho_pipelines.sage300.paging import ServedPage, read_pages
-from sagezoho_pipelines.sage300.pressure import Pressure, Stopped
+from sagezoho_pipelines.sage300.pressure import Pressure
 from sagezoho_pipelines.sage300.rows import clean, folded, inserts_rows, project, roots
-from sagezoho_pipelines.sage300.transport import Answer, Failure, Transport
-
-log = logging.getLogger(__name__)
+from sagezoho_pipelines.sage300.transport import Transport
 
 _COMPANY: Final = re.compile(r"[A-Za-z0-9_$@-]{1,32}", re.ASCII)
-_HEADER: Final = re.compile(r"[ -~]{0,200}", re.ASCII)
-
-
-#: Seconds after which a request that must not run twice is no longer sent: its caller holds a lease on the record.
-SEND_WITHIN: Final = 10.0
 
 
 def utc_now() -> datetime:
@@ -81,23 +74,30 @@ class Sage300Client:
         if page_size < 1 or concurrency < 1 or max_attempts < 1:
             raise ConfigurationError("sage300: page_size, concurrency and max_attempts start at 1")
         self._root = f"{self.base_url}/{quote(version)}/{quote(tenant)}/{quote(company)}"
-        self._credentials = credentials
         self._page_size = page_size
         self._concurrency = concurrency
-        self._max_attempts = max_attempts
-        self._clock = clock
-        self._now = now
-        self._sleep = sleep
-        self._random = random
-        self.request_source = request_source
-        self.pressure = pressure or Pressure(concurrency, clock=clock)
         self._never = threading.Event()
+        self.pressure = pressure or Pressure(concurrency, clock=clock)
         self._transport = Transport(
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
             connections=concurrency,
             clock=clock,
             adapter=transport,
+        )
+        self._exchange = Exchange(
+            self._transport,
+            company=company,
+            where=self._where,
+            credentials=credentials,
+            pressure=self.pressure,
+            usage=self.usage,
+            max_attempts=max_attempts,
+            request_source=request_source,
+            clock=clock,
+            now=now,
+            sleep=sleep,
+            random=random,
         )
 
     def __repr__(self) -> str:
@@ -106,13 +106,11 @@ class Sage300Client:
     @property
     def request_source(self) -> str:
         """What the server's log shows for our calls, e.g. the run."""
-        return self._request_source
+        return self._exchange.request_source
 
     @request_source.setter
     def request_source(self, source: str) -> None:
-        if not _HEADER.fullmatch(source):
-            raise ValueError("the request source is a header: at most 200 printable ASCII characters")
-        self._request_source = source
+        self._exchange.request_source = source
 
     def close(self) -> None:
         self._transport.close()
@@ -152,7 +150,7 @@ class Sage300Client:
             return next(iter(self.find(entity_set, where=criteria, select=select, limit=1)), None)
         options = {"$select": _selected(select)}
         try:
-            body = self._read_json(self._call("GET", entity_set, path, options), self._never)
+            body = self._exchange.read(self._call("GET", entity_set, path, options), self._never)
         except VendorError as error:
             if error.code == "RecordNotFound":
                 return None
@@ -167,7 +165,7 @@ class Sage300Client:
         caller must read back by its own business key before it tries again.
         """
         call = self._call("POST", entity_set, body=folded(body), once=True)
-        row = _only_row(self._read_json(call, self._never))
+        row = _only_row(self._exchange.read(call, self._never))
         if row is None or any(row.get(name) is None for name in key_of(entity_set)):
             unread = errors.no_answer("AnswerUnreadable", f"{self._where} did not name the key of the new record.")
             raise errors.unknown_outcome(unread)
@@ -176,14 +174,14 @@ class Sage300Client:
     def patch(self, entity_set: str, key: odata.Key, body: Row) -> None:
         """Change the properties in `body`. Safe to repeat, and so repeated, unless it inserts detail rows."""
         path, body = odata.key_text(entity_set, key), folded(body)
-        self._exchange(self._call("PATCH", entity_set, path, body=body, once=inserts_rows(body)), self._never)
+        self._exchange.send(self._call("PATCH", entity_set, path, body=body, once=inserts_rows(body)), self._never)
 
     def metadata(self, application: str) -> Metadata:
         """What the server itself says it offers for one application (AP, AR, …): sets, keys and properties."""
         url = f"{self._root}/{quote(application, safe='')}/$metadata"
         accept = "application/json, application/xml"
         call = Call("GET", url, f"GET {application}/$metadata", listing=True, accept=accept)
-        answer = self._exchange(call, self._never)
+        answer = self._exchange.send(call, self._never)
         try:
             return read_metadata(answer.body)
         except ValueError as unreadable:
@@ -220,7 +218,7 @@ class Sage300Client:
         narrow = len(odata.query(options)) <= odata.MAX_QUERY
         if not narrow:
             del options["$select"]
-        body = self._read_json(self._call("GET", entity_set, "", options, listing=True), stop)
+        body = self._exchange.read(self._call("GET", entity_set, "", options, listing=True), stop)
         rows = body.get("value")
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise errors.not_the_web_api(f"{self._where} answered without a list of {entity_set}.", status=200)
@@ -245,87 +243,6 @@ class Sage300Client:
         payload = None if body is None else json.dumps(dict(body)).encode()
         url = f"{self._root}/{path}{'?' if asked else ''}{asked}"
         return Call(method, url, f"{method} {entity_set}", payload, once, listing)
-
-    def _read_json(self, call: Call, stop: threading.Event) -> dict[str, Any]:
-        body: dict[str, Any] = {}
-
-        def read(answer: Answer) -> Setback | None:
-            parsed = attempts.read_json(call, answer, where=self._where)
-            if isinstance(parsed, Setback):
-                return parsed
-            body.update(parsed)
-            return None
-
-        self._exchange(call, stop, read)
-        return body
-
-    def _exchange(
-        self, call: Call, stop: threading.Event, read: Callable[[Answer], Setback | None] = lambda _: None
-    ) -> Answer:
-        """Send until there is an answer, the attempts are used up, or sending again could do harm."""
-        attempt = 0
-        latest = self._clock() + SEND_WITHIN if call.once else float("inf")
-        while True:
-            attempt += 1
-            outcome = self._send(call, stop, latest)
-            setback = attempts.weigh(call, outcome, where=self._where, now=self._now())
-            if setback is None and isinstance(outcome, Answer):
-                setback = read(outcome)
-                if setback is None:
-                    self.pressure.succeeded()
-                    return outcome
-            if setback is None:
-                raise AssertionError("a failure is always a setback")
-            wait = max(attempts.backoff(attempt - 1, self._random), setback.error.retry_after or 0.0)
-            if setback.pushed:
-                self.pressure.pushed_back(min(wait, attempts.MAX_WAIT))
-            if not setback.again or attempt >= min(self._max_attempts, setback.most or self._max_attempts):
-                setback.error.details = {"attempts": attempt, "call": call.name}
-                raise setback.error
-            log.info("%s: %s; attempt %d follows in %.1f s", call.name, setback.error.code, attempt + 1, wait)
-            self.usage.retried()
-            if not setback.pushed:
-                self._pause(wait, stop)  # after a push-back, everybody waits in front of the slot
-
-    def _send(self, call: Call, stop: threading.Event, latest: float) -> Answer | Failure:
-        username, password = self._sign_on()
-        headers = {
-            "Content-Type": "application/json",
-            "Accept": call.accept,
-            "X-Request-Source": self.request_source,
-        }
-
-        def pause(seconds: float) -> None:
-            if self._clock() + seconds > latest:
-                raise errors.not_sent(f"{self._where} asks callers to wait, or they wait for one another.")
-            self._pause(seconds, stop)
-
-        with self.pressure.slot(pause):
-            self.usage.count(call.name, write=call.writes)
-            return self._transport.send(
-                call.method, call.url, headers=headers, username=username, password=password, body=call.body
-            )
-
-    def _sign_on(self) -> tuple[str, str]:
-        secret = self._credentials()
-        username, password = secret.get("username", "").strip().upper(), secret.get("password", "")
-        if not username or ":" in username:
-            raise CredentialsMissing(
-                f"Sage 300 company {self.company}: there is no usable user name. "
-                "Set it with `sagezoho credentials set CONNECTION sage300`."
-            )
-        return username, password
-
-    def _pause(self, seconds: float, stop: threading.Event) -> None:
-        if stop.is_set():
-            raise Stopped
-        if seconds > 0:
-            if self._sleep is not None:
-                self._sleep(seconds)
-            else:
-                stop.wait(seconds)
-        if stop.is_set():
-            raise Stopped
 
 
 def _address(base_url: str) -> tuple[str, str]:
