@@ -79,6 +79,11 @@ class MappingFunctions(functions.Functions):
             return None
         return number if number.is_finite() else None
 
+    @functions.signature({"types": []})
+    def _func_nonzero(self, value: Any) -> Decimal | None:
+        """An exact number; null for zero too, which JMESPath's own `||` and `&&` take for a value."""
+        return self._func_decimal(value) or None
+
     @functions.signature({"types": []}, {"types": []})
     def _func_minus(self, one: Any, other: Any) -> Decimal | None:
         """The exact difference of two numbers; null when either is missing or when nothing is left."""

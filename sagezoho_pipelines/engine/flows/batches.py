@@ -155,6 +155,7 @@ class ArBatchesHandler(_BatchHandler):
             "CustomerNumber",
             "OrderNumber",
             "DocumentNumber",
+            "InvoiceDescription",
             "InvoiceDetails",
         }
         payload = {name: entry.get(name) for name in sorted(columns)}

@@ -177,7 +177,7 @@ class InvoicesHandler:
         lines: list[Row] = []
         for detail in row.get("InvoiceDetails") or ():
             product = items.of(_code(detail))
-            line = mapping.apply({**detail, "product": {"id": product}})
+            line = mapping.apply({**detail, "product": {"id": product}, "invoice": row})
             lines.append({name: value for name, value in line.items() if value is not None})
         if not lines:
             raise settling.refusal("NO_LINES", f"invoice {_number(row)} has no lines", advice="look at it in Sage")

@@ -114,7 +114,7 @@ ENDS: tuple[Ends, ...] = (
     ),
     Ends(
         "invoices", "ar_invoice_lines", _sage("AR/ARInvoiceBatches", "Invoices.InvoiceDetails"), INVOICE_ROWS,
-        _LINE_NAMES,
+        {**_LINE_NAMES, "invoice": _sage("AR/ARInvoiceBatches", "Invoices")},
     ),
     Ends("invoices", "payments", POSTED, INVOICES, creates=False),
     Ends(

@@ -129,7 +129,7 @@ class _Inference:
                 return self._joined(arguments[0])
             case "date":
                 return Result(frozenset({Kind.DATE}), 10, open=True)
-            case "decimal" | "minus" | "to_number" | "length" | "sum" | "abs" | "ceil" | "floor":
+            case "decimal" | "nonzero" | "minus" | "to_number" | "length" | "sum" | "abs" | "ceil" | "floor":
                 return Result(frozenset({Kind.NUMBER}), None, open=True)
             case "lookup":
                 return self._lookup(arguments)

@@ -1,0 +1,81 @@
+"""Services billed straight in Accounts Receivable: each entry of one of our orders is one Zoho invoice, to the cent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from sagezoho_pipelines_tests.bench import Bench, bench
+from sagezoho_pipelines_tests.integration.test_flow_invoices import _invoices, _order
+
+
+@pytest.fixture
+def desk(engine: Engine) -> Iterator[Bench]:
+    with bench(engine, vendors=5, deals=0) as made:
+        yield made
+
+
+def _customer(desk: Bench) -> str:
+    [link] = desk.query("SELECT details FROM sagezoho.links WHERE sage_entity = 'orders'")
+    return str(link["details"]["customer"])
+
+
+def _post(desk: Bench, *entries: dict[str, Any]) -> str:
+    """A posted batch of these entries for our customer; its number."""
+    customer = _customer(desk)
+    batch = desk.act("sage300", "add_ar_batch", entries=[{"customer": customer, **entry} for entry in entries])
+    desk.act("sage300", "post_ar_batch", batch=batch["BatchNumber"])
+    return str(batch["BatchNumber"])
+
+
+def _lines(invoice: dict[str, Any]) -> list[tuple[Any, ...]]:
+    return [(row["Quantity"], row["List_Price"], row["Description"]) for row in invoice["Invoiced_Items"]]
+
+
+def test_a_line_that_has_an_amount_only_is_one_unit_at_that_amount(desk: Bench) -> None:
+    _post(desk, {"order": _order(desk), "amount": "300.10", "description": "Install"})
+    assert desk.sync("invoices").left_over == 0
+    [invoice] = _invoices(desk)
+    assert _lines(invoice) == [(1, Decimal("300.1"), "Install")]
+    assert invoice["Grand_Total"] == Decimal("300.1")
+
+
+def test_a_line_with_quantity_and_price_keeps_them(desk: Bench) -> None:
+    order = _order(desk)
+    lines = [
+        {"ItemNumber": "A1-105/0", "DistributionCode": "SERVIC", "Quantity": 3, "Price": 20,
+         "ExtendedAmountWithTIP": 60, "Description": "Hours"},
+        {"DistributionCode": "SERVIC", "ExtendedAmountWithTIP": Decimal("7.25"), "Description": "Travel"},
+    ]  # fmt: skip
+    entry = {
+        "CustomerNumber": _customer(desk), "OrderNumber": order, "InvoiceType": "Item", "InvoiceDetails": lines,
+    }  # fmt: skip
+    batch = desk.sage().create("AR/ARInvoiceBatches", {"Description": "Services", "Invoices": [entry]})
+    desk.act("sage300", "post_ar_batch", batch=batch["BatchNumber"])
+    assert desk.sync("invoices").left_over == 0
+    [invoice] = _invoices(desk)
+    assert _lines(invoice) == [(3, 20, "Hours"), (1, Decimal("7.25"), "Travel")]
+    assert [row["Product_Name"]["Product_Code"] for row in invoice["Invoiced_Items"]] == ["A1-105/0", "SERVIC"]
+
+
+def test_one_order_may_be_billed_in_several_entries_and_from_order_entry_too(desk: Bench) -> None:
+    order = _order(desk)
+    desk.act("sage300", "ship_and_invoice_order", order=order)
+    _post(
+        desk,
+        {"order": order, "amount": "300"},
+        {"order": order, "amount": "40"},
+        {"order": "", "amount": "7"},
+        {"order": order, "amount": "9", "type": "CreditNote"},
+    )
+    assert desk.sync("invoices").left_over == 0
+    before = _invoices(desk)
+    assert len(before) == 3
+    assert len({invoice["Sage_Invoice_Number"] for invoice in before}) == 3
+    desk.reset_counters()
+    assert desk.sync("invoices").left_over == 0
+    assert desk.writes()["zoho_crm"] == 0
