@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.records import Link
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.flows import invoices, vendors
+from sagezoho_pipelines.engine.flows import invoices, vendor_ground, vendors
 
 #: How many links are looked at: ten terms go in one question to Sage, a hundred ids in one to Zoho.
 SAMPLE = 50
@@ -90,7 +90,7 @@ def astray(ctx: Context, pair: Pair, links: Sequence[Link]) -> dict[str, str]:
 def unlinked_vendors(ctx: Context) -> tuple[int, list[str]]:
     """How many vendors Sage has, and those without an account."""
     counted, unlinked = 0, []
-    for rows in ctx.sage.pages(vendors.ENTITY_SET, select=["VendorNumber"]):
+    for rows in ctx.sage.pages(vendor_ground.ENTITY_SET, select=["VendorNumber"]):
         keys = [str(row["VendorNumber"]) for row in rows]
         linked = ctx.ledger.links_by_sage(ctx.connection, "vendors", "Accounts", keys)
         counted += len(keys)

@@ -3,38 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.pairing import Comparison
 from sagezoho_pipelines.domain.records import Authority, Change, EntityRef, Link, Look, Outcome, Row, System
 from sagezoho_pipelines.engine import lost, pair_settling, pairs, settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import SageDateFeed
+from sagezoho_pipelines.engine.flows import vendor_ground
+from sagezoho_pipelines.engine.flows.vendor_ground import (
+    CONTACT_FIELDS,
+    ENTITY_SET,
+    FLOW,
+    TARGET,
+    Ground,
+    document_of,
+    read_fields,
+    vendor_fields,
+)
 from sagezoho_pipelines.engine.ports import RowResult, Settlement
 from sagezoho_pipelines.engine.zoho_target import ZohoWrite
 
-FLOW = "vendors"
-ENTITY_SET = "AP/APVendors"
 #: Zoho takes a hundred rows in one call.
 _ROWS_PER_CALL = 100
 ACCOUNT_KEY = "Sage_Vendor_Key"
 CONTACT_KEY = "Sage_Contact_Key"
-
-#: Read of every vendor, whatever the mapping reads: its key, its name, and whether it names a contact.
-_ALWAYS_READ = ("VendorNumber", "VendorName", "ContactName", "ContactsEmail", "Email")
-
-
-def vendor_fields(ctx: Context) -> tuple[str, ...]:
-    return tuple(sorted({*ctx.mappings[FLOW].source_fields(), *_ALWAYS_READ}))
-
-
-def read_fields(ctx: Context) -> tuple[str, ...]:
-    """What is read of a vendor: besides what is mapped, what it takes to compare it with its account."""
-    return tuple(sorted({*vendor_fields(ctx), *pairs.sage_fields(ctx, pairs.VENDORS)}))
-
 
 feed = SageDateFeed(
     flow=FLOW,
@@ -61,25 +56,6 @@ class _Delivery:
     moved: lost.Moved | None = None
 
 
-@dataclass(slots=True)
-class _Ground:
-    """What a batch stands on: its changes, their links, the accounts as they are; `settlements` are done already."""
-
-    changes: list[Change]
-    links: dict[str, Link]
-    accounts: dict[str, Row] = field(default_factory=dict)
-    moved: dict[str, lost.Moved] = field(default_factory=dict)
-    settlements: list[Settlement] = field(default_factory=list)
-
-    def follow(self, number: str, moved: lost.Moved) -> None:
-        self.links[number] = moved.link
-        self.moved[number] = moved
-
-    def settle(self, change: Change, settlement: Settlement) -> None:
-        self.changes.remove(change)
-        self.settlements.append(settlement)
-
-
 class VendorsHandler:
     """Accounts first, in hundreds; then the contacts of those that got one.
 
@@ -88,7 +64,7 @@ class VendorsHandler:
     """
 
     flow = FLOW
-    target = (System.ZOHO_CRM, "Accounts")
+    target = TARGET
     batch = 5 * _ROWS_PER_CALL
 
     def source(self, ctx: Context) -> EntityRef:
@@ -104,64 +80,17 @@ class VendorsHandler:
         zoho_target.require_fields(ctx, "Contacts", zoho_target.written_fields(mapping["contacts"]))
 
     def deliver(self, ctx: Context, changes: Sequence[Change]) -> Sequence[Settlement]:
-        changes, gone = self._resolve(ctx, changes)
+        changes, gone = vendor_ground.resolve(ctx, changes)
         settlements = [self._deleted(ctx, change) for change in gone]
-        ground = self._ground(ctx, changes)
+        ground = vendor_ground.ground_of(ctx, changes)
         planned = self._accounts(ctx, ground)
         done = self._contacts(ctx, planned)
         settlements += [self._settlement(ctx, delivery) for delivery in done]
         return [*ground.settlements, *settlements]
 
-    def _ground(self, ctx: Context, changes: Sequence[Change]) -> _Ground:
-        """What the vendors are linked to, and the accounts of those as Zoho has them now, a hundred for one credit.
-
-        One whose number or account is another than the link says is followed there, or asked about.
-        """
-        links = ctx.ledger.links_by_sage(ctx.connection, "vendors", "Accounts", [change.key for change in changes])
-        ground = _Ground(list(changes), links)
-        if not pairs.enabled(ctx, pairs.VENDORS):
-            return ground
-        new = {change.key: change.payload or {} for change in changes if change.key not in links}
-        since = min((change.captured_at for change in changes), default=ctx.clock())
-        for number, found in lost.renumbered(ctx, pairs.VENDORS, new, captured=since).items():
-            if isinstance(found, lost.Moved):
-                ground.follow(number, found)
-            else:
-                [change] = [one for one in changes if one.key == number]
-                ground.settle(change, lost.asked_about(ctx, pairs.VENDORS, change, found, target=self.target))
-        ground.accounts |= pairs.accounts(ctx, pairs.VENDORS, [link.zoho_id for link in ground.links.values()])
-        for change in [one for one in ground.changes if one.key in ground.links]:
-            link = ground.links[change.key]
-            if link.zoho_id in ground.accounts:
-                continue
-            where_to = lost.account_of(ctx, pairs.VENDORS, link)
-            if isinstance(where_to, lost.Moved):
-                ground.follow(change.key, where_to)
-                ground.accounts |= pairs.accounts(ctx, pairs.VENDORS, [where_to.link.zoho_id])
-            else:
-                settled = lost.gone_in_zoho(ctx, pairs.VENDORS, change, link, where_to, target=self.target)
-                ground.settle(change, settled)
-        return ground
-
-    def _resolve(self, ctx: Context, changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:
-        """Fetch what is only looked at: the vendors as they are now, and those that are no longer there."""
-        looks = [change.key for change in changes if change.payload is None]
-        if not looks:
-            return list(changes), []
-        fields = vendor_fields(ctx)
-        found = _fetched(ctx, looks)
-        here = [
-            change
-            if change.payload is not None
-            else settling.resolved(change, found[change.key], fields, str(found[change.key].get("VendorName") or ""))
-            for change in changes
-            if change.payload is not None or change.key in found
-        ]
-        return here, [change for change in changes if change.payload is None and change.key not in found]
-
-    def _accounts(self, ctx: Context, ground: _Ground) -> list[_Delivery]:
+    def _accounts(self, ctx: Context, ground: Ground) -> list[_Delivery]:
         mapping = ctx.mappings[FLOW]["accounts"]
-        compared = self._compared(ctx, ground)
+        compared = vendor_ground.compared(ctx, ground)
         deliveries = []
         for change in ground.changes:
             link, pair = ground.links.get(change.key), compared.get(change.id)
@@ -169,28 +98,11 @@ class VendorsHandler:
                 moved = ground.moved.get(change.key)
                 deliveries.append(_Delivery(change, pair.sage, pairs.planned(pair, link), pair=pair, moved=moved))
                 continue
-            document = _document(ctx, change.key, change.payload)
+            document = document_of(ctx, change.key, change.payload)
             write = zoho_target.planned("Accounts", settling.edited(mapping, change), link, document)
             deliveries.append(_Delivery(change, document, write))
         written = zoho_target.write(ctx, [delivery.account for delivery in deliveries], unique=ACCOUNT_KEY)
         return [replace(delivery, account=write) for delivery, write in zip(deliveries, written, strict=True)]
-
-    def _compared(self, ctx: Context, ground: _Ground) -> dict[int, Comparison]:
-        """The linked ones compared with their accounts.
-
-        A vendor that is to be written is read again first: what a poll captured may be some minutes old.
-        """
-        links, accounts = ground.links, ground.accounts
-        there = [one for one in ground.changes if one.key in links and links[one.key].zoho_id in accounts]
-
-        def compared(change: Change, vendor: Row | None) -> Comparison:
-            link, document = links[change.key], _document(ctx, change.key, vendor)
-            return pairs.compared(ctx, pairs.VENDORS, change, link, document, accounts[link.zoho_id])
-
-        found = {change.id: compared(change, change.payload) for change in there}
-        stale = [change for change in there if found[change.id].to_sage]
-        fresh = _fetched(ctx, [change.key for change in stale]) if stale else {}
-        return found | {change.id: compared(change, fresh[change.key]) for change in stale if change.key in fresh}
 
     def _contacts(self, ctx: Context, deliveries: Sequence[_Delivery]) -> list[_Delivery]:
         mapping = ctx.mappings[FLOW]["contacts"]
@@ -320,18 +232,8 @@ def _contact_link(ctx: Context, number: str) -> Link | None:
     return ctx.ledger.links_by_sage(ctx.connection, "vendors", "Contacts", [number]).get(number)
 
 
-def _document(ctx: Context, number: str, vendor: Row | None) -> Row:
-    return {**(vendor or {}), "key": ctx.sage_key(number)}
-
-
-def _fetched(ctx: Context, numbers: Sequence[str]) -> dict[str, Row]:
-    """The vendors as Sage has them now."""
-    rows = ctx.sage.find(ENTITY_SET, where=[where("VendorNumber", "in", numbers)], select=read_fields(ctx))
-    return {str(row["VendorNumber"]): row for row in rows}
-
-
 def _has_contact(vendor: Row) -> bool:
-    return any(str(vendor.get(name) or "").strip() for name in ("ContactName", "ContactsEmail", "Email"))
+    return any(str(vendor.get(name) or "").strip() for name in CONTACT_FIELDS)
 
 
 def _link(ctx: Context, change: Change, module: str, sage_name: str, zoho_name: Any) -> Link:

@@ -13,7 +13,7 @@ from sagezoho_pipelines.domain.errors import MappingFailed, SagezohoError, Vendo
 from sagezoho_pipelines.domain.mapping import FieldRule
 from sagezoho_pipelines.domain.records import Link, Row
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.flows import customers, invoices, order_drafts, order_lines, payments, vendors
+from sagezoho_pipelines.engine.flows import customers, invoices, order_drafts, order_lines, payments, vendor_ground
 
 #: Zoho's ids are long numbers; no Sage number of 12 or 22 characters looks like one.
 _ZOHO_ID_DIGITS = 15
@@ -60,7 +60,7 @@ def try_record(ctx: Context, record_id: str) -> list[Trial]:
 
 
 def _from_sage(ctx: Context, number: str) -> Iterator[Trial]:
-    vendor = ctx.sage.get(vendors.ENTITY_SET, number, select=vendors.vendor_fields(ctx))
+    vendor = ctx.sage.get(vendor_ground.ENTITY_SET, number, select=vendor_ground.vendor_fields(ctx))
     if vendor is not None:
         yield from _vendor(ctx, number, vendor)
     if "identity" in ctx.mappings:
@@ -87,7 +87,7 @@ def _from_zoho(ctx: Context, record_id: str) -> Iterator[Trial]:
 
 
 def _vendor(ctx: Context, number: str, vendor: Row) -> Iterator[Trial]:
-    name = f"{vendors.ENTITY_SET} {number}"
+    name = f"{vendor_ground.ENTITY_SET} {number}"
     held, link = _linked(ctx, "vendors", number, "Accounts")
     yield _trial(ctx, "vendors", "accounts", name, {**vendor, "key": ctx.sage_key(number)}, "Accounts", held)
     account = {"id": link.zoho_id if link is not None else None}
@@ -115,8 +115,8 @@ def _account(ctx: Context, record_id: str, account: Row) -> Iterator[Trial]:
     yield _trial(ctx, "customers", "customers", name, document, into[0], held, into[1])
     vendor = ctx.ledger.links_by_zoho(ctx.connection, "Accounts", "vendors", [record_id]).get(record_id)
     if vendor is not None and "identity" in ctx.mappings:
-        held = _sage_row(ctx, "identity", "vendors", vendors.ENTITY_SET, vendor)
-        yield _trial(ctx, "identity", "vendors", name, account, vendors.ENTITY_SET, held, vendor.sage_id)
+        held = _sage_row(ctx, "identity", "vendors", vendor_ground.ENTITY_SET, vendor)
+        yield _trial(ctx, "identity", "vendors", name, account, vendor_ground.ENTITY_SET, held, vendor.sage_id)
 
 
 def _deal(ctx: Context, record_id: str, deal: Row) -> Iterator[Trial]:
