@@ -42,11 +42,15 @@ class _Basic(AuthBase):
     """Basic authentication, written per request. Being an `auth`, it also keeps .netrc out."""
 
     def __init__(self, username: str, password: str) -> None:
-        self._pair = base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
+        self._pair = base64.b64encode(f"{username}:{password}".encode())
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Basic {self._pair}"
+        request.headers["Authorization"] = f"Basic {self._pair.decode('ascii')}"
         return request
+
+    def hidden(self, body: bytes) -> bytes:
+        """An answer without our sign-on: error pages of proxies repeat the headers of the request."""
+        return body.replace(self._pair, b"***")
 
 
 class Transport:
@@ -81,19 +85,20 @@ class Transport:
         body: bytes | None = None,
     ) -> Answer | Failure:
         deadline = self._clock() + self._read_timeout
+        auth = _Basic(username, password)
         try:
             with self._session.request(
                 method,
                 url,
                 headers=dict(headers),
                 data=body,
-                auth=_Basic(username, password),
+                auth=auth,
                 timeout=self._timeout,
                 allow_redirects=False,
                 stream=True,
             ) as response:
                 whole = b"".join(self._chunks(response, deadline))
-                return Answer(response.status_code, response.headers, whole)
+                return Answer(response.status_code, response.headers, auth.hidden(whole))
         except (requests.RequestException, HTTPError, OSError) as error:
             return _failure(error)
 

@@ -269,6 +269,14 @@ def test_retry_after_is_honoured(header: str, waited: float) -> None:
     assert time.slept == [waited]
 
 
+@pytest.mark.parametrize(("drawn", "waited"), [(0.0, [0.25, 0.5, 1.0]), (0.5, [0.375, 0.75, 1.5])])
+def test_waits_are_jittered_so_that_callers_do_not_come_back_together(drawn: float, waited: list[float]) -> None:
+    time = FakeTime()
+    adapter = ScriptedAdapter(lost_connection(), lost_connection(), lost_connection(), rows_reply())
+    client_of(adapter, time, random=lambda: drawn).exists("AP/APVendors", where=[])
+    assert time.slept == waited
+
+
 def test_a_server_that_asks_for_much_time_is_left_to_a_later_attempt() -> None:
     time = FakeTime()
     adapter = ScriptedAdapter(fault_reply(429, "TooManyRequests", "x", **{"Retry-After": "900"}))
@@ -440,6 +448,17 @@ def test_no_secret_is_in_errors_logs_or_names(trouble: Reply | Exception, caplog
     assert encoded not in seen
     assert error.value.__cause__ is None
     assert error.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(400, "text/plain"), (407, "text/html"), (503, "text/html"), (200, "text/html")]
+)
+def test_a_page_that_repeats_the_request_is_told_without_its_sign_on(status: int, kind: str) -> None:
+    encoded = base64.b64encode(b"WEBAPI:s3cret")
+    page = Reply(status, b"You sent: Authorization: Basic " + encoded, {"Content-Type": kind})
+    with pytest.raises(VendorError, match=r"You sent: Authorization: Basic \*\*\*") as error:
+        client_of(ScriptedAdapter(page), max_attempts=1).exists("AP/APVendors", where=[])
+    assert encoded.decode() not in str(error.value) + repr(error.value) + str(error.value.answer())
 
 
 def test_the_client_names_its_company_and_nothing_secret() -> None:
