@@ -22,6 +22,8 @@ MODULE_NOT_IN_EDITION = "MODULE_NOT_IN_EDITION"
 TOKEN_REJECTED = frozenset({"INVALID_TOKEN", "INVALID_OAUTHTOKEN", "AUTHENTICATION_FAILURE"})
 #: Concurrency and used-up credits look the same: the body of a 429 is not documented.
 THROTTLED = frozenset({"TOO_MANY_REQUESTS", "RATE_LIMIT_EXCEEDED"})
+#: Zoho serves nobody at the moment: all callers rest, as after too many calls, but nothing is proved of a write.
+AWAY = frozenset({"SERVICE_UNAVAILABLE"})
 #: Zoho's own trouble: reads and repeatable writes are sent again.
 TRANSIENT = frozenset(
     {"INTERNAL_ERROR", "INTERNAL_SERVER_ERROR", "BAD_GATEWAY", "SERVICE_UNAVAILABLE", "GATEWAY_TIMEOUT",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import random as _random
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -38,6 +39,8 @@ _log = logging.getLogger(__name__)
 _ATTEMPTS = 3
 _FATAL_PAUSE = timedelta(seconds=30)  # wrong credentials are not offered again and again by every thread
 _USABLE = timedelta(seconds=30)
+#: What a header can carry. Of anything else the HTTP library would complain by repeating it.
+_TOKEN = re.compile(r"[!-~]+")
 
 
 class LockedToken(Protocol):
@@ -246,7 +249,7 @@ class TokenSource:
             )
             raise oauth_errors.refused(body, status=answer.status, host=host, wait=wait * (1 + self._random() / 4))
         value = body.get("access_token")
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not _TOKEN.fullmatch(value):
             raise oauth_errors.not_a_token(host, answer.status)
         named = str(body.get("api_domain") or self._default_domain())
         domain = trusted_api_domain(named, self._allowed)

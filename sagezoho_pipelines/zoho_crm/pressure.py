@@ -95,11 +95,14 @@ class Pressure:
         self._until = float("-inf")
 
     def wait(self) -> None:
+        """Until the window is over, which others may draw out while this caller sleeps."""
         self._listen()
-        with self._lock:
-            left = self._until - self._monotonic()
-        if left > 0:
+        while (left := self._left()) > 0:
             self._sleep(left * (1 + self._random() / 2))
+
+    def _left(self) -> float:
+        with self._lock:
+            return self._until - self._monotonic()
 
     def strike(self, retry_after: float | None) -> float:
         """One refusal; returns the seconds the window is now open for. Refusals inside an open window count once."""

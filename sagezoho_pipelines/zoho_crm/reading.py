@@ -128,7 +128,7 @@ class Reader:
         return self._transport.send(
             Call(
                 name=f"coql {module}", method="POST", path=_PATH, body={"select_query": query}, heavy=True,
-                credits=limits.coql_credits(limit), module=module, rows="data",
+                credits=limits.coql_credits(limit), module=module,
             )
         )  # fmt: skip
 

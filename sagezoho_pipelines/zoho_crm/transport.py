@@ -126,7 +126,7 @@ class Transport:
             raise error from None
         self.usage.retried(call.credits)
         _log.info("%s is sent again: %s", call.name, error.code)
-        if not problem.throttled:
+        if not problem.pushed:
             self._sleep(backoff(attempt, self._random, first=0.5, longest=20.0))
 
     def _once(self, call: Call, token: AccessToken) -> Reply:
@@ -161,9 +161,14 @@ class Transport:
         if body is not None and call.rows and isinstance(body.get(call.rows), list):
             self._pressure.relax()
             return self._reply(answer, body)
+        if body is not None and answer.status >= 300:
+            body = _refusal(body)
         code = str(body.get("code") or "") if body is not None else ""
         if answer.status == 429 or code in errors.THROTTLED:
-            raise self._throttled(call, answer, body)
+            told = body if code else {"code": "TOO_MANY_REQUESTS", "message": "too many requests"}
+            raise self._pushed_back(call, answer, told, sent=False)  # refused at the door: it was not carried out
+        if answer.status == 503 or code in errors.AWAY:
+            raise self._pushed_back(call, answer, body, sent=True)
         if code in errors.TOKEN_REJECTED or (answer.status == 401 and not code):
             told = body or {"code": "AUTHENTICATION_FAILURE", "message": "the access token was not accepted"}
             raise _TokenRejected(errors.top_level(told, status=answer.status, module=call.module))
@@ -178,16 +183,20 @@ class Transport:
         if answer.status >= 500 or code in errors.TRANSIENT:
             raise _Again(errors.top_level(body, status=answer.status, module=call.module), sent=True)
         if answer.status >= 300 or body.get("status") == "error":
-            raise errors.top_level(_refusal(body), status=answer.status, module=call.module)
+            raise errors.top_level(body, status=answer.status, module=call.module)
         self._pressure.relax()
         return self._reply(answer, body)
 
-    def _throttled(self, call: Call, answer: Answer, body: Mapping[str, Any] | None) -> _Again:
-        told = _seconds(answer.header("Retry-After"))
-        wait = self._pressure.strike(told)
-        known = body if body and body.get("code") else {"code": "TOO_MANY_REQUESTS", "message": "too many requests"}
-        error = errors.top_level(known, status=answer.status, module=call.module, retry_after=max(wait, told or 0.0))
-        return _Again(error, sent=False, throttled=True)  # refused at the door: it was not carried out
+    def _pushed_back(self, call: Call, answer: Answer, told: Mapping[str, Any] | None, *, sent: bool) -> _Again:
+        """Everybody rests, in other processes too: what turned this call away turns the next one away."""
+        asked = _seconds(answer.header("Retry-After"))
+        wait = self._pressure.strike(asked)
+        if told is None:
+            error = errors.not_json(call.name, status=answer.status, content_type=answer.header("Content-Type"))
+        else:
+            error = errors.top_level(told, status=answer.status, module=call.module)
+        error.retry_after = max(wait, asked or 0.0)
+        return _Again(error, sent=sent, pushed=True)
 
     def _reply(self, answer: Answer, body: Mapping[str, Any] | None) -> Reply:
         try:
@@ -199,10 +208,11 @@ class Transport:
 
 
 class _Again(Exception):
-    """Worth another attempt. `sent` is False where it is certain that nothing was carried out."""
+    """Worth another attempt. `sent` is False where it is certain that nothing was carried out; `pushed` where all
+    callers wait anyway."""
 
-    def __init__(self, error: VendorError, *, sent: bool, throttled: bool = False) -> None:
-        self.error, self.sent, self.throttled = error, sent, throttled
+    def __init__(self, error: VendorError, *, sent: bool, pushed: bool = False) -> None:
+        self.error, self.sent, self.pushed = error, sent, pushed
         super().__init__(str(error))
 
 

@@ -64,12 +64,20 @@ class TokenAuth(AuthBase):
         request.headers["Authorization"] = f"Zoho-oauthtoken {self._token}"
         return request
 
+    def hidden(self, content: bytes) -> bytes:
+        """An answer without our token, should it repeat the request's headers."""
+        return content.replace(self._token.encode(), b"***")
+
 
 class NoAuth(AuthBase):
     """For the token endpoint: keeps `requests` from adding what a netrc file says."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         return request
+
+    def hidden(self, content: bytes) -> bytes:
+        """The answer as it is: the token in it is what was asked for."""
+        return content
 
 
 def new_session(connections: int) -> requests.Session:
@@ -87,7 +95,7 @@ def exchange(
     method: str,
     url: str,
     *,
-    auth: AuthBase,
+    auth: TokenAuth | NoAuth,
     timeouts: Timeouts,
     params: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
@@ -101,7 +109,7 @@ def exchange(
             method, url, params=params, headers=headers, data=body, auth=auth, stream=True, allow_redirects=False,
             timeout=(timeouts.connect, timeouts.read),
         ) as response:  # fmt: skip
-            content = _read(response, started + timeouts.total, monotonic)
+            content = auth.hidden(_read(response, started + timeouts.total, monotonic))
             return Answer(response.status_code, response.headers, content, monotonic() - started)
     except requests.exceptions.RequestException as error:
         raise _judged(error) from None

@@ -60,9 +60,10 @@ class Writer:
         def one(item: tuple[Sequence[Row], Call]) -> list[RowResult] | VendorError:
             chunk, call = item
             try:
-                return row_results(call, self._transport.send(call), chunk, operation)
+                results = row_results(call, self._transport.send(call), chunk, operation)
             except VendorError as error:
                 return error
+            return [_named(result, call) for result in results]
 
         if len(calls) == 1 or side_by_side == 1:
             return [one(item) for item in calls]
@@ -109,6 +110,13 @@ def row_results(call: Call, reply: Reply, rows: Sequence[Row], operation: str) -
             call.name, f"{count} results for {len(rows)} rows", code="ROW_COUNT_MISMATCH", status=reply.status
         )
     return [_row_result(answer, row, reply.status, operation) for answer, row in zip(told, rows, strict=True)]
+
+
+def _named(result: RowResult, call: Call) -> RowResult:
+    """A record that was written under an id nobody knows cannot be linked: it is read back by its key."""
+    if result.id is not None or result.error is not None:
+        return result
+    return RowResult(error=errors.outcome_unknown(call.name, "a row without the record's id", code="ID_MISSING"))
 
 
 def _row_result(answer: Mapping[str, Any], row: Row, status: int, operation: str) -> RowResult:

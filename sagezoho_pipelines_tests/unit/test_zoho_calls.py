@@ -10,7 +10,17 @@ import requests
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 
 from sagezoho_pipelines.domain.errors import OutcomeUnknown, VendorError, Verdict
-from sagezoho_pipelines_tests.unit.zoho_script import Play, Sent, bad_row, client, failure, ok_row, token_answer
+from sagezoho_pipelines.zoho_crm.pressure import Gate
+from sagezoho_pipelines_tests.unit.zoho_script import (
+    Play,
+    Sent,
+    Waits,
+    bad_row,
+    client,
+    failure,
+    ok_row,
+    token_answer,
+)
 
 USERS = Play({"users": [{"id": "1"}]})
 BROKEN = requests.exceptions.ConnectionError(ProtocolError("Connection aborted."))
@@ -160,6 +170,52 @@ def test_a_retry_after_is_honoured_should_zoho_ever_send_one() -> None:
     assert waits.slept == [7.0]
 
 
+UNSERVED = [
+    failure("SERVICE_UNAVAILABLE", 503),
+    Play(raw=b"<html>down</html>", status=503, headers={"Content-Type": "text/html"}),
+]
+
+
+@pytest.mark.parametrize("answer", UNSERVED)
+def test_a_zoho_that_serves_nobody_is_left_alone_by_everybody(answer: Play) -> None:
+    told: list[float] = []
+    waits = Waits()
+    gate = Gate(8, monotonic=waits.monotonic, sleep=waits.sleep, random=lambda: 0.0, tell=told.append)
+    one, _, _ = client([answer], gate=gate, max_attempts=1)
+    other, _, _ = client([USERS], gate=gate)
+    with pytest.raises(VendorError) as caught:
+        one.current_user()
+    assert (caught.value.verdict, caught.value.status, caught.value.retry_after) == (Verdict.RETRY, 503, 0.5)
+    assert other.current_user()
+    assert (waits.slept, told, gate.slots.allowed) == ([0.5], [0.5], 4)
+
+
+@pytest.mark.parametrize("answer", UNSERVED)
+def test_a_write_that_zoho_did_not_serve_may_have_been_carried_out(answer: Play) -> None:
+    zoho, script, _ = client([answer])
+    with pytest.raises(OutcomeUnknown):
+        zoho.insert("Invoices", [{"Subject": "A"}])
+    assert len(script.sent) == 1
+    zoho, script, _ = client([answer, Play({"data": [ok_row("1")]})])
+    assert zoho.update("Accounts", [{"id": "1", "Phone": "2"}])[0].error is None
+    assert len(script.sent) == 2
+
+
+def test_a_rest_drawn_out_while_a_caller_sleeps_is_waited_out() -> None:
+    waits = Waits()
+
+    def sleep(seconds: float) -> None:
+        if not waits.slept:
+            gate.pressure.strike(5.0)
+        waits.sleep(seconds)
+
+    gate = Gate(8, monotonic=waits.monotonic, sleep=sleep, random=lambda: 0.0)
+    gate.pressure.strike(2.0)
+    zoho, _, _ = client([USERS], gate=gate)
+    zoho.current_user()
+    assert waits.slept == [2.0, 3.0]
+
+
 def test_a_throttle_that_lasts_is_a_retry_with_a_time() -> None:
     zoho, _, _ = client([failure("TOO_MANY_REQUESTS", 429)] * 3, max_attempts=3)
     with pytest.raises(VendorError) as caught:
@@ -222,6 +278,31 @@ def test_zohos_own_figure_is_kept_and_drift_noticed() -> None:
         zoho.current_user()
     assert zoho.usage.credits_remaining == 790
     assert zoho.credit_drift == 108
+
+
+def test_a_message_that_repeats_the_request_is_told_without_its_token() -> None:
+    body = {
+        "code": "INVALID_REQUEST_METHOD",
+        "details": {"sent": "1000.access"},
+        "message": "1000.access",
+        "status": "e",
+    }
+    zoho, _, _ = client([Play(body, status=400)])
+    with pytest.raises(VendorError) as caught:
+        zoho.org()
+    assert caught.value.text == "***"
+    assert "1000.access" not in f"{caught.value!r} {caught.value.answer()} {caught.value.details}"
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "verdict"),
+    [("INVALID_QUERY", 400, Verdict.FATAL), ("OAUTH_SCOPE_MISMATCH", 401, Verdict.FATAL)],
+)
+def test_a_refused_query_wrapped_in_a_list_is_no_record(code: str, status: int, verdict: Verdict) -> None:
+    zoho, _, _ = client([Play({"data": [bad_row(code, column_name="X")]}, status=status)])
+    with pytest.raises(VendorError) as caught:
+        zoho.find("Accounts", where=[], fields=["id"])
+    assert (caught.value.code, caught.value.verdict, caught.value.field) == (code, verdict, "X")
 
 
 def test_a_refusal_wrapped_in_a_list_keeps_its_code() -> None:

@@ -194,6 +194,15 @@ def test_an_origin_is_a_bare_address() -> None:
     assert origin("ftp://host") == origin("https://host/path") == origin("https://host:notaport") == ""
 
 
+@pytest.mark.parametrize("value", ["1000.s3cret\n", "1000 s3cret", "1000.s\u00e9cret", "", 7])
+def test_a_token_that_fits_no_header_is_refused_without_repeating_it(value: object) -> None:
+    source, _ = token_source([Play({"access_token": value, "api_domain": API, "expires_in": 3600})])
+    with pytest.raises(VendorError) as caught:
+        source.token()
+    assert (caught.value.code, caught.value.verdict) == ("NOT_A_TOKEN", Verdict.FATAL)
+    assert "cret" not in f"{caught.value!r}"
+
+
 @pytest.mark.parametrize("answer", [Play(raw=b"<html>login</html>"), Play({"hello": 1}), Play([1])])
 def test_an_answer_that_is_no_token_names_the_setting_to_check(answer: Play) -> None:
     source, _ = token_source([answer])

@@ -73,6 +73,14 @@ def test_answers_that_do_not_fit_the_rows_are_an_unknown_outcome(data: list[Any]
         zoho.upsert("Accounts", [{"K": "1"}, {"K": "2"}], duplicate_check=["K"])
 
 
+def test_a_record_without_its_id_is_an_unknown_outcome_of_that_row() -> None:
+    nameless = {"code": "SUCCESS", "details": {}, "message": "record added", "status": "success"}
+    zoho, _, _ = client([Play({"data": [nameless, ok_row("2")]})])
+    first, second = zoho.upsert("Accounts", [{"K": "A"}, {"K": "B"}], duplicate_check=["K"])
+    assert isinstance(first.error, OutcomeUnknown)
+    assert (first.error.code, second.id, second.error) == ("ID_MISSING", "2", None)
+
+
 def test_a_request_refused_as_a_whole_is_raised() -> None:
     zoho, _, _ = client([failure("INVALID_DATA", 400, api_name="data", maximum_length=100)])
     with pytest.raises(VendorError) as caught:
