@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from sagezoho_pipelines.sandbox.zoho_crm.catalogue import Field, Module
+from sagezoho_pipelines.sandbox.zoho_crm.coql_columns import ID_FIELD, ColumnPath
 from sagezoho_pipelines.sandbox.zoho_crm.coql_conditions import Test, invalid_query, literal, plain_test, text_test
 from sagezoho_pipelines.sandbox.zoho_crm.coql_parse import (
     Column,
@@ -18,28 +18,12 @@ from sagezoho_pipelines.sandbox.zoho_crm.coql_parse import (
 )
 from sagezoho_pipelines.sandbox.zoho_crm.errors import ApiError
 from sagezoho_pipelines.sandbox.zoho_crm.organisation import Organisation
-from sagezoho_pipelines.sandbox.zoho_crm.show import show_value
 from sagezoho_pipelines.sandbox.zoho_crm.table import Row
 from sagezoho_pipelines.sandbox.zoho_crm.values import plain
 
 EQUALITY = frozenset({"=", "!=", "in", "not in", "is null", "is not null"})
 LIKE = frozenset({"like", "not like"})
 RANGE = frozenset({"<", "<=", ">", ">=", "between"})
-ID_FIELD = Field(0, "id", "Id", "bigint", 19)
-USER_FIELDS = {
-    name: Field(0, name, name, kind, 120)
-    for name, kind in (
-        ("id", "bigint"),
-        ("full_name", "text"),
-        ("first_name", "text"),
-        ("last_name", "text"),
-        ("email", "email"),
-        ("name", "text"),
-    )
-}
-_NOT_SELECTABLE = frozenset(
-    {"subform", "taxes", "ranges", "tags", "territories", "profileimage", "consent_lookup", "layout", "ALARM", "RRULE"}
-)
 CRITERIA_MAX, JOINS_MAX, ORDER_MAX, GROUP_MAX, AGGREGATES_MAX = 25, 2, 10, 4, 5
 
 
@@ -61,83 +45,21 @@ def run(org: Organisation, text: str) -> dict[str, Any] | None:
     return _Runner(org, parse(text)).answer()
 
 
-class _Path:
-    """A column, perhaps through lookups: how to reach its value from a row."""
-
-    def __init__(self, org: Organisation, module: Module, name: str) -> None:
-        self.org = org
-        self.name = name
-        self.hops: list[Field] = []
-        *lookups, last = name.split(".")
-        at: Module | None = module
-        for step in lookups:
-            hop = at.fields.get(step) if at is not None else None
-            if hop is None or hop.data_type not in ("lookup", "ownerlookup"):
-                raise invalid_query("column given seems to be invalid", column_name=name)
-            self.hops.append(hop)
-            at = org.modules[hop.lookup] if hop.lookup else None
-        if last == "id":
-            self.field = ID_FIELD
-        elif at is None:
-            if last not in USER_FIELDS:
-                raise invalid_query("column given seems to be invalid", column_name=name)
-            self.field = USER_FIELDS[last]
-        else:
-            found = at.fields.get(last)
-            if found is None:
-                raise invalid_query("column given seems to be invalid", column_name=name)
-            if found.data_type in _NOT_SELECTABLE:
-                raise invalid_query("column has unsupported data type", column_name=name)
-            self.field = found
-
-    def value(self, row: Row) -> Any:
-        for hop in self.hops:
-            target = row.get(hop.api_name)
-            if target is None:
-                return None
-            if hop.lookup is None:
-                user = self.org.user(target)
-                first, _, last = user.name.partition(" ")
-                row = {
-                    "id": user.id,
-                    "full_name": user.name,
-                    "name": user.name,
-                    "email": user.email,
-                    "first_name": first,
-                    "last_name": last,
-                }
-                continue
-            found = self.org.tables[hop.lookup].rows.get(target)
-            if found is None:
-                return None
-            row = found
-        if self.field.data_type == "boolean":
-            return bool(row.get(self.field.api_name))
-        return row.get(self.field.api_name)
-
-    def show(self, value: Any) -> Any:
-        if self.field is ID_FIELD or self.field.data_type == "bigint":
-            return None if value is None else str(value)
-        if self.field.data_type in ("lookup", "ownerlookup"):
-            return None if value is None else {"id": str(value)}
-        return show_value(self.org, self.field, value)
-
-
 class _Runner:
     def __init__(self, org: Organisation, query: Query) -> None:
         self.org = org
         self.query = query
         self.module = org.module(query.module, in_path=False)
-        self.paths: dict[str, _Path] = {}
+        self.paths: dict[str, ColumnPath] = {}
         self.conditions = list(_flat(query.where))
         self.check_limits()
         self.columns = [(column, self.path(column.name)) for column in query.columns]
         self.test = self.criteria(query.where)
         self.order = [(self.path(name), descends) for name, descends in query.order_by]
 
-    def path(self, name: str) -> _Path:
+    def path(self, name: str) -> ColumnPath:
         if name not in self.paths:
-            self.paths[name] = _Path(self.org, self.module, name)
+            self.paths[name] = ColumnPath(self.org, self.module, name)
         return self.paths[name]
 
     def check_limits(self) -> None:
@@ -313,7 +235,7 @@ class _Runner:
         return {"data": window, "info": {"count": len(window), "more_records": more}}
 
 
-def _aggregate(column: Column, path: _Path, rows: list[Row]) -> Any:
+def _aggregate(column: Column, path: ColumnPath, rows: list[Row]) -> Any:
     if column.aggregate is None:
         return path.show(path.value(rows[0]))
     held = [one for one in (path.value(row) for row in rows) if one is not None]
