@@ -11,7 +11,7 @@ from sagezoho_pipelines.domain.records import CapturedRecord, Cause, Change, Ent
 from sagezoho_pipelines.engine import settling
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import SageDateFeed
-from sagezoho_pipelines.engine.flows import invoices
+from sagezoho_pipelines.engine.flows import invoice_documents, invoices
 from sagezoho_pipelines.engine.ports import Settlement
 from sagezoho_pipelines.engine.settling import Movement
 
@@ -119,7 +119,9 @@ class ArBatchesHandler(_BatchHandler):
             str(row["InvoiceNumber"]).strip()
             for row in (
                 ctx.sage.find(
-                    invoices.ENTITY_SET, where=[where("InvoiceNumber", "in", numbers)], select=["InvoiceNumber"]
+                    invoice_documents.ENTITY_SET,
+                    where=[where("InvoiceNumber", "in", numbers)],
+                    select=["InvoiceNumber"],
                 )
                 if numbers
                 else ()

@@ -13,7 +13,14 @@ from sagezoho_pipelines.domain.errors import MappingFailed, SagezohoError, Vendo
 from sagezoho_pipelines.domain.mapping import FieldRule
 from sagezoho_pipelines.domain.records import Link, Row
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.flows import customers, invoices, order_drafts, order_lines, payments, vendor_ground
+from sagezoho_pipelines.engine.flows import (
+    customers,
+    invoice_documents,
+    order_drafts,
+    order_lines,
+    payments,
+    vendor_ground,
+)
 
 #: Zoho's ids are long numbers; no Sage number of 12 or 22 characters looks like one.
 _ZOHO_ID_DIGITS = 15
@@ -147,9 +154,12 @@ def _lines(ctx: Context, record_id: str, deal: Row) -> Sequence[Row]:
 
 def _invoice(ctx: Context, number: str) -> Iterator[Trial]:
     found = ctx.sage.find(
-        invoices.ENTITY_SET, where=[where("InvoiceNumber", "eq", number)], select=["InvoiceUniquifier"], limit=1
+        invoice_documents.ENTITY_SET,
+        where=[where("InvoiceNumber", "eq", number)],
+        select=["InvoiceUniquifier"],
+        limit=1,
     )
-    row = ctx.sage.get(invoices.ENTITY_SET, found[0]["InvoiceUniquifier"]) if found else None
+    row = ctx.sage.get(invoice_documents.ENTITY_SET, found[0]["InvoiceUniquifier"]) if found else None
     if row is None:
         return
     order_number = str(row.get("OrderNumber") or "").strip()
@@ -157,16 +167,18 @@ def _invoice(ctx: Context, number: str) -> Iterator[Trial]:
     customer = str(row.get("CustomerNumber") or "").strip()
     payment = payments.state_of(ctx, [(customer, number)]).get((customer, number), {})
     held, _ = _linked(ctx, "invoices", number, "Invoices")
-    name = f"{invoices.ENTITY_SET} {number}"
-    document = invoices.document_of(ctx, number, row, order, payment)
+    name = f"{invoice_documents.ENTITY_SET} {number}"
+    document = invoice_documents.document_of(ctx, number, row, order, payment)
     yield _trial(ctx, "invoices", "invoices", name, document, "Invoices", held)
     yield _trial(ctx, "invoices", "payments", name, payment, "Invoices", held)
-    rows = list((held or {}).get(invoices.LINES) or ())
+    rows = list((held or {}).get(invoice_documents.LINES) or ())
     for index, detail in enumerate(row.get("InvoiceDetails") or ()):
         now = rows[index] if index < len(rows) else None
         product = {"product": {"id": ((now or {}).get("Product_Name") or {}).get("id")}}
         line = f"{name}, line {index + 1}"
-        yield _trial(ctx, "invoices", "invoice_lines", line, {**detail, **product}, f"Invoices {invoices.LINES}", now)
+        yield _trial(
+            ctx, "invoices", "invoice_lines", line, {**detail, **product}, f"Invoices {invoice_documents.LINES}", now
+        )
 
 
 def _linked(ctx: Context, entity: str, number: str, module: str) -> tuple[Row | None, Link | None]:

@@ -1,0 +1,135 @@
+"""One invoice on its way: as Sage has it, as Zoho should have it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from sagezoho_pipelines.domain.criteria import where
+from sagezoho_pipelines.domain.digest import digest
+from sagezoho_pipelines.domain.mapping import TargetMapping
+from sagezoho_pipelines.domain.records import Authority, Change, Link, Row
+from sagezoho_pipelines.engine import settling
+from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.flows import products
+from sagezoho_pipelines.engine.ports import Intent
+from sagezoho_pipelines.engine.settling import Movement
+from sagezoho_pipelines.engine.zoho_target import ZohoWrite
+
+FLOW = "invoices"
+ENTITY_SET = "OE/OEInvoices"
+KEY_FIELD = "Sage_Invoice_Key"
+LINES = "Invoiced_Items"
+#: What tells one version of a posted invoice from another, and whose it is; the rest is read when it is delivered.
+HEADER = ("InvoiceNumber", "OrderNumber", "CustomerNumber", "InvoiceDate", "InvoiceTotalWithTax", "TotalTaxAmount")
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One invoice on its way: as Sage has it, as Zoho should have it. `made` are the products made for it."""
+
+    change: Change
+    row: Row
+    order: Link
+    lines: Sequence[Row]
+    write: ZohoWrite
+    links: Sequence[Link]
+    made: Sequence[Movement] = ()
+    intent: Intent | None = None
+
+
+def document_of(ctx: Context, key: str, row: Row, order: Link | None, payment: Row) -> Row:
+    """What the mapping of an invoice sees; `order` is the link of the order that it bills."""
+    return {
+        **row,
+        "key": ctx.sage_key(key),
+        "account": {"id": order.details.get("account") if order is not None else None},
+        "deal": {"id": order.zoho_id if order is not None else None},
+        "payment": payment,
+    }
+
+
+def read(ctx: Context, changes: Sequence[Change]) -> dict[str, Row]:
+    """The invoices themselves: service invoices come with their change, order-entry invoices are read now."""
+    rows = {change.key: change.payload for change in changes if change.payload is not None}
+    looks = [change.key for change in changes if change.payload is None]
+    if looks:
+        mapping = ctx.mappings[FLOW]
+        columns = {*mapping.source_fields("invoices"), *HEADER, "InvoiceDetails"}
+        for row in ctx.sage.find(ENTITY_SET, where=[where("InvoiceNumber", "in", looks)], select=sorted(columns)):
+            rows[str(row["InvoiceNumber"]).strip()] = row
+    return rows
+
+
+def seen(change: Change, row: Row) -> Change:
+    """An order-entry invoice keeps the digest of its header; a service invoice that of its whole entry."""
+    return replace(change, digest=change.digest or digest(row, HEADER), name=number_of(row))
+
+
+def link_of(ctx: Context, document: Document) -> Link:
+    return Link(
+        connection=ctx.connection,
+        sage_entity="invoices",
+        sage_id=document.change.key,
+        zoho_entity="Invoices",
+        zoho_id="",
+        sage_name=number_of(document.row),
+        zoho_name=str(document.write.after.get("Subject") or ""),
+        authority=Authority.SAGE300,
+        source_digest=document.change.digest,
+        seen_equal_at=ctx.clock(),
+        details={
+            "number": number_of(document.row),
+            "order": document.order.sage_id,
+            "customer": customer_of(document.row),
+        },
+    )
+
+
+def line_mapping(ctx: Context, row: Row) -> TargetMapping:
+    return ctx.mappings[FLOW]["ar_invoice_lines" if is_ar(row) else "invoice_lines"]
+
+
+def is_ar(row: Row) -> bool:
+    return "DocumentNumber" in row
+
+
+def number_of(row: Row) -> str:
+    return str(row.get("DocumentNumber") or row.get("InvoiceNumber") or "").strip()
+
+
+def customer_of(row: Row) -> str:
+    return str(row.get("CustomerNumber") or "").strip()
+
+
+def _code(detail: Row) -> str:
+    """What a line sells, as a product code: item, miscellaneous charge, or distribution code."""
+    for name in ("Item", "ItemNumber", "MiscellaneousChargesCode", "DistributionCode"):
+        code = str(detail.get(name) or "").strip()
+        if code:
+            return code
+    return "SERVICE"
+
+
+def product_lines(row: Row) -> list[tuple[str, Any]]:
+    return [(_code(detail), detail.get("Description")) for detail in row.get("InvoiceDetails") or ()]
+
+
+def of_lines(row: Row, known: dict[str, Found], *, take: bool = False) -> list[Found]:
+    """What is known of the products that an invoice names; `take` leaves nothing of it for the next invoice."""
+    codes = [code for code in dict.fromkeys(code for code, _ in product_lines(row)) if code in known]
+    return [known.pop(code) if take else known[code] for code in codes]
+
+
+def lines_of(ctx: Context, row: Row, items: products.Products) -> list[Row]:
+    mapping = line_mapping(ctx, row)
+    lines: list[Row] = []
+    for detail in row.get("InvoiceDetails") or ():
+        product = items.of(_code(detail))
+        line = mapping.apply({**detail, "product": {"id": product}, "invoice": row})
+        lines.append({name: value for name, value in line.items() if value is not None})
+    if not lines:
+        raise settling.refusal("NO_LINES", f"invoice {number_of(row)} has no lines", advice="look at it in Sage")
+    return lines
