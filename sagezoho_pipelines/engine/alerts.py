@@ -6,6 +6,7 @@ Its failure is told and never raised: an alarm that is out of order must not sto
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import urllib.error
 import urllib.request
@@ -49,13 +50,21 @@ def is_due(settings: Alerts, tally: Tally) -> bool:
     return refused > 0 and refused >= settings.min_refused and rate(tally) >= settings.failure_rate
 
 
-def send(settings: Alerts, body: Mapping[str, Any]) -> str | None:
-    """Call the hook; in words what went wrong, without its address, which may hold a token. None when it went."""
+def send(settings: Alerts, body: Mapping[str, Any], *, env: Mapping[str, str] = os.environ) -> str | None:
+    """Call the hook; in words what went wrong, without its address, which may hold a token. None when it went.
+
+    A command runs in `env`, less what opens the vault and the ledger.
+    """
     text = json.dumps(body, default=str).encode()
     try:
         if settings.command:
             subprocess.run(
-                list(settings.command), input=text, timeout=settings.timeout, check=True, capture_output=True
+                list(settings.command),
+                input=text,
+                env={name: value for name, value in env.items() if name not in _SECRETS},
+                timeout=settings.timeout,
+                check=True,
+                capture_output=True,
             )
         if settings.webhook_url:
             request = urllib.request.Request(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -48,6 +49,17 @@ def test_a_command_gets_the_summary_on_its_standard_input(tmp_path: Path) -> Non
     assert told["records"] == [
         {"source": "deals 7", "name": "Refit", "outcome": "refused", "note": "Order date is locked."}
     ]
+
+
+def test_a_command_is_not_told_what_opens_the_vault_and_the_ledger(tmp_path: Path) -> None:
+    heard = tmp_path / "heard.json"
+    program = "import json, os, pathlib, sys; pathlib.Path(sys.argv[1]).write_text(json.dumps(dict(os.environ)))"
+    settings = Alerts(command=(sys.executable, "-c", program, str(heard)))
+    ours = {**os.environ, "SAGEZOHO_MASTER_KEY": "k", "SAGEZOHO_POSTGRES_URL": "postgresql://u:p@db/x", "PAGER": "less"}
+    assert alerts.send(settings, {}, env=ours) is None
+    told = json.loads(heard.read_text())
+    assert told["PAGER"] == "less"
+    assert not {"SAGEZOHO_MASTER_KEY", "SAGEZOHO_POSTGRES_URL"} & set(told)
 
 
 @pytest.mark.parametrize(
