@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 
 from sagezoho_pipelines.domain.records import Outcome
 from sagezoho_pipelines.engine.windows import Window
-from sagezoho_pipelines.sandbox.sage300.batches import post_batches
+from sagezoho_pipelines.sandbox.sage300.posting import post_batches
 from sagezoho_pipelines_tests.bench import Bench, bench
 
 

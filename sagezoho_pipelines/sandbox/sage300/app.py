@@ -63,6 +63,8 @@ class _Service:
     def _answer(self, request: Request, body: bytes) -> Response:
         raw = request.scope.get("raw_path") or request.scope["path"].encode()
         path = raw.decode("ascii", "replace").partition("?")[0]
+        if len(request.url.query) > self.world.switches.query_length_max:
+            return Response(_TOO_LONG, 404, media_type="text/html", headers={"server": _HEADERS["server"]})
         if not path.lower().startswith(ROOT.lower()):
             return Response("<h2>404 - File or directory not found.</h2>", 404, media_type="text/html")
         rest = path[len(ROOT) :].strip("/")
@@ -223,6 +225,11 @@ def _reply(text: str, status: int = 200, *, content_type: str = _JSON) -> Respon
     return Response(text, status, headers={**_HEADERS, "content-type": content_type})
 
 
+_TOO_LONG = (
+    "<html><head><title>IIS 10.0 Detailed Error - 404.15 - Not Found</title></head><body><h3>HTTP Error 404.15 - Not "
+    "Found</h3><p>The request filtering module is configured to deny a request where the query string is too long."
+    "</p></body></html>"
+)
 _LANDING = (
     "<!DOCTYPE html><html><head><title>Sage 300 Web API</title></head><body><h1>Sage 300 Web API</h1>"
     "<p>Version 7.2.0.10</p></body></html>"

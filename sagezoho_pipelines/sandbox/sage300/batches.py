@@ -1,8 +1,7 @@
-"""Invoice batches of A/R and A/P: entries, totals, ReadyToPost, posting, and what posting does to balances."""
+"""Invoice batches of A/R and A/P as they are written: entries, totals, numbers, and ReadyToPost."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -11,14 +10,18 @@ from typing import TYPE_CHECKING
 from sagezoho_pipelines.sandbox.sage300.errors import SageError
 from sagezoho_pipelines.sandbox.sage300.invoicing import TERM_DAYS
 from sagezoho_pipelines.sandbox.sage300.payloads import OPERATION, merge_details, without_operations
-from sagezoho_pipelines.sandbox.sage300.receivables import post_receivable
-from sagezoho_pipelines.sandbox.sage300.schema import Row
+from sagezoho_pipelines.sandbox.sage300.schema import Row, words
 from sagezoho_pipelines.sandbox.sage300.taxes import line_taxes
 
 if TYPE_CHECKING:
     from sagezoho_pipelines.sandbox.sage300.world import SageWorld
 
 LINE_STEP = 20
+_COMPUTED = (
+    *("NumberOfEntries", "LastEntryNumber", "BatchTotal", "DateLastEdited"),
+    *("PostingSequenceNumber", "NumberOfErrors"),
+)
+_SETTABLE = ("Open", "ReadyToPost")
 _EDITABLE = ("BatchDate", "Description", "BatchStatus", "DefaultInvoiceType", "BatchPrintedFlag")
 
 
@@ -29,6 +32,7 @@ class Ledger:
     batches: str
     party: str
     parties: str
+    terms: str
     title: str
     amount: str
     prefix: str
@@ -37,10 +41,17 @@ class Ledger:
 
 LEDGERS = {
     "ARInvoiceBatches": Ledger(
-        "ARInvoiceBatches", "CustomerNumber", "ARCustomers", "Customer", "ExtendedAmountWithTIP", "AR", "Sales"
+        "ARInvoiceBatches",
+        "CustomerNumber",
+        "ARCustomers",
+        "ARTerms",
+        "Customer",
+        "ExtendedAmountWithTIP",
+        "AR",
+        "Sales",
     ),
     "APInvoiceBatches": Ledger(
-        "APInvoiceBatches", "VendorNumber", "APVendors", "Vendor", "DistributedAmount", "AP", "Purchases"
+        "APInvoiceBatches", "VendorNumber", "APVendors", "APTerms", "Vendor", "DistributedAmount", "AP", "Purchases"
     ),
 }
 
@@ -48,6 +59,7 @@ LEDGERS = {
 def create_batch(world: SageWorld, name: str, payload: Row, user: str) -> Row:
     """The stored batch with its entries completed. Raises SageError FieldInvalid, RecordDuplicate or RecordInvalid."""
     ledger, table = LEDGERS[name], world.table(name)
+    _check_header(world, name, payload, _SETTABLE)
     number = payload.get("BatchNumber")
     if world.switches.batch_number_sent == "ignored" or not number:
         number = Decimal(world.next_number(f"{name} batch"))
@@ -73,14 +85,31 @@ def update_batch(world: SageWorld, name: str, batch: Row, payload: Row, user: st
         raise SageError(
             "General", f"Batch {batch['BatchNumber']} cannot be edited. Its status is {batch['BatchStatus']}."
         )
-    if payload.get("BatchStatus", "Open") not in ("Open", "ReadyToPost", "Deleted"):
-        raise SageError("FieldInvalid", "Batch Status. The status can only be set to Open or Ready To Post.")
+    if payload.get("BatchNumber", batch["BatchNumber"]) != batch["BatchNumber"]:
+        raise SageError("InvalidPayload", "The property 'BatchNumber' differs from the key in the URL.")
+    _check_header(world, name, payload, (*_SETTABLE, "Deleted"))
     changed = batch | {key: value for key, value in payload.items() if key in _EDITABLE and key != OPERATION}
     if "Invoices" in payload:
         merged = merge_details(batch.get("Invoices", []), payload["Invoices"], "EntryNumber")
         changed["Invoices"] = [_entry(world, ledger, changed, entry, at, user) for at, entry in enumerate(merged)]
         _check_distinct(ledger, changed["Invoices"])
     return table.put(_summed(world, changed))
+
+
+def _check_header(world: SageWorld, name: str, payload: Row, statuses: tuple[str, ...]) -> None:
+    """Raises SageError FieldInvalid for what only Sage sets, a status that posting gives, and a blank date."""
+    fields = world.table(name).entity.type.fields
+    wrong = [
+        f"{words(one)}. Field is calculated and cannot be changed."
+        for one in _COMPUTED
+        if payload.get(one, fields[one].default) != fields[one].default and world.switches.read_only_fields == "refused"
+    ]
+    if payload.get("BatchStatus", "Open") not in statuses:
+        wrong.append("Batch Status. The status can only be set to Open or Ready To Post.")
+    if "BatchDate" in payload and payload["BatchDate"] is None:
+        wrong.append("Batch Date cannot be blank.")
+    if wrong:
+        raise SageError("FieldInvalid", *wrong)
 
 
 def _summed(world: SageWorld, batch: Row) -> Row:
@@ -100,6 +129,7 @@ def _entry(world: SageWorld, ledger: Ledger, batch: Row, sent: Row, at: int, use
         raise SageError("FieldInvalid", f"{ledger.title} '{number}' does not exist.")
     if party.get("Status") == "Inactive":
         raise SageError("FieldInvalid", f"{ledger.title} '{number}' is inactive.")
+    _check_entry(world, ledger, sent, party)
     day = sent.get("DocumentDate") or batch["BatchDate"]
     year, period = world.fiscal_period(day, "Document Date")
     lines = _lines(world, batch, sent, at)
@@ -132,6 +162,19 @@ def _entry(world: SageWorld, ledger: Ledger, batch: Row, sent: Row, at: int, use
     _total(world, ledger, entry, net)
     _number(world, ledger, batch, entry)
     return entry
+
+
+def _check_entry(world: SageWorld, ledger: Ledger, sent: Row, party: Row) -> None:
+    """Raises SageError FieldInvalid for terms and tax groups that do not exist, and for another currency."""
+    terms, group = sent.get("Terms", "").rstrip(), sent.get("TaxGroup", "").rstrip()
+    wrong = [f"Terms code {terms} does not exist."] if terms and (terms,) not in world.table(ledger.terms) else []
+    if group and (group, ledger.tax_side) not in world.table("TXTaxGroups"):
+        wrong.append(f"Tax group {group} does not exist.")
+    currency = sent.get("CurrencyCode", "").rstrip()
+    if currency and currency != party.get("CurrencyCode"):
+        wrong.append(f"Currency {currency} is not the {ledger.title.lower()}'s currency.")
+    if wrong:
+        raise SageError("FieldInvalid", *wrong)
 
 
 def _lines(world: SageWorld, batch: Row, sent: Row, at: int) -> list[Row]:
@@ -205,81 +248,3 @@ def _check_distinct(ledger: Ledger, entries: list[Row]) -> None:
                 "Enter another document number.",
             )
         seen.add(at)
-
-
-def post_batches(world: SageWorld, name: str, order: Row) -> list[Decimal]:
-    """`$process`: posts the batches of the range that are ready, and no others. Returns their numbers."""
-    table = world.table(name)
-    everything = order.get("PostAllBatches") == "Postallbatches"
-    first, last = order.get("PostBatchFrom", Decimal(0)), order.get("PostBatchTo", Decimal(0))
-    ready = [
-        batch
-        for batch in table
-        if batch["BatchStatus"] == "ReadyToPost" and (everything or first <= batch["BatchNumber"] <= last)
-    ]
-    for batch in ready:
-        _post(world, name, batch)
-    return [batch["BatchNumber"] for batch in ready]
-
-
-def _post(world: SageWorld, name: str, batch: Row) -> None:
-    post: Callable[[SageWorld, Row], None] = _post_ar if name == "ARInvoiceBatches" else _post_ap
-    errors = 0
-    entries = []
-    for entry in batch["Invoices"]:
-        try:
-            post(world, entry)
-        except SageError:
-            errors += 1
-        entries.append(entry | {"PostingDate": world.session_date})
-    world.table(name).change(
-        batch,
-        BatchStatus="Posted",
-        Invoices=entries,
-        NumberOfErrors=Decimal(errors),
-        PostingSequenceNumber=Decimal(world.next_number(f"{name} posting")),
-        DateLastEdited=world.session_date if world.switches.posting_touches_edited else batch.get("DateLastEdited"),
-    )
-
-
-def _post_ar(world: SageWorld, entry: Row) -> None:
-    sign = -1 if entry["DocumentType"] == "CreditNote" else 1
-    post_receivable(
-        world,
-        {
-            "CustomerNumber": entry["CustomerNumber"],
-            "DocumentNumber": entry["DocumentNumber"],
-            "OrderNumber": entry.get("OrderNumber", ""),
-            "PONumber": entry.get("PONumber", ""),
-            "DocumentType": entry["DocumentType"],
-            "DocumentDate": entry["DocumentDate"],
-            "DueDate": entry["DueDate"],
-            "Terms": entry["Terms"],
-            "DocumentDescription": entry.get("InvoiceDescription", ""),
-            "InvoiceType": entry["InvoiceType"],
-            "BatchNumber": entry["BatchNumber"],
-            "EntryNumber": entry["EntryNumber"],
-            "CustomerCurrencyInvoiceAmount": sign * entry["DocumentTotalIncludingTax"],
-            "CustomerCurrencyTaxAmount": sign * entry["TaxTotal"],
-        },
-    )
-
-
-def _post_ap(world: SageWorld, entry: Row) -> None:
-    table = world.table("APVendors")
-    vendor = table.get(entry["VendorNumber"])
-    if vendor is None:
-        raise SageError("FieldInvalid", f"Vendor '{entry['VendorNumber']}' does not exist.")
-    credit = entry["DocumentType"] == "CreditNote"
-    amount = -entry["DocumentTotalIncludingTax"] if credit else entry["DocumentTotalIncludingTax"]
-    home = (amount * world.setup.exchange_rates[vendor.get("CurrencyCode", "USD")]).quantize(Decimal("0.01"))
-    changes: Row = {
-        "BalanceDueInVendorCurrency": vendor.get("BalanceDueInVendorCurrency", Decimal(0)) + amount,
-        "BalanceDueInFunctionalCurrency": vendor.get("BalanceDueInFunctionalCurrency", Decimal(0)) + home,
-        "NumberOfOpenInvoices": vendor.get("NumberOfOpenInvoices", Decimal(0)) + (0 if credit else 1),
-        "DateOfLastActivity": world.session_date,
-        ("DateOfLastCreditNote" if credit else "DateOfLastInvoice"): entry["DocumentDate"],
-    }
-    if world.switches.posting_touches_maintained:
-        changes["DateLastMaintained"] = world.session_date
-    table.change(vendor, **changes)

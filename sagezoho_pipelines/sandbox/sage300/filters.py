@@ -8,44 +8,24 @@ Comparisons ignore trailing blanks, as the database does, and are case-sensitive
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from sagezoho_pipelines.sandbox.sage300.catalog import EntitySet, is_calculated
 from sagezoho_pipelines.sandbox.sage300.errors import SageError
+from sagezoho_pipelines.sandbox.sage300.filter_words import COMPARE, date_test, instant, tokens
 from sagezoho_pipelines.sandbox.sage300.schema import Field, Row
 from sagezoho_pipelines.sandbox.sage300.switches import SageSwitches
 
 Evaluate = Callable[[Row], Any]
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "eq": operator.eq,
-    "ne": operator.ne,
-    "gt": operator.gt,
-    "ge": operator.ge,
-    "lt": operator.lt,
-    "le": operator.le,
-}
 _MIRRORED = {"eq": "eq", "ne": "ne", "gt": "lt", "ge": "le", "lt": "gt", "le": "ge"}
 _TEXT_TESTS: dict[str, Callable[[str, str], bool]] = {
     "startswith": str.startswith,
     "endswith": str.endswith,
     "contains": operator.contains,
 }
-_TOKEN = re.compile(
-    r"""\s*(?:
-      (?P<legacy>datetime'[^']*')
-    | (?P<date>\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?)?(?![\w']))
-    | (?P<number>-?\d+(?:\.\d+)?(?P<suffix>[mM])?(?![\w']))
-    | (?P<text>'(?:[^']|'')*')
-    | (?P<name>[A-Za-z_]\w*(?:/\w+)*)
-    | (?P<mark>[(),])
-    )""",
-    re.VERBOSE,
-)
 
 
 @dataclass(frozen=True)
@@ -79,7 +59,7 @@ class _Parser:
         self.entity = entity
         self.text = text
         self.switches = switches
-        self.tokens = self._tokens()
+        self.tokens = tokens(text, legacy=switches.legacy_literals)
         self.at = 0
         self.nodes = 0
 
@@ -88,22 +68,6 @@ class _Parser:
         if self.at < len(self.tokens):
             raise self._syntax()
         return predicate, equal
-
-    def _tokens(self) -> list[tuple[str, str, int]]:
-        found: list[tuple[str, str, int]] = []
-        at, end = 0, len(self.text.rstrip())
-        while at < end:
-            match = _TOKEN.match(self.text, at)
-            if match is None:
-                raise SageError("InvalidParameters", f"Syntax error at position {at} in '{self.text}'.")
-            kind = match.lastgroup or ""
-            if match["number"] is not None:
-                kind = "number"
-                if match["suffix"] and not self.switches.legacy_literals:
-                    raise SageError("InvalidParameters", f"Syntax error at position {match.end()} in '{self.text}'.")
-            found.append((kind, match[kind].rstrip("mM") if kind == "number" else match[kind], match.end()))
-            at = match.end()
-        return found
 
     def _peek(self) -> tuple[str, str]:
         if self.at >= len(self.tokens):
@@ -164,7 +128,7 @@ class _Parser:
         if (kind, value) == ("name", "not"):
             self._take()
             self._node()
-            inner = self._unary()[0]
+            inner = self._negated()
             return (lambda row: not inner(row)), ()
         if value == "(" and kind == "mark":
             self._take()
@@ -173,10 +137,23 @@ class _Parser:
             return inner, equal
         return self._comparison()
 
+    def _negated(self) -> Callable[[Row], bool]:
+        """What `not` stands before: it binds closer than a comparison does."""
+        if self._peek() in (("mark", "("), ("name", "not")):
+            return self._unary()[0]
+        operand = self._operand()
+        if operand.kind != "boolean":
+            raise SageError(
+                "InvalidParameters",
+                "A unary operator with an incompatible type was detected. "
+                f"Found operand type '{operand.kind}' for operator kind 'Not'.",
+            )
+        return operand.evaluate
+
     def _comparison(self) -> tuple[Callable[[Row], bool], tuple[tuple[str, Any], ...]]:
         left = self._operand()
         kind, op = self._peek()
-        if kind != "name" or op not in _COMPARE:
+        if kind != "name" or op not in COMPARE:
             if left.kind == "boolean":
                 return left.evaluate, ()
             raise (
@@ -200,11 +177,11 @@ class _Parser:
             case "number":
                 return _literal("number", Decimal(value))
             case "date":
-                return _literal("date", _instant(value))
+                return _literal("date", instant(value))
             case "legacy":
                 if not self.switches.legacy_literals:
                     raise SageError("InvalidParameters", f"Unrecognized literal {value} in '{self.text}'.")
-                return _literal("date", _instant(value[9:-1]))
+                return _literal("date", instant(value[9:-1]))
             case "name":
                 return self._named(value)
         raise self._syntax()
@@ -220,20 +197,24 @@ class _Parser:
 
     def _property(self, name: str) -> _Operand:
         kind = self.entity.type
-        if name == "UpdateOperation":
+        if name == "UpdateOperation" and self.switches.filter_on_calculated:
             return _Operand("text", lambda _row: "Unspecified")
+        if name == "UpdateOperation":
+            raise self._no_column(name)
         field = kind.fields.get(name)
         if field is None:
             raise unknown_property(self.entity, name)
-        if field.kind == "C":
-            raise SageError("InvalidParameters", f"The property '{name}' cannot be used in the $filter query option.")
-        if is_calculated(self.entity, name) and not self.switches.filter_on_calculated:
-            raise SageError("InvalidParameters", f"The property '{name}' cannot be used in the $filter query option.")
+        if field.kind == "C" or (is_calculated(self.entity, name) and not self.switches.filter_on_calculated):
+            raise self._no_column(name)
         default = field.default
         shape = {"S": "text", "E": "enum", "D": "date", "B": "boolean"}.get(field.kind, "number")
         if field.kind == "S":
             return _Operand(shape, lambda row: row.get(name, "").rstrip(), field)
         return _Operand(shape, lambda row: row.get(name, default), field)
+
+    @staticmethod
+    def _no_column(name: str) -> SageError:
+        return SageError("InvalidParameters", f"The property '{name}' cannot be used in the $filter query option.")
 
     def _function(self, name: str) -> _Operand:
         self._take("(")
@@ -260,7 +241,7 @@ class _Parser:
         self, left: _Operand, op: str, right: _Operand
     ) -> tuple[Callable[[Row], bool], tuple[tuple[str, Any], ...]]:
         self._check_types(left, op, right)
-        get, test = left.evaluate, _COMPARE[op]
+        get, test = left.evaluate, COMPARE[op]
         if right.kind == "null" or left.kind == "null":
             other = right.evaluate
             if op == "eq":
@@ -269,7 +250,7 @@ class _Parser:
                 return (lambda row: get(row) is not other(row)), ()
             return (lambda _row: False), ()
         if left.field is not None and right.kind == "date" and right.field is None:
-            return _date_test(get, op, right.literal), ()
+            return date_test(get, op, right.literal), ()
         if right.field is None and right.literal is not None:
             wanted = right.literal.rstrip() if isinstance(right.literal, str) else right.literal
             pinned = ((left.field.name, wanted),) if op == "eq" and left.field is not None else ()
@@ -279,9 +260,11 @@ class _Parser:
 
     def _check_types(self, left: _Operand, op: str, right: _Operand) -> None:
         kinds = {left.kind, right.kind}
-        if "null" in kinds or len(kinds) == 1:
+        # Members are names: they are equal or not, and have no order.
+        orderly = "enum" not in kinds or op in ("eq", "ne")
+        if orderly and ("null" in kinds or len(kinds) == 1):
             return
-        if kinds == {"enum", "text"} and left.field is not None and right.field is None:
+        if orderly and kinds == {"enum", "text"} and left.field is not None and right.field is None:
             if right.literal not in left.field.members:
                 raise SageError(
                     "InvalidParameters",
@@ -301,28 +284,6 @@ def unknown_property(entity: EntitySet, name: str) -> SageError:
 
 def _literal(kind: str, value: Any) -> _Operand:
     return _Operand(kind, lambda _row: value, literal=value)
-
-
-def _instant(text: str) -> tuple[date, bool]:
-    """The date of a literal and whether it lies after that date's midnight."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise SageError("InvalidParameters", f"Unrecognized literal '{text}'.") from None
-    return at.date(), (at.hour, at.minute, at.second, at.microsecond) != (0, 0, 0, 0)
-
-
-def _date_test(get: Evaluate, op: str, literal: tuple[date, bool]) -> Callable[[Row], bool]:
-    """Rows hold midnights, so a literal later in the day falls between two of them."""
-    day, later = literal
-    if later and op in ("eq", "ne"):
-        return lambda _row: op == "ne"
-    if later:
-        op = {"gt": "gt", "ge": "gt", "lt": "le", "le": "le"}[op]
-    test = _COMPARE[op]
-    if op == "ne":
-        return lambda row: get(row) != day
-    return lambda row: (value := get(row)) is not None and test(value, day)
 
 
 def _null_safe(test: Callable[[Any, Any], bool], op: str, one: Any, two: Any) -> bool:

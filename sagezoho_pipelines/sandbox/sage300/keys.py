@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from sagezoho_pipelines.sandbox.sage300.catalog import EntitySet
@@ -12,6 +12,7 @@ from sagezoho_pipelines.sandbox.sage300.errors import SageError
 
 Key = tuple[Any, ...]
 
+_NUMBER = re.compile(r"-?\d{1,18}(?:\.\d{1,9})?")
 _PART = re.compile(r"\s*(?:([A-Za-z_]\w*)\s*=\s*)?('(?:[^']|'')*'|[^',()\s=]+)\s*(,|$)")
 
 
@@ -47,12 +48,8 @@ def _value(entity: EntitySet, name: str, raw: str, text: str) -> Any:
             return plain.rstrip().upper()
         case "E" if plain in field.members:
             return plain
-        case "N" | "I" | "L" if not quoted:
-            try:
-                number = Decimal(plain)
-            except InvalidOperation:
-                raise _bad(entity, text) from None
-            return number if field.kind == "N" else int(number)
+        case "N" | "I" | "L" if not quoted and _NUMBER.fullmatch(plain):
+            return Decimal(plain) if field.kind == "N" else int(Decimal(plain))
         case "D":
             try:
                 return date.fromisoformat(plain[:10])

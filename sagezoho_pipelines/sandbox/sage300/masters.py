@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from sagezoho_pipelines.sandbox.sage300.codes import unknown
 from sagezoho_pipelines.sandbox.sage300.errors import SageError
 from sagezoho_pipelines.sandbox.sage300.optional_fields import accepted
 from sagezoho_pipelines.sandbox.sage300.payloads import OPERATION, merge_details, without_operations
@@ -19,7 +20,8 @@ from sagezoho_pipelines.sandbox.sage300.schema import RecordType, Row, record_ty
 if TYPE_CHECKING:
     from sagezoho_pipelines.sandbox.sage300.world import SageWorld
 
-_BALANCES = ("BalanceDue", "DateOfLast", "NumberOfOpen", "NumberOfPaid", "AmountPastDue")
+_KEPT = ("BalanceDue", "DateOfLast", "NumberOfOp", "NumberOfPaid", "AmountPastDue")
+"""How the properties begin that the ledger keeps by itself: balances, activity, counts of documents and options."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ _CURRENCY = Reference("CurrencyCode", "CSCurrencyCodes", "Currency")
 MASTERS: dict[str, Master] = {
     "APVendors": Master(
         "Vendor",
-        required=("GroupCode",),
+        required=("GroupCode", "CurrencyCode"),
         references=(
             Reference("GroupCode", "APVendorGroups", "Vendor group"),
             Reference("Terms", "APTerms", "Terms code"),
@@ -77,7 +79,7 @@ MASTERS: dict[str, Master] = {
     ),
     "ARCustomers": Master(
         "Customer",
-        required=("GroupCode", "TaxGroup"),
+        required=("GroupCode", "TaxGroup", "CurrencyCode"),
         references=(
             Reference("GroupCode", "ARCustomerGroups", "Customer group"),
             Reference("Terms", "ARTerms", "Terms code"),
@@ -218,7 +220,7 @@ def _title(master: Master, field: str) -> str:
 
 
 def _read_only(master: Master, field: str) -> bool:
-    return field == master.stamp or field.startswith(_BALANCES)
+    return field == master.stamp or field.startswith(_KEPT)
 
 
 def _details(
@@ -259,5 +261,6 @@ def _check(world: SageWorld, name: str, row: Row) -> None:
         for ref in master.references
         if (value := row.get(ref.field, "").rstrip()) and ref.key(value) not in world.table(ref.table)
     ]
+    wrong += unknown(world.setup.codes, row)
     if wrong:
         raise SageError("FieldInvalid", *wrong)

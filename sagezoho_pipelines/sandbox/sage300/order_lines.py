@@ -9,6 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from sagezoho_pipelines.sandbox.sage300.codes import unknown
 from sagezoho_pipelines.sandbox.sage300.errors import SageError
 from sagezoho_pipelines.sandbox.sage300.masters import unformatted
 from sagezoho_pipelines.sandbox.sage300.optional_fields import accepted
@@ -78,6 +79,8 @@ class _LineWriter:
 
     def _set_item(self, number: str) -> None:
         self.item = item = find_item(self.world, number)
+        if self.line["LineType"] != "Item":
+            raise SageError("FieldInvalid", "Item. The line type must be Item.")
         unit = item["StockingUnitOfMeasure"]
         self.line |= {
             "Item": item["ItemNumber"],
@@ -99,8 +102,9 @@ class _LineWriter:
         charge = self.world.setup.charges.get(code.upper())
         if charge is None:
             raise SageError("FieldInvalid", f"Miscellaneous charge code {code} does not exist.")
+        if self.line["LineType"] != "Miscellaneous":
+            raise SageError("FieldInvalid", "Miscellaneous Charges Code. The line type must be Miscellaneous.")
         self.line |= {
-            "LineType": "Miscellaneous",
             "MiscellaneousChargesCode": charge.code,
             "Description": charge.description,
             "ExtendedAmount": charge.amount,
@@ -147,8 +151,11 @@ class _LineWriter:
         if not 0 <= discount <= 100:
             raise SageError("FieldInvalid", "Discount Percent. The percentage must be between 0 and 100.")
         line["OrderDiscountAmount"] = rounded(line["ExtendedAmount"] * discount / 100)
-        if line["Location"] and line["Location"] not in self.world.setup.locations:
+        item = line["LineType"] == "Item"
+        if (line["Location"] or item) and line["Location"] not in self.world.setup.locations:
             raise SageError("FieldInvalid", f"Location {line['Location']} does not exist.")
+        if wrong := unknown(self.world.setup.codes, line):
+            raise SageError("FieldInvalid", *wrong)
         net = line["ExtendedAmount"] - line["OrderDiscountAmount"]
         line |= tax_columns(line_taxes(self.world, self.order.get("TaxGroup", ""), net, exempt=exempt))
         return line | {

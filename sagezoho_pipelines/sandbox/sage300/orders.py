@@ -5,12 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from sagezoho_pipelines.sandbox.sage300.codes import unknown
 from sagezoho_pipelines.sandbox.sage300.errors import SageError
 from sagezoho_pipelines.sandbox.sage300.invoicing import ship_and_invoice
 from sagezoho_pipelines.sandbox.sage300.optional_fields import accepted
 from sagezoho_pipelines.sandbox.sage300.order_lines import build_line
 from sagezoho_pipelines.sandbox.sage300.payloads import OPERATION, without_operations
-from sagezoho_pipelines.sandbox.sage300.schema import Row, record_type, rounded
+from sagezoho_pipelines.sandbox.sage300.schema import Row, record_type, rounded, words
 from sagezoho_pipelines.sandbox.sage300.taxes import tax_totals
 
 if TYPE_CHECKING:
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
 
 FIRST_UNIQUIFIER, UNIQUIFIER_STEP = 100352, 512
 _ADDRESS = ("AddressLine1", "AddressLine2", "AddressLine3", "AddressLine4", "City", "StateProvince", "ZipPostalCode")
+_COMPUTED = frozenset(
+    {
+        *("OrderUniquifier", "OrderFiscalYear", "OrderCompleted", "NumberOfLinesOnOrder", "NextDetailNumber"),
+        *("OrderTotal", "OrderAmountDue", "OrderSubtotalAmount", "OrderItemTotalAmount", "OrderTotalBeforeTax"),
+        *("OrderInclTaxTotal", "OrderExclTaxTotal", "OrderTotalWithInvoiceDisc", "OrderTotalMiscellaneousCharges"),
+        *("TotalAmountItems", "TotalAmountMiscellaneousCharges", "ItemDetailDiscountTotal"),
+        *("NumberOfInvoices", "LastInvoiceNumber", "NumberOfShipments", "LastShipmentNumber"),
+        *("LastPostingDate", "OrderCompletionDate"),
+    }
+)
+"""What Sage works out or keeps by itself; a value of it in a payload is refused unless it says nothing."""
 _PARTY = (*_ADDRESS, "Country", "PhoneNumber", "FaxNumber", "Email")
 
 
@@ -45,8 +57,9 @@ def create_order(world: SageWorld, payload: Row, user: str) -> Row:
     sent_lines: list[Row] = []
     for name, value in payload.items():
         match name:
-            case "OrderUniquifier" | "OrderTotal" | "OrderAmountDue" | "OrderSubtotalAmount" if value:
-                _refuse_computed(world, name)
+            case _ if name in _COMPUTED:
+                if value != world.table("OEOrders").entity.type.fields[name].default:
+                    _refuse_computed(world, name)
             case "OrderDetails":
                 sent_lines = value
             case "OrderOptionalFields":
@@ -93,7 +106,7 @@ def _number(world: SageWorld, order: Row) -> str:
 
 def _refuse_computed(world: SageWorld, name: str) -> None:
     if world.switches.read_only_fields == "refused":
-        raise SageError("FieldInvalid", f"{name}. Field is calculated and cannot be changed.")
+        raise SageError("FieldInvalid", f"{words(name)}. Field is calculated and cannot be changed.")
 
 
 def _set_customer(world: SageWorld, order: Row, number: str) -> None:
@@ -133,7 +146,7 @@ def _set_customer(world: SageWorld, order: Row, number: str) -> None:
 
 
 def _check_header(world: SageWorld, order: Row) -> None:
-    wrong: list[str] = []
+    wrong = unknown(world.setup.codes, order)
     for field, table, title, more in (
         ("TermsCode", "ARTerms", "Terms code", ()),
         ("TaxGroup", "TXTaxGroups", "Tax group", ("Sales",)),
@@ -145,6 +158,7 @@ def _check_header(world: SageWorld, order: Row) -> None:
         wrong.append(f"Location {order['DefaultLocationCode']} does not exist.")
     if order.get("ShipToLocationCode"):
         wrong.append(f"Ship-to location {order['ShipToLocationCode']} does not exist.")
+    _check_amounts(world, order, wrong)
     if wrong:
         raise SageError("FieldInvalid", *wrong)
     if order.get("OrderDate") is None:
@@ -153,6 +167,19 @@ def _check_header(world: SageWorld, order: Row) -> None:
     order |= {"OrderFiscalYear": year, "OrderFiscalPeriod": f"Num{period}"}
     _check_ship_to(world, order)
     _check_purchase_order(world, order)
+
+
+def _check_amounts(world: SageWorld, order: Row, wrong: list[str]) -> None:
+    """Adds what is wrong with tax group, currency and discount; an order is in its customer's currency."""
+    if not order.get("TaxGroup", "").rstrip():
+        wrong.append("Tax Group cannot be blank.")
+    customer = world.table("ARCustomers").get(order["CustomerNumber"]) or {}
+    if order["OrderSourceCurrency"] != customer.get("CurrencyCode"):
+        wrong.append(f"Order Source Currency {order['OrderSourceCurrency']} is not the customer's currency.")
+    if order.get("OrderRate", Decimal(0)) <= 0:
+        wrong.append("Order Rate. The rate must be greater than zero.")
+    if not 0 <= order.get("OrderDiscountPercentage", Decimal(0)) <= 100:
+        wrong.append("Order Discount Percentage. The percentage must be between 0 and 100.")
 
 
 def _check_ship_to(world: SageWorld, order: Row) -> None:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import simplejson
 
-from sagezoho_pipelines.sandbox.sage300.batches import LEDGERS, create_batch, post_batches, update_batch
+from sagezoho_pipelines.sandbox.sage300.batches import LEDGERS, create_batch, update_batch
 from sagezoho_pipelines.sandbox.sage300.errors import SageError
 from sagezoho_pipelines.sandbox.sage300.invoicing import ship_and_invoice
 from sagezoho_pipelines.sandbox.sage300.masters import create_master, delete_master, update_master
 from sagezoho_pipelines.sandbox.sage300.optional_fields import TYPES, OptionalField
 from sagezoho_pipelines.sandbox.sage300.payloads import read_payload
+from sagezoho_pipelines.sandbox.sage300.posting import post_batches
 from sagezoho_pipelines.sandbox.sage300.receivables import receive_payment, return_payment
 from sagezoho_pipelines.sandbox.sage300.schema import Row
 from sagezoho_pipelines.sandbox.world import Action

@@ -10,6 +10,7 @@ from sagezoho_pipelines.sandbox.sage300.errors import SageError
 from sagezoho_pipelines.sandbox.sage300.filters import Filter, compile_filter, unknown_property
 from sagezoho_pipelines.sandbox.sage300.switches import SageSwitches
 
+_LARGEST = 2**31 - 1
 _TAKEN = ("$filter", "$select", "$top", "$skip", "$count")
 
 
@@ -79,7 +80,8 @@ def _order(entity: EntitySet, text: str) -> tuple[str, bool]:
 def _number(options: dict[str, str], name: str) -> int | None:
     if name not in options:
         return None
-    if not options[name].isascii() or not options[name].isdigit():
+    digits = options[name].isascii() and options[name].isdigit()
+    if not digits or int(options[name]) > _LARGEST:
         raise SageError("InvalidParameters", f"Invalid value '{options[name]}' for {name} query option found.")
     return int(options[name])
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache, cached_property
 from pathlib import Path
@@ -21,6 +22,12 @@ from sagezoho_pipelines.sandbox.sage300.errors import SageError
 
 Row = dict[str, Any]
 UPDATE_OPERATIONS = ("Unspecified", "Insert", "Update", "Delete")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,7})?)?(?:Z|[+-]\d{2}:\d{2})?)?")
+_WHOLE = {"I": 2**31, "L": 2**63}
+_PACKED_DIGITS = 19
+"""Digits of a ten-byte BCD, the widest a view has."""
+_LARGEST_DECIMAL = 2**96 - 1
+"""Beyond this a JSON number does not fit the service's decimal at all."""
 _FIELDS = Path(__file__).parent / "fields"
 _text = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -80,12 +87,22 @@ class Field:
                 if isinstance(raw, bool):
                     return raw
             case "I" | "L":
-                if isinstance(raw, int) and not isinstance(raw, bool):
+                if isinstance(raw, int) and not isinstance(raw, bool) and abs(raw) < _WHOLE[self.kind]:
                     return raw
             case "N":
-                if isinstance(raw, int | Decimal) and not isinstance(raw, bool):
-                    return Decimal(raw).quantize(Decimal(1).scaleb(-self.size), ROUND_HALF_UP)
+                return self._accept_decimal(raw)
         raise self._misfit(raw)
+
+    def _accept_decimal(self, raw: Any) -> Decimal:
+        """A number of at most as many digits as Sage's packed decimals have, rounded to the field's places."""
+        if not isinstance(raw, int | Decimal) or isinstance(raw, bool):
+            raise self._misfit(raw)
+        number = Decimal(raw)
+        if abs(number) > _LARGEST_DECIMAL:
+            raise self._misfit(raw)
+        if abs(number) >= 10 ** (_PACKED_DIGITS - self.size):
+            raise SageError("FieldInvalid", f"{words(self.name)}. The number is too large.")
+        return number.quantize(Decimal(1).scaleb(-self.size), ROUND_HALF_UP)
 
     def _accept_text(self, raw: Any) -> str:
         if raw is None:
@@ -108,9 +125,10 @@ class Field:
     def _accept_date(self, raw: Any) -> date | None:
         if raw is None:
             return None
-        if isinstance(raw, str):
+        if isinstance(raw, str) and _DATE.fullmatch(raw):
             try:
-                return date.fromisoformat(raw[:10])
+                # The day as written: a zone never shifts it.
+                return datetime.fromisoformat(raw).date()
             except ValueError:
                 pass
         raise self._misfit(raw)

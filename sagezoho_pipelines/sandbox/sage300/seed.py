@@ -11,10 +11,11 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from sagezoho_pipelines.sandbox.sage300.batches import create_batch, post_batches, update_batch
+from sagezoho_pipelines.sandbox.sage300.batches import create_batch, update_batch
 from sagezoho_pipelines.sandbox.sage300.invoicing import ship_and_invoice
 from sagezoho_pipelines.sandbox.sage300.masters import unformatted
 from sagezoho_pipelines.sandbox.sage300.orders import create_order
+from sagezoho_pipelines.sandbox.sage300.posting import post_batches
 from sagezoho_pipelines.sandbox.sage300.receivables import receive_payment
 from sagezoho_pipelines.sandbox.sage300.schema import Row
 from sagezoho_pipelines.sandbox.sage300.seed_parties import customer_rows, vendor_rows

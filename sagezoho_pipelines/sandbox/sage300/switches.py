@@ -39,6 +39,8 @@ class SageSwitches:
     """Whether a request without `Content-Type: application/json` gets 500, GET included."""
     hidden: tuple[str, ...] = ()
     """Properties that this release does not have, as `APVendors.WebSite`: not described, not read, not taken."""
+    query_length_max: int = 2048
+    """Characters of a query string that IIS lets through, as it is set up at first; a longer one gets its 404 page."""
     parallel_requests_max: int = 8
     """Requests served at once; one more gets 429 TooManyRequests."""
     padded: tuple[str, ...] = ("ShortName", "Terms", "TermsCode", "AccountSet", "OrderUnitOfMeasure")

@@ -11,8 +11,8 @@ from decimal import Decimal
 from sagezoho_pipelines.sandbox.clock import SandboxClock
 from sagezoho_pipelines.sandbox.counters import Counters
 from sagezoho_pipelines.sandbox.faults import Canned, FaultBook
-from sagezoho_pipelines.sandbox.sage300 import optional_fields
-from sagezoho_pipelines.sandbox.sage300.catalog import MODULES, SETS
+from sagezoho_pipelines.sandbox.sage300 import codes, optional_fields
+from sagezoho_pipelines.sandbox.sage300.catalog import KNOWN_MODULES, SETS
 from sagezoho_pipelines.sandbox.sage300.errors import SHORTCUTS, TEXTS, SageError, canned_error, canned_status
 from sagezoho_pipelines.sandbox.sage300.optional_fields import OptionalField
 from sagezoho_pipelines.sandbox.sage300.schema import Row
@@ -27,15 +27,15 @@ class User:
 
     name: str
     password: str
-    modules: frozenset[str] = frozenset(MODULES)
+    modules: frozenset[str] = frozenset(KNOWN_MODULES)
     companies: frozenset[str] = frozenset({"SAMINC"})
 
 
 USERS = (
     User("WEBAPI", "WEBAPI"),
     User("ADMIN", "ADMIN"),
-    User("NOAR", "NOAR", frozenset(MODULES) - {"AR"}),
-    User("NOOE", "NOOE", frozenset(MODULES) - {"OE"}),
+    User("NOAR", "NOAR", frozenset(KNOWN_MODULES) - {"AR"}),
+    User("NOOE", "NOOE", frozenset(KNOWN_MODULES) - {"OE"}),
     User("APONLY", "APONLY", frozenset({"AP"})),
     User("NORIGHTS", "NORIGHTS", frozenset()),
     User("ELSEWHERE", "ELSEWHERE", companies=frozenset({"SAMLTD"})),
@@ -71,6 +71,8 @@ class Setup:
         }
     )
     distribution_codes: frozenset[str] = frozenset({"INV", "CACCSE", "SERVIC", "FREIGH", "SUPPLY", "RENT"})
+    codes: dict[str, frozenset[str]] = field(default_factory=codes.standard)
+    """Account sets, banks, price lists and their like, by title."""
     optional_fields: dict[str, OptionalField] = field(default_factory=optional_fields.standard)
     tax_rates: dict[str, Decimal] = field(
         default_factory=lambda: {

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sagezoho_pipelines.sandbox.sage300.batches import LEDGERS, create_batch, post_batches, update_batch
+from sagezoho_pipelines.sandbox.sage300.batches import LEDGERS, create_batch, update_batch
 from sagezoho_pipelines.sandbox.sage300.catalog import EntitySet
 from sagezoho_pipelines.sandbox.sage300.masters import create_master, delete_master, new_master, update_master
 from sagezoho_pipelines.sandbox.sage300.orders import create_order, new_order
 from sagezoho_pipelines.sandbox.sage300.payloads import OPERATION, read_payload, without_operations
+from sagezoho_pipelines.sandbox.sage300.posting import post_batches
 from sagezoho_pipelines.sandbox.sage300.schema import Row
 
 if TYPE_CHECKING:
