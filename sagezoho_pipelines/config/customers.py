@@ -24,7 +24,7 @@ class NumberRule(Section):
 
     @model_validator(mode="after")
     def _fits(self) -> NumberRule:
-        if self.rule == "sequence" and len(self.prefix) + self.digits > 12:
+        if self.rule == "sequence" and len(self.prefix) + max(self.digits, len(str(self.start))) > 12:
             raise ValueError("prefix and digits together may not pass the 12 characters of a Sage customer number")
         return self
 

@@ -15,7 +15,7 @@ from sagezoho_pipelines.domain.errors import SagezohoError, VendorError, Verdict
 from sagezoho_pipelines.domain.records import Row
 from sagezoho_pipelines.engine import pairs
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.flows import customers, orders
+from sagezoho_pipelines.engine.flows import customers, order_subform, orders
 from sagezoho_pipelines.engine.mapped.lint import Level, lint
 from sagezoho_pipelines.engine.setup import examine
 from sagezoho_pipelines.engine.zoho_target import written_fields
@@ -82,6 +82,14 @@ def zoho_stages(ctx: Context) -> Iterator[Finding]:
         return Finding("Zoho CRM", "stages", Status.OK, f"deals become orders at: {', '.join(stages)}")
 
     yield _guarded("Zoho CRM", "stages", deals)
+    subform = ctx.settings.flows.orders.subform
+    if subform is not None and "subform" in ctx.settings.flows.orders.lines:
+
+        def lines() -> Finding:
+            order_subform.require(ctx)
+            return Finding("Zoho CRM", "subform", Status.OK, f"order lines are read from the deal's {subform.field}")
+
+        yield _guarded("Zoho CRM", "subform", lines)
 
 
 def mappings_that_do_not_fit(ctx: Context) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -12,6 +13,7 @@ from sqlalchemy import Engine, text
 
 from sagezoho_pipelines.domain.records import Outcome
 from sagezoho_pipelines.engine.windows import Window
+from sagezoho_pipelines.sandbox.faults import FaultRule
 from sagezoho_pipelines.sandbox.sage300.posting import post_batches
 from sagezoho_pipelines_tests.bench import Bench, bench
 
@@ -149,6 +151,31 @@ def test_a_changed_invoice_rewrites_its_lines_by_row_id(desk: Bench) -> None:
     assert [row["Description"] for row in after["Invoiced_Items"]] == ["Corrected"]
     assert after["Invoiced_Items"][0]["id"] == before["Invoiced_Items"][0]["id"]
     assert after["Sage_Total"] == Decimal("111")
+
+
+def test_lines_that_zoho_does_not_show_are_not_rewritten(desk: Bench) -> None:
+    order = _order(desk)
+    desk.act("sage300", "ship_and_invoice_order", order=order)
+    desk.sync("invoices")
+    [before] = _invoices(desk)
+    document = _sage_invoice(desk, order)
+    lines = [{**line, "Description": "Corrected"} for line in document["InvoiceDetails"]]
+    desk.sandbox.sage300.world.table("OEInvoices").put(
+        {**document, "InvoiceDetails": lines, "InvoiceTotalWithTax": Decimal("111")}
+    )
+    shown = {"id": before["id"], "Invoiced_Items": [{"id": before["Invoiced_Items"][0]["id"]}]}
+    desk.sandbox.zoho_crm.world.faults.add_rule(
+        FaultRule(
+            action="status", method="GET", path=f"/Invoices/{before['id']}", status=200,
+            headers={"Content-Type": "application/json"},
+            body=json.dumps({"data": [{**shown, "$has_more": {"Invoiced_Items": True}}]}),
+        )
+    )  # fmt: skip
+    assert desk.sync("invoices").count(Outcome.REFUSED) == 1
+    assert _invoices(desk) == [before]
+    [entry] = desk.open_inbox()
+    assert entry["error"]["code"] == "LINES_CUT"
+    assert "by hand" in entry["error"]["advice"]
 
 
 def test_a_service_invoice_of_a_posted_receivables_batch_arrives_once(desk: Bench) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError
 from sagezoho_pipelines.domain.records import Outcome
 from sagezoho_pipelines.engine.capture import capture
-from sagezoho_pipelines.engine.flows import vendors
+from sagezoho_pipelines.engine.flows import batches, vendors
 from sagezoho_pipelines.engine.run import run_flow
 from sagezoho_pipelines.engine.windows import Window
 from sagezoho_pipelines.ledger import reports
@@ -136,6 +136,14 @@ def test_a_posted_payables_batch_refreshes_the_vendors_activity(desk: Bench) -> 
     assert account["Sage_Open_Invoices"] == before + 1
     assert account["Sage_Open_Balance"] == vendor["BalanceDueInVendorCurrency"]
     assert account["Sage_Last_Invoice_Date"] is not None
+
+
+def test_payables_batches_are_read_again_as_far_back_as_their_vendors(engine: Engine) -> None:
+    flows = {"vendors": {"overlap_days": 9}, "invoices": {"overlap_days": 1}}
+    with bench(engine, vendors=1, deals=0, flows=flows) as desk:
+        ctx = desk.context()
+        assert batches.ap_feed.overlap_days(ctx) == vendors.feed.overlap_days(ctx) == 9
+        assert batches.ar_feed.overlap_days(ctx) == 1
 
 
 def test_a_refused_row_does_not_hold_back_the_others(desk: Bench) -> None:

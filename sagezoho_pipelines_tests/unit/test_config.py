@@ -37,6 +37,10 @@ def test_the_shortest_file_is_enough() -> None:
             "    flows: {customers: {number: {prefix: SAGEZOHO, digits: 6}}}\n",
             "prefix and digits together may not pass the 12 characters",
         ),
+        (
+            "    flows: {customers: {number: {prefix: SAGEZOHO, digits: 1, start: 10000}}}\n",
+            "prefix and digits together may not pass the 12 characters",
+        ),
         ("    flows: {vendors: {vendors: {cron: hourly}}}\n", "a cron schedule has five fields"),
         ("    sweep_cron: 99 2 * * *\n", "'99' is no minute"),
         ("    sweep_cron: '*/0 2 * * *'\n", "'*/0' is no minute"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.digest import digest
@@ -24,7 +24,7 @@ def _posted(_ctx: Context, rows: Sequence[Row]) -> Sequence[Row]:
     return [row for row in rows if row.get("BatchStatus") == "Posted"]
 
 
-def _batch_feed(flow: str, name: str, entity_set: str) -> SageDateFeed:
+def _batch_feed(flow: str, name: str, entity_set: str, overlap_days: Callable[[Context], int]) -> SageDateFeed:
     return SageDateFeed(
         flow=flow,
         name=name,
@@ -34,14 +34,18 @@ def _batch_feed(flow: str, name: str, entity_set: str) -> SageDateFeed:
         label="Description",
         select=lambda _ctx: _HEADER,
         digested=lambda _ctx: _DIGESTED,
-        overlap_days=lambda ctx: ctx.settings.flows.invoices.overlap_days,
+        overlap_days=overlap_days,
         wanted=_posted,
         keep_payload=False,
     )
 
 
-ar_feed = _batch_feed("invoices", "ar_batches", "AR/ARInvoiceBatches")
-ap_feed = _batch_feed("vendors", "ap_batches", "AP/APInvoiceBatches")
+ar_feed = _batch_feed(
+    "invoices", "ar_batches", "AR/ARInvoiceBatches", lambda ctx: ctx.settings.flows.invoices.overlap_days
+)
+ap_feed = _batch_feed(
+    "vendors", "ap_batches", "AP/APInvoiceBatches", lambda ctx: ctx.settings.flows.vendors.overlap_days
+)
 
 
 class _BatchHandler:

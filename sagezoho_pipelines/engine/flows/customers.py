@@ -149,7 +149,7 @@ class CustomersHandler:
         try:
             created = sage_target.create(ctx, ENTITY_SET, body, intent, read_back, payload_digest=change.digest or "")
         except VendorError as error:
-            if error.code not in _NUMBER_IS_GONE or error.verdict is Verdict.RETRY:
+            if not _number_is_free_again(ctx, error):
                 raise
             settlement = settling.failed(ctx, FLOW, change, error, target=self.target, operation="create")
             return replace(settlement, intents=[(intent.id, "refused", "")])
@@ -300,7 +300,10 @@ class CustomersHandler:
             sequence = ctx.ledger.next_number(ctx.connection, f"customers:{rule.prefix}", start=rule.start)
             number = f"{rule.prefix}{sequence:0{rule.digits}d}"
             if len(number) > 12:
-                raise ConfigurationError(f"{ctx.connection}: customer number {number} has more than 12 characters")
+                raise ConfigurationError(
+                    f"{ctx.connection}: the next customer number would be {number}, and Sage takes 12 characters; "
+                    "shorten flows.customers.number.prefix"
+                )
             if ctx.sage.get(ENTITY_SET, number, select=_READ_BACK) is None:
                 return self._intent(ctx, change, number, name)
         raise ConfigurationError(
@@ -329,6 +332,14 @@ class CustomersHandler:
             for key in ctx.ledger.refused_with(deals, code=code, name="account", values=[account_id])
         }
         return [Look(deals, key, Cause.RETRY, "its account can be ordered for now") for key in sorted(waiting)]
+
+
+def _number_is_free_again(ctx: Context, error: VendorError) -> bool:
+    """Whether the next attempt asks for a number anew: this one is gone, or a person chose it and may correct it."""
+    chosen = ctx.settings.flows.customers.number.rule == "field"
+    return error.verdict is not Verdict.RETRY and (
+        error.code in _NUMBER_IS_GONE or (chosen and error.verdict is Verdict.REFUSE)
+    )
 
 
 def missing(ctx: Context, account: str) -> VendorError:

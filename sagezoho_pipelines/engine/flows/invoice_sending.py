@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.digest import digest
-from sagezoho_pipelines.domain.errors import OutcomeUnknown
-from sagezoho_pipelines.engine import zoho_target
+from sagezoho_pipelines.domain.errors import OutcomeUnknown, VendorError
+from sagezoho_pipelines.domain.records import System
+from sagezoho_pipelines.engine import settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.flows.invoice_documents import KEY_FIELD, LINES, Document, link_of
 from sagezoho_pipelines.engine.ports import IntentRequest, RowResult
@@ -68,8 +69,11 @@ def _update(ctx: Context, document: Document) -> Document:
     record_id = document.write.record_id
     zoho_target.unsettle(ctx, [document.write])
     if LINES in sent:
-        record = ctx.zoho.get("Invoices", record_id)
-        rows = [str(row["id"]) for row in (record or {}).get(LINES) or ()]
+        record = ctx.zoho.get("Invoices", record_id) or {}
+        rows = [str(row["id"]) for row in record.get(LINES) or ()]
+        if (record.get("$has_more") or {}).get(LINES):
+            cut = RowResult(id=record_id, error=_lines_cut(record_id, len(rows)))
+            return replace(document, write=replace(document.write, result=cut))
         sent[LINES] = [
             *({"id": row_id, **line} for row_id, line in zip(rows, document.lines, strict=False)),
             *document.lines[len(rows) :],
@@ -77,6 +81,17 @@ def _update(ctx: Context, document: Document) -> Document:
         ]
     result = ctx.zoho.update("Invoices", [{"id": record_id, **sent}], trigger=ctx.settings.zoho_crm.trigger)[0]
     return replace(document, write=replace(document.write, result=result))
+
+
+def _lines_cut(record_id: str, shown: int) -> VendorError:
+    """Rows whose ids nobody knows could neither be rewritten nor dropped: the others would stand beside them."""
+    return settling.refusal(
+        "LINES_CUT",
+        f"Zoho shows only the first {shown} lines of invoice {record_id}",
+        field=LINES,
+        advice="correct its lines in Zoho by hand, then dismiss this",
+        system=System.ZOHO_CRM,
+    )
 
 
 def _present(ctx: Context, documents: Sequence[Document]) -> dict[str, str]:

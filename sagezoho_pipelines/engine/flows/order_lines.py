@@ -52,7 +52,7 @@ def lines_of(ctx: Context, deal: Row, quote_ids: Sequence[str]) -> list[Line]:
         "NO_LINES",
         "the deal has no accepted quote, no product lines and no amount",
         field="Amount",
-        advice="fill the deal's Amount, or accept its quote",
+        advice="fill the deal's Amount, or accept its quote and retry this",
         system=System.ZOHO_CRM,
     )
 
@@ -65,11 +65,20 @@ def _from_quote(ctx: Context, quote_ids: Sequence[str]) -> list[Line]:
             "SEVERAL_QUOTES",
             f"the deal has {len(quote_ids)} accepted quotes: {', '.join(quote_ids)}",
             field="Quote_Stage",
-            advice="leave one of them accepted",
+            advice="leave one of them accepted, then retry this",
             system=System.ZOHO_CRM,
         )
-    quote = ctx.zoho.get("Quotes", quote_ids[0])
-    rows = (quote or {}).get("Quoted_Items") or []
+    quote = ctx.zoho.get("Quotes", quote_ids[0]) or {}
+    rows = _all_rows(quote, "Quoted_Items")
+    for name in ("Discount", "Adjustment"):
+        if rows and as_number(quote.get(name)):
+            raise settling.refusal(
+                "QUOTE_TOTAL",
+                f"the accepted quote has {name} {as_number(quote[name])} on its whole; an order has lines only",
+                field=name,
+                advice=f"spread the {name.lower()} over the lines of quote {quote_ids[0]}, then retry this",
+                system=System.ZOHO_CRM,
+            )
     return [
         _item_line(
             ctx,
@@ -90,7 +99,7 @@ def _from_subform(ctx: Context, deal: Row) -> list[Line]:
         return []
     whole = ctx.zoho.get("Deals", str(deal["id"])) or {}
     lines = []
-    for number, row in enumerate(whole.get(subform.field) or [], 1):
+    for number, row in enumerate(_all_rows(whole, subform.field), 1):
         code = str(row.get(subform.code) or "").strip() if subform.code else ""
         lines.append(
             _item_line(
@@ -104,6 +113,20 @@ def _from_subform(ctx: Context, deal: Row) -> list[Line]:
             )
         )
     return lines
+
+
+def _all_rows(record: Row, field: str) -> list[Row]:
+    """The rows of a subform. Refuses where Zoho says that it shows some of them only: an order is whole or none."""
+    rows: list[Row] = record.get(field) or []
+    if (record.get("$has_more") or {}).get(field):
+        raise settling.refusal(
+            "LINES_CUT",
+            f"Zoho shows only the first {len(rows)} rows of {field}",
+            field=field,
+            advice="split it, then retry this; or enter the order in Sage 300 and link it with 'sagezoho links add'",
+            system=System.ZOHO_CRM,
+        )
+    return rows
 
 
 def _from_amount(ctx: Context, deal: Row) -> list[Line]:
@@ -139,7 +162,9 @@ def _item_line(
 ) -> Line:
     ordered = as_number(quantity)
     if ordered <= 0:
-        raise _bad_line(number, "Quantity", f"the quantity is {ordered}", "give the line a quantity above zero")
+        raise _bad_line(
+            number, "Quantity", f"the quantity is {ordered}", "give the line a quantity above zero, then retry this"
+        )
     line: Line = {
         "type": "Item",
         "item": code,
@@ -158,7 +183,7 @@ def _item_line(
 def _product_code(ctx: Context, product: Any, number: int) -> str:
     """A line's product code is its Sage item number."""
     if not isinstance(product, Mapping):
-        raise _bad_line(number, "Product_Name", "names no product", "choose a product for the line")
+        raise _bad_line(number, "Product_Name", "names no product", "choose a product for the line, then retry this")
     code = str(product.get("Product_Code") or "").strip()
     if not code and product.get("id"):
         found = ctx.zoho.get_many("Products", [str(product["id"])], fields=["Product_Code"])
@@ -168,7 +193,7 @@ def _product_code(ctx: Context, product: Any, number: int) -> str:
             number,
             "Product_Code",
             f"product {product.get('name') or product.get('id')!r} has no product code",
-            "give the product its Sage item number as product code",
+            "give the product its Sage item number as product code, then retry this",
         )
     return code
 

@@ -13,7 +13,14 @@ from sagezoho_pipelines.engine import sage_target, settling, write_back, zoho_ta
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.deliver import deliver
 from sagezoho_pipelines.engine.feeds import ZohoFeed
-from sagezoho_pipelines.engine.flows import customers, order_comparison, order_lines, order_making, order_traces
+from sagezoho_pipelines.engine.flows import (
+    customers,
+    order_comparison,
+    order_lines,
+    order_making,
+    order_subform,
+    order_traces,
+)
 from sagezoho_pipelines.engine.flows.order_drafts import FLOW, TARGET, Draft, account_id
 from sagezoho_pipelines.engine.ports import Settlement
 from sagezoho_pipelines.engine.windows import Window
@@ -118,6 +125,7 @@ class OrdersHandler:
     def prepare(self, ctx: Context) -> None:
         zoho_target.require_fields(ctx, "Deals", deal_fields(ctx))
         qualifying_stages(ctx)
+        order_subform.require(ctx)
 
     def deliver(self, ctx: Context, changes: Sequence[Change]) -> Sequence[Settlement]:
         deals = self._deals(ctx, changes)

@@ -1,0 +1,101 @@
+"""A new customer's number: from a sequence or a Zoho field, upper case, of its own, and never more than Sage takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from sagezoho_pipelines.domain.errors import ConfigurationError
+from sagezoho_pipelines.domain.records import Outcome
+from sagezoho_pipelines_tests.bench import Bench, bench
+from sagezoho_pipelines_tests.integration.test_flow_orders import _account, _deal, _inbox, _orders
+
+
+@pytest.fixture
+def desk(engine: Engine) -> Iterator[Bench]:
+    """Numbers come from the account's own field."""
+    with bench(engine, vendors=2, deals=0, flows={"customers": {"number": {"rule": "field"}}}) as made:
+        yield made
+
+
+def _numbers(desk: Bench) -> set[str]:
+    return {str(row["CustomerNumber"]).strip() for row in desk.state("sage300", "ARCustomers")}
+
+
+def _error(desk: Bench, account: str) -> dict[str, Any]:
+    [found] = [entry["error"] for entry in _inbox(desk) if entry["key"] == account]
+    error: dict[str, Any] = found
+    return error
+
+
+def test_two_accounts_do_not_share_a_number(desk: Bench) -> None:
+    first, second = (_account(desk, name, Sage_Customer_Number=given) for name, given in
+                     (("Harbour Lights Ltd", "harbour-1"), ("Other Ltd", "HARBOUR-1")))  # fmt: skip
+    for account in (first, second):
+        _deal(desk, account, f"Of {account}")
+    desk.sync("orders")
+    [order] = _orders(desk)
+    assert order["CustomerNumber"] == "HARBOUR-1"
+    [refused] = [entry for entry in _inbox(desk) if entry["key"] in (first, second)]
+    assert refused["error"]["code"] == "CUSTOMER_NUMBER_TAKEN"
+    assert refused["error"]["field"] == "Sage_Customer_Number"
+    assert "choose another number" in refused["error"]["advice"]
+
+
+@pytest.mark.parametrize("given", ["", "THIRTEEN-CHAR"])
+def test_a_number_that_sage_cannot_hold_is_refused_by_the_fields_name(desk: Bench, given: str) -> None:
+    account = _account(desk, Sage_Customer_Number=given[:12])
+    if len(given) > 12:  # Zoho's own field is no longer than that: as an account from before the field was narrowed
+        desk.sandbox.zoho_crm.world.org.modules["Accounts"].fields["Sage_Customer_Number"].length = 40
+        desk.act("zoho_crm", "edit_account", account_id=account, values={"Sage_Customer_Number": given})
+    _deal(desk, account)
+    desk.sync("orders")
+    error = _error(desk, account)
+    assert (error["code"], error["field"]) == ("CUSTOMER_NUMBER_INVALID", "Sage_Customer_Number")
+    assert "1 to 12 characters" in error["text"]
+    assert _orders(desk) == []
+
+
+def test_a_number_that_a_person_corrects_after_a_refusal_counts(desk: Bench) -> None:
+    account = _account(desk, Sage_Customer_Number="wrong", Sage_Customer_Group="NOSUCH")
+    deal = _deal(desk, account)
+    assert desk.sync("orders").count(Outcome.REFUSED) == 1
+    desk.act(
+        "zoho_crm", "edit_account", account_id=account,
+        values={"Sage_Customer_Number": "right", "Sage_Customer_Group": "RTL"},
+    )  # fmt: skip
+    desk.edit_inbox(account)
+    assert desk.sync("customers", "orders").left_over == 0, _inbox(desk)
+    assert "RIGHT" in _numbers(desk)
+    assert "WRONG" not in _numbers(desk)
+    [order] = _orders(desk)
+    assert (str(order["OrderReference"]).strip(), order["CustomerNumber"]) == (deal, "RIGHT")
+    assert desk.query("SELECT 1 FROM sagezoho.intents WHERE state = 'open'") == []
+
+
+def test_a_number_whose_customer_may_have_been_made_is_kept_whatever_the_field_says_since(desk: Bench) -> None:
+    account = _account(desk, Sage_Customer_Number="first")
+    _deal(desk, account)
+    desk.sandbox.sage300.world.faults.add("reset_after", method="POST", path="ARCustomers", times=1)
+    desk.sandbox.sage300.world.faults.add("status", method="GET", path="ARCustomers.*FIRST", status=503, nth=2)
+    desk.sandbox.sage300.world.faults.add("status", method="GET", path="ARCustomers.*FIRST", status=503, nth=3)
+    desk.sandbox.sage300.world.faults.add("status", method="GET", path="ARCustomers.*FIRST", status=503, nth=4)
+    assert desk.sync("orders").count(Outcome.RETRYING) >= 1
+    desk.act("zoho_crm", "edit_account", account_id=account, values={"Sage_Customer_Number": "second"})
+    desk.later(minutes=10)
+    desk.sync("customers", "orders")
+    assert "FIRST" in _numbers(desk)
+    assert "SECOND" not in _numbers(desk)
+
+
+def test_a_sequence_that_has_outgrown_sage_says_what_to_shorten(engine: Engine) -> None:
+    rule = {"rule": "sequence", "prefix": "ABCDEFGH", "digits": 4, "start": 9999}
+    with bench(engine, vendors=2, deals=0, flows={"customers": {"number": rule}}) as desk:
+        for name in ("First Ltd", "Second Ltd"):
+            _deal(desk, _account(desk, name), name)
+        with pytest.raises(ConfigurationError, match=r"ABCDEFGH10000.*shorten flows\.customers\.number\.prefix"):
+            desk.sync("orders")
+        assert {number for number in _numbers(desk) if number.startswith("ABC")} <= {"ABCDEFGH9999"}

@@ -1,0 +1,146 @@
+"""Order lines are all of what was sold, at its price, or none: what does not carry whole is refused with the remedy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from sagezoho_pipelines.domain.errors import ConfigurationError
+from sagezoho_pipelines.domain.records import Outcome
+from sagezoho_pipelines.engine.check import Status, zoho_stages
+from sagezoho_pipelines.sandbox.faults import FaultRule
+from sagezoho_pipelines_tests.bench import Bench, bench
+from sagezoho_pipelines_tests.integration.test_flow_orders import _account, _deal, _inbox, _orders
+
+ITEM = "A1-105/0"
+
+
+@pytest.fixture
+def desk(engine: Engine) -> Iterator[Bench]:
+    with bench(engine, vendors=2, deals=0) as made:
+        yield made
+
+
+def _quote(desk: Bench, deal: str, *lines: dict[str, Any]) -> str:
+    sold = lines or ({"product_code": ITEM, "quantity": 3, "price": 20},)
+    quote = desk.act("zoho_crm", "add_quote", deal_id=deal, lines=list(sold), stage="Closed Won")
+    return str(quote["id"])
+
+
+def _refusal(desk: Bench) -> dict[str, Any]:
+    [entry] = _inbox(desk)
+    assert _orders(desk) == []
+    error: dict[str, Any] = entry["error"]
+    assert "retry this" in error["advice"]
+    return error
+
+
+@pytest.mark.parametrize("field", ["Discount", "Adjustment"])
+def test_a_quote_that_is_cheaper_as_a_whole_is_no_dearer_order(desk: Bench, field: str) -> None:
+    deal = _deal(desk, _account(desk))
+    quote = _quote(desk, deal)
+    desk.act("zoho_crm", "edit_record", module="Quotes", id=quote, values={field: Decimal("-2.5")})
+    assert desk.sync("orders").count(Outcome.REFUSED) == 1
+    error = _refusal(desk)
+    assert (error["code"], error["field"]) == ("QUOTE_TOTAL", field)
+    assert "-2.5 on its whole" in error["text"]
+    assert quote in error["advice"]
+    desk.act("zoho_crm", "edit_record", module="Quotes", id=quote, values={field: 0})
+    desk.edit_inbox(deal)
+    assert desk.sync("orders").left_over == 0
+    assert len(_orders(desk)) == 1
+
+
+def test_two_accepted_quotes_are_for_a_person_to_choose_from(desk: Bench) -> None:
+    deal = _deal(desk, _account(desk))
+    quotes = {_quote(desk, deal), _quote(desk, deal)}
+    assert desk.sync("orders").count(Outcome.REFUSED) == 1
+    error = _refusal(desk)
+    assert error["code"] == "SEVERAL_QUOTES"
+    assert all(quote in error["text"] for quote in quotes)
+
+
+def test_a_line_without_product_code_names_line_and_product(desk: Bench) -> None:
+    product = desk.act("zoho_crm", "add_record", module="Products", values={"Product_Name": "Uncoded lamp"})
+    account = _account(desk)
+    deal = _deal(desk, account)
+    rows = [{"Product_Name": {"id": product["id"]}, "Quantity": 1, "List_Price": 1}]
+    quote = {"Subject": "Q", "Quote_Stage": "Closed Won", "Deal_Name": {"id": deal}, "Account_Name": {"id": account}}
+    desk.act("zoho_crm", "add_record", module="Quotes", values={**quote, "Quoted_Items": rows})
+    assert desk.sync("orders").count(Outcome.REFUSED) == 1
+    error = _refusal(desk)
+    assert (error["code"], error["field"]) == ("LINE_INVALID", "Product_Code")
+    assert "line 1" in error["text"]
+    assert "Uncoded lamp" in error["text"]
+
+
+def test_rows_that_zoho_does_not_show_are_not_left_out_of_an_order(desk: Bench) -> None:
+    deal = _deal(desk, _account(desk))
+    quote = _quote(desk, deal)
+    [whole] = [row for row in desk.zoho().get_many("Quotes", [quote], fields=["Subject"]) if row["id"] == quote]
+    rows = [{"id": "1", "Quantity": 1, "List_Price": 1, "Product_Name": {"id": "2", "Product_Code": ITEM}}]
+    shown = {"data": [{**whole, "Quoted_Items": rows, "$has_more": {"Quoted_Items": True}}]}
+    desk.sandbox.zoho_crm.world.faults.add_rule(
+        FaultRule(
+            action="status", method="GET", path=f"/Quotes/{quote}", status=200, body=json.dumps(shown),
+            headers={"Content-Type": "application/json"},
+        )
+    )  # fmt: skip
+    assert desk.sync("orders").count(Outcome.REFUSED) == 1
+    error = _refusal(desk)
+    assert error["code"] == "LINES_CUT"
+    assert "only the first 1 rows of Quoted_Items" in error["text"]
+
+
+def _subform(**columns: str) -> dict[str, Any]:
+    return {"orders": {"lines": ["subform", "amount"], "subform": {"field": "Deal_Items", **columns}}}
+
+
+def _sold_by_subform(desk: Bench, **values: Any) -> str:
+    products = desk.state("zoho_crm", "Products")
+    product = next(row for row in products if row["Product_Code"] == ITEM)
+    row = {"Product": {"id": product["id"]}, "Quantity": 4, "Rate": 25, **values}
+    return _deal(desk, _account(desk), values={"Deal_Items": [row]})
+
+
+def test_a_subforms_own_columns_give_discount_and_description(engine: Engine) -> None:
+    with bench(engine, vendors=2, deals=0, flows=_subform(discount="Discount", description="Notes")) as desk:
+        _sold_by_subform(desk, Discount=10, Notes="With stand")
+        assert desk.sync("orders").left_over == 0, _inbox(desk)
+        [order] = _orders(desk)
+        [line] = order["OrderDetails"]
+        assert (line["QuantityOrdered"], line["PricingUnitPrice"], line["DiscountPercent"]) == (4, 25, 10)
+        assert str(line["Description"]).strip() == "With stand"
+
+
+def test_a_subform_row_of_nothing_is_refused(engine: Engine) -> None:
+    with bench(engine, vendors=2, deals=0, flows=_subform()) as desk:
+        _sold_by_subform(desk, Quantity=0)
+        assert desk.sync("orders").count(Outcome.REFUSED) == 1
+        assert "line 1: the quantity is 0" in _refusal(desk)["text"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"field": "Deal_Itmes"}, r"subform\.field names 'Deal_Itmes'.* known: Deal_Items"),
+        ({"discount": "Rabatt"}, r"subform\.discount names 'Rabatt'.* known: .*Discount"),
+        ({"price": "Price"}, r"subform\.price names 'Price'.* known: .*Rate"),
+        ({"quantity": "Qty"}, r"subform\.quantity names 'Qty'"),
+    ],
+)
+def test_a_subform_named_wrongly_stops_the_flow_before_an_order_loses_lines_or_prices(
+    engine: Engine, wrong: dict[str, str], words: str
+) -> None:
+    with bench(engine, vendors=2, deals=0, flows=_subform(**wrong)) as desk:
+        _sold_by_subform(desk)
+        with pytest.raises(ConfigurationError, match=words):
+            desk.sync("orders")
+        assert _orders(desk) == []
+        told = [finding for finding in zoho_stages(desk.context()) if finding.name == "subform"]
+        assert [finding.status for finding in told] == [Status.MISSING]
