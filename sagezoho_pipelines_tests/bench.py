@@ -32,6 +32,7 @@ from sagezoho_pipelines.sandbox.server import Sandbox
 from sagezoho_pipelines.zoho_crm.client import ZohoCrmClient
 from sagezoho_pipelines.zoho_crm.oauth import MemoryTokenStore, TokenSource
 from sagezoho_pipelines.zoho_crm.wire import Timeouts
+from sagezoho_pipelines_tests.tls import certificates
 
 CONNECTION = "saminc"
 
@@ -200,6 +201,7 @@ def settings_for(sandbox: Sandbox, **flows: Any) -> Settings:
 def bench(engine: Engine, *, seed: int = 1, vendors: int = 50, deals: int = 20, **options: Any) -> Iterator[Bench]:
     """A bench on a fresh sandbox whose Zoho has the custom fields already."""
     flows = options.pop("flows", {})
+    options.setdefault("trust_ca", (certificates().authority,))
     with Sandbox.running(seed=seed, vendors=vendors, deals=deals, **options) as sandbox:
         made = Bench(sandbox, engine, settings_for(sandbox, **flows))
         made.setup()

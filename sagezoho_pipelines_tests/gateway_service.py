@@ -17,8 +17,10 @@ from sagezoho_pipelines.config import Settings
 from sagezoho_pipelines.domain.channels import Channel, ChannelState
 from sagezoho_pipelines.engine.ports import ChannelStore, Ledger
 from sagezoho_pipelines.gateway.app import Gateway
-from sagezoho_pipelines.gateway.server import listening, server_of
+from sagezoho_pipelines.gateway.server import RenewingServer, listening, server_of
+from sagezoho_pipelines.gateway.tls import Tls
 from sagezoho_pipelines.ledger.masterkeys import MasterKeys
+from sagezoho_pipelines_tests.tls import certificates, trusting
 
 CONNECTION, CHANNEL_ID = "saminc", 1105420521999070702
 KEYS = MasterKeys([bytes(range(32))], source="the test")
@@ -28,15 +30,22 @@ TOKEN = "t" * 48
 @dataclass
 class Service:
     gateway: Gateway
+    server: RenewingServer
     url: str
     port: int
     stop: Callable[[], None]
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        return httpx.get(f"{self.url}{path}", trust_env=False, verify=trusting(), **options)
 
     def post(self, body: Any = None, *, connection: str = CONNECTION, **options: Any) -> httpx.Response:
         content = options.pop("content", None) or json.dumps(callback() if body is None else body)
         headers = {"Content-Type": "application/json", **options.pop("headers", {})}
         address = f"{self.url}/notifications/{connection}"
-        return httpx.post(address, content=content, headers=headers, trust_env=False, **{"timeout": 60, **options})
+        options = {"timeout": 60, "trust_env": False, **options}
+        if self.url.startswith("https:"):
+            options["verify"] = trusting()
+        return httpx.post(address, content=content, headers=headers, **options)
 
     def waiting(self) -> float:
         """Callbacks that no commit has begun for."""
@@ -85,6 +94,10 @@ def channel(**values: Any) -> Channel:
     return Channel(**{**known, **values})
 
 
+def own_certificate() -> Tls:
+    return Tls(certificates().certificate, certificates().key)
+
+
 @contextmanager
 def serving(
     ledger: Ledger,
@@ -92,11 +105,13 @@ def serving(
     configured: Settings | None = None,
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    tls: Tls | None = None,
 ) -> Iterator[Service]:
-    gateway = Gateway(configured or settings(), ledger, store, clock=clock)
+    """With `tls` it is reached directly, without it through a reverse proxy."""
+    gateway = Gateway(configured or settings(), ledger, store, clock=clock, public=tls is not None)
     sock = listening("127.0.0.1", 0)
     port = sock.getsockname()[1]
-    server = server_of(gateway)
+    server = server_of(gateway, tls)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
     thread.start()
     until = time.monotonic() + 60
@@ -108,7 +123,8 @@ def serving(
         thread.join(20)
 
     try:
-        yield Service(gateway, f"http://127.0.0.1:{port}", port, stop)
+        scheme = "http" if tls is None else "https"
+        yield Service(gateway, server, f"{scheme}://127.0.0.1:{port}", port, stop)
     finally:
         stop()
         sock.close()

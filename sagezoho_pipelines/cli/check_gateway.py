@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,19 +22,26 @@ def public_address(connection: str, url: str) -> Iterator[Finding]:
     should, hide /health; where it can be seen it says whether callbacks could be stored.
     """
     parts = urlsplit(url)
-    if parts.scheme != "https" and not _is_loopback(parts.hostname or ""):
+    if parts.scheme != "https":
         yield _missing(
-            "https", f"{url} is not https, and Zoho calls nothing else",
-            "Give notifications.url an https address: a reverse proxy with a certificate, in front of the gateway.",
+            "https", f"{url} is not https: anybody on the way could read the token that proves a callback",
+            "Give notifications.url an https address: a reverse proxy with a certificate in front of the gateway, or "
+            "gateway.tls.",
         )  # fmt: skip
         return
+    _, _, port = parts.netloc.rpartition("@")[2].rpartition("]")[2].partition(":")
+    if port not in ("", "443"):
+        yield Finding(
+            _AREA, "port", Status.NOTE, f"Zoho's documents do not say that it calls port {port}",
+            "If Zoho refuses the address, give it port 443: a reverse proxy, or a port forwarded to the gateway.",
+        )  # fmt: skip
     address = url.rstrip("/") + PATH + connection
     try:
         answer = requests.get(address, timeout=_TIMEOUT, allow_redirects=False)
     except requests.exceptions.SSLError:
         yield _missing(
             "certificate", f"{parts.hostname} shows no certificate that can be trusted",
-            "Have the reverse proxy serve a valid certificate with its whole chain for this name.",
+            "Have the reverse proxy, or gateway.tls, show a valid certificate with its whole chain for this name.",
         )  # fmt: skip
         return
     except requests.RequestException as error:
@@ -91,13 +97,6 @@ def _told(answer: requests.Response) -> tuple[int, str]:
 
 def _missing(name: str, detail: str, remedy: str) -> Finding:
     return Finding(_AREA, name, Status.MISSING, detail, remedy)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _cause(error: requests.RequestException) -> str:

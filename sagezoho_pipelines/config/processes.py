@@ -8,10 +8,17 @@ from sagezoho_pipelines.config.section import Section
 from sagezoho_pipelines.config.values import Url
 
 
+class GatewayTls(Section):
+    """PEM files, beside sagezoho.yaml unless absolute: a certificate with its chain, and its key without a password."""
+
+    certificate: str = Field(min_length=1)
+    key: str = Field(min_length=1)
+
+
 class Gateway(Section):
     """The process that receives callbacks. Its time-outs are in seconds, its limits are for one source address.
 
-    `trusted_proxies` may say in X-Forwarded-For whom they speak for.
+    `trusted_proxies` may say in X-Forwarded-For whom they speak for. With `tls` it speaks https itself.
     """
 
     host: str = "127.0.0.1"
@@ -20,6 +27,7 @@ class Gateway(Section):
     read_timeout: float = Field(5, gt=0, le=60)
     requests_per_second: int = Field(1000, ge=1)
     trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
+    tls: GatewayTls | None = None
 
 
 class Alerts(Section):

@@ -30,6 +30,8 @@ FLOW = "channels"
 PATH = "/notifications/"
 OPERATIONS = ("create", "edit", "delete")
 NOT_SUBSCRIBED = "NOT_SUBSCRIBED"
+#: What Zoho names when it does not like the address it is to call, or does not reach it.
+ADDRESS_FIELD = "notify_url"
 #: A poll may find an edit before Zoho has told of it; after this long it should have.
 TELLS_WITHIN = timedelta(minutes=5)
 #: A lapse is covered from a little before the channel was last known good: Zoho shows a write after its transaction.
@@ -248,7 +250,11 @@ class _Keeper:
         return alive
 
     def _failed(self, channel: Channel, operation: str, error: VendorError) -> VendorError:
-        told = replace(channel, problem=f"{operation} failed: {error.code}: {error.text}")
+        problem = f"{operation} failed: {error.code}: {error.text}"
+        if error.field.endswith(ADDRESS_FIELD):
+            error = _unreached(error, self.url)
+            problem = f"{problem} {error.advice}"
+        told = replace(channel, problem=problem)
         self.store.save(told, [self._entry(told, operation, "failed", error.answer())])
         return error
 
@@ -295,6 +301,23 @@ class _Keeper:
             answer=answer,
             run_id=self.ctx.run_id,
         )
+
+
+def _unreached(error: VendorError, url: str) -> VendorError:
+    """Zoho's own words say little of what is wrong with an address: ours say what it must be."""
+    return VendorError(
+        system=error.system,
+        code=error.code,
+        text=error.text,
+        verdict=error.verdict,
+        field=error.field,
+        status=error.status,
+        details=error.details,
+        advice=f"Zoho does not take {url}, or does not reach it. Start the gateway ('sagezoho up' or 'sagezoho "
+        "gateway'), and have it answer there by https on port 443 with a certificate that everybody trusts, through a "
+        "reverse proxy or with gateway.tls: 'sagezoho check' asks at that address as Zoho does. The channel is made "
+        "by its next run, or by 'sagezoho setup'; until then polling finds what changes.",
+    )
 
 
 def _is_due(channel: Channel, now: datetime) -> bool:

@@ -23,7 +23,7 @@ from sagezoho_pipelines.gateway.bodies import Rejected
 from sagezoho_pipelines.gateway.intake import Intake, NotStored
 from sagezoho_pipelines.gateway.known import KnownChannels
 from sagezoho_pipelines.gateway.metrics import CONTENT_TYPE, Metrics
-from sagezoho_pipelines.gateway.sources import Sources
+from sagezoho_pipelines.gateway.sources import Sources, is_loopback
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +35,22 @@ _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 class Gateway:
-    """Receives callbacks. 200 means committed; 4xx means not believed; 503 means not stored."""
+    """Receives callbacks. 200 means committed; 4xx means not believed; 503 means not stored.
+
+    One that is `public` has no proxy before it: what is for you, /health and /metrics, it shows to this machine only.
+    """
 
     def __init__(
-        self, settings: Settings, ledger: Ledger, store: ChannelStore, *, clock: Callable[[], datetime]
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        store: ChannelStore,
+        *,
+        clock: Callable[[], datetime],
+        public: bool = False,
     ) -> None:
         self.settings = settings
+        self.public = public
         self.metrics = Metrics()
         self._ledger, self._store, self._clock = ledger, store, clock
         self._sources = Sources(settings.gateway.requests_per_second)
@@ -78,8 +88,10 @@ class Gateway:
         self.metrics.seconds.observe(time.monotonic() - began)
         return _answer(200, "ok")
 
-    async def health(self, _request: Request) -> Response:
+    async def health(self, request: Request) -> Response:
         """Whether callbacks can be stored, and how each connection's channel fares."""
+        if not self._for_you(request):
+            return _answer(404, "not_found")
         try:
             channels = await self._known.channels()
         except Exception as error:  # noqa: BLE001 - whatever it is, the ledger cannot be read
@@ -93,8 +105,13 @@ class Gateway:
         }
         return JSONResponse({"status": "ok", "channels": told})
 
-    async def measured(self, _request: Request) -> Response:
+    async def measured(self, request: Request) -> Response:
+        if not self._for_you(request):
+            return _answer(404, "not_found")
         return Response(self.metrics.text(), media_type=CONTENT_TYPE)
+
+    def _for_you(self, request: Request) -> bool:
+        return not self.public or (request.client is not None and is_loopback(request.client.host))
 
     async def _proven(self, request: Request) -> Notification:
         """The callback, once it has proved to be Zoho's. Raises Rejected for anything else."""

@@ -11,6 +11,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sagezoho_pipelines.domain.errors import SagezohoError
 from sagezoho_pipelines.gateway.app import Gateway
+from sagezoho_pipelines.gateway.tls import Tls
 
 HEADER_SECONDS = 5.0
 HEADER_BYTES = 65_536
@@ -18,6 +19,8 @@ MOST_CONNECTIONS = 2000
 #: Requests under way when the process is asked to end get this long; each ends with its commit.
 GRACE_SECONDS = 30
 _BACKLOG = 2048
+#: uvicorn ticks ten times a second.
+_TICKS_BETWEEN_LOOKS = 600
 
 
 class PunctualProtocol(HttpToolsProtocol):
@@ -72,9 +75,27 @@ def listening(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def server_of(gateway: Gateway) -> uvicorn.Server:
+class RenewingServer(uvicorn.Server):
+    """Looks now and then whether its certificate has been replaced."""
+
+    def __init__(self, config: uvicorn.Config, tls: Tls | None) -> None:
+        super().__init__(config)
+        self._tls = tls
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _TICKS_BETWEEN_LOOKS == 0:
+            self.renew_certificate()
+        return await super().on_tick(counter)
+
+    def renew_certificate(self) -> bool:
+        """Whether the files hold another one than is shown; connections that exist go on with theirs."""
+        context = self.config.ssl
+        return self._tls is not None and context is not None and self._tls.renew(context)
+
+
+def server_of(gateway: Gateway, tls: Tls | None = None) -> RenewingServer:
     """A server that ends gracefully: it stops listening, answers what is under way, then writes what is left."""
-    return uvicorn.Server(
+    return RenewingServer(
         uvicorn.Config(
             gateway.app(),
             http=PunctualProtocol,
@@ -89,5 +110,8 @@ def server_of(gateway: Gateway) -> uvicorn.Server:
             backlog=_BACKLOG,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=GRACE_SECONDS,
-        )
+            ssl_certfile=tls.certificate if tls is not None else None,
+            ssl_keyfile=tls.key if tls is not None else None,
+        ),
+        tls,
     )

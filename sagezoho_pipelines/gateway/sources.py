@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import OrderedDict
 
 from aiolimiter import AsyncLimiter
@@ -30,3 +31,11 @@ class Sources:
             return False
         await bucket.acquire()  # does not wait: there is room
         return True
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a request came from this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -8,10 +8,11 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import uvicorn
@@ -80,7 +81,10 @@ class Sandbox:
 
     Of the organisation's `accounts`, `known_vendors` really are vendors of the company, typed by other people: which
     ones, the control API tells as `state/known_vendors`. Raises OSError where a port is taken, ValueError for more
-    known vendors than there are accounts or vendors.
+    known vendors than there are accounts or vendors, or a file in `trust_ca` without a certificate.
+
+    Zoho's callbacks trust the authorities in `trust_ca` beside those of this system; `connect_to` says where a public
+    host name really is, whatever the port.
     """
 
     def __init__(
@@ -97,15 +101,21 @@ class Sandbox:
         edition: str = "enterprise",
         accounts: int | None = None,
         known_vendors: int = 0,
+        trust_ca: Sequence[Path] = (),
+        connect_to: Mapping[str, tuple[str, int]] | None = None,
     ) -> None:
         # Imported here so that the Sage side alone stays light to import.
         from sagezoho_pipelines.sandbox.zoho_crm.app import create_app as zoho_app
+        from sagezoho_pipelines.sandbox.zoho_crm.internet import Internet
         from sagezoho_pipelines.sandbox.zoho_crm.world import ZohoWorld
 
         self.clock = clock or SandboxClock(datetime.now(UTC))
         sage = founded(seed=seed, vendors=vendors, clock=self.clock, switches=sage_switches)
         rows = sage.table("APVendors")
         existing = existing_accounts(rows, seed=seed, accounts=accounts or 0, known=known_vendors)
+        internet = Internet(trust_ca, connect_to)
+        if trust_ca:
+            _ = internet.tls
         sage_socket, zoho_socket = _bound(sage_port), _bound(zoho_port)
         zoho_url = _url(zoho_socket)
         zoho = ZohoWorld(
@@ -117,6 +127,7 @@ class Sandbox:
             edition=edition,
             switches=zoho_switches,
             existing=existing,
+            internet=internet,
         )
         self.sage300 = SageHandle(_url(sage_socket) + ROOT, sage.company, sage.username, sage.password, sage)
         self.zoho_crm = ZohoHandle(zoho_url, zoho_url, zoho.client_id, zoho.client_secret, zoho.refresh_token, zoho)

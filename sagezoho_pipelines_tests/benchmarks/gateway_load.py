@@ -3,7 +3,8 @@
 Run it: python -m sagezoho_pipelines_tests.benchmarks.gateway_load --per-second 200 --seconds 10
 
 The gateway is the command in a process of its own, on an embedded Postgres that writes to disk; the callbacks come from
-a second process, each on a connection of its own. They leave at fixed moments, whether or not earlier ones have been
+a second process by https, each with a connection and a handshake of its own; with --plain by http, as from a reverse
+proxy on the same machine. They leave at fixed moments, whether or not earlier ones have been
 answered, and the time of each is taken from that moment: a gateway that stalls is not spared. Exit code 1: one was lost
 or not acknowledged, or the median is above the target.
 """
@@ -14,6 +15,7 @@ import argparse
 import asyncio
 import json
 import os
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -24,8 +26,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from sagezoho_pipelines.sandbox.certificates import Certificates
 
 _CONNECTION, _CHANNEL_ID, _TOKEN = "saminc", 1105420521999070702, "b" * 48
 _FIRST_ID = 675_000_000_000_000_000
@@ -42,12 +47,13 @@ connections:
 """
 
 
-def measure(per_second: int, seconds: float) -> dict[str, Any]:
+def measure(per_second: int, seconds: float, *, plain: bool = False) -> dict[str, Any]:
     """Figures of one run; times in milliseconds."""
     from sqlalchemy import text
 
     from sagezoho_pipelines.domain.channels import Channel, ChannelState
     from sagezoho_pipelines.ledger import embedded
+    from sagezoho_pipelines.sandbox.certificates import make
     from sagezoho_pipelines.wiring import Installation
 
     with tempfile.TemporaryDirectory(prefix="sagezoho-bench-", ignore_cleanup_errors=True) as folder:
@@ -61,8 +67,9 @@ def measure(per_second: int, seconds: float) -> dict[str, Any]:
                 until = datetime.now(UTC) + timedelta(days=1)
                 channel = Channel(_CONNECTION, _CHANNEL_ID, "", ("Deals.edit",), _TOKEN, expires_at=until)
                 installation.channels.save(replace(channel, state=ChannelState.ALIVE))
-                with gateway(env) as url:
-                    sent = sender(url, per_second, seconds)
+                tls = None if plain else make(home / "tls")
+                with gateway(env, tls) as url:
+                    sent = sender(url, per_second, seconds, tls)
                 with installation.database.connect() as database:
                     rows = database.execute(text("SELECT key FROM sagezoho.changes WHERE cause = 'notification'"))
                     stored = set(rows.scalars())
@@ -71,6 +78,7 @@ def measure(per_second: int, seconds: float) -> dict[str, Any]:
     acknowledged = {key for key, status, _ in sent if status == 200}
     times = sorted(taken for _, status, taken in sent if status == 200)
     return {
+        "scheme": "http" if plain else "https",
         "per_second": per_second,
         "callbacks": len(sent),
         "acknowledged": len(acknowledged),
@@ -83,9 +91,11 @@ def measure(per_second: int, seconds: float) -> dict[str, Any]:
 
 
 @contextmanager
-def gateway(env: dict[str, str]) -> Iterator[str]:
+def gateway(env: dict[str, str], tls: Certificates | None) -> Iterator[str]:
     """The gateway's address; the process is asked to end with the block, and has to end well."""
     command = [sys.executable, "-m", "sagezoho_pipelines.cli.main", "gateway", "--port", "0", "--json"]
+    if tls is not None:
+        command += ["--tls-cert", str(tls.certificate), "--tls-key", str(tls.key)]
     process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
         assert process.stdout is not None
@@ -96,20 +106,23 @@ def gateway(env: dict[str, str]) -> Iterator[str]:
             print(f"the gateway ended with {process.returncode}", file=sys.stderr)
 
 
-def sender(url: str, per_second: int, seconds: float) -> list[tuple[str, int, float]]:
+def sender(url: str, per_second: int, seconds: float, tls: Certificates | None) -> list[tuple[str, int, float]]:
     """What the second process saw of each callback: its record's id, the status, and the milliseconds it took."""
     command = [sys.executable, "-m", __spec__.name, "--to", url, "--per-second", str(per_second)]
+    if tls is not None:
+        command += ["--trust", str(tls.authority)]
     done = subprocess.run([*command, "--seconds", str(seconds)], check=True, stdout=subprocess.PIPE, text=True)
     return [(key, status, taken) for key, status, taken in json.loads(done.stdout)]
 
 
-async def send_all(url: str, per_second: int, seconds: float) -> list[tuple[str, int, float]]:
+async def send_all(url: str, trust: str | None, per_second: int, seconds: float) -> list[tuple[str, int, float]]:
+    tls = ssl.create_default_context(cafile=trust) if trust else None
     start = time.perf_counter() + 0.2
     count = int(per_second * seconds)
-    return await asyncio.gather(*(_send(url, str(_FIRST_ID + n), start + n / per_second) for n in range(count)))
+    return await asyncio.gather(*(_send(url, tls, str(_FIRST_ID + n), start + n / per_second) for n in range(count)))
 
 
-async def _send(url: str, key: str, due: float) -> tuple[str, int, float]:
+async def _send(url: str, tls: ssl.SSLContext | None, key: str, due: float) -> tuple[str, int, float]:
     host = urlsplit(url)
     body = json.dumps(
         {
@@ -125,7 +138,7 @@ async def _send(url: str, key: str, due: float) -> tuple[str, int, float]:
     await asyncio.sleep(max(0.0, due - time.perf_counter()))
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):
-            reader, writer = await asyncio.open_connection(host.hostname, host.port)
+            reader, writer = await asyncio.open_connection(host.hostname, host.port, ssl=tls)
             writer.write(head.encode() + body)
             line = await reader.readline()
             taken = (time.perf_counter() - due) * 1000
@@ -139,15 +152,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--per-second", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--plain", action="store_true", help="by http, as from a reverse proxy on this machine")
     parser.add_argument("--to", help=argparse.SUPPRESS)
+    parser.add_argument("--trust", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.to:
-        print(json.dumps(asyncio.run(send_all(given.to, given.per_second, given.seconds))))
+        print(json.dumps(asyncio.run(send_all(given.to, given.trust, given.per_second, given.seconds))))
         return
-    figures = measure(given.per_second, given.seconds)
+    figures = measure(given.per_second, given.seconds, plain=given.plain)
     met = figures["median_ms"] is not None and figures["median_ms"] < MEDIAN_MS
     print(
-        f"{figures['callbacks']} callbacks at {figures['per_second']} a second: "
+        f"{figures['callbacks']} callbacks by {figures['scheme']} at {figures['per_second']} a second: "
         f"median {figures['median_ms']} ms, p95 {figures['p95_ms']} ms, "
         f"{figures['not_acknowledged']} not acknowledged, {figures['lost']} lost; "
         f"target: median under {MEDIAN_MS:g} ms, none lost: {'met' if met and not figures['lost'] else 'MISSED'}"

@@ -3,11 +3,11 @@
 Run it with: python -m sagezoho_pipelines_tests.benchmarks.latency --samples 40 --sensor-samples 10
 
 The vendors are the sandbox without latency, the database is the embedded Postgres, and gateway, worker and Dagster are
-the real processes. All polling is off, so that nothing else delivers a sample. A sample's time begins when a salesman
-closes the deal, so that Zoho sends its callback, and ends when Sage holds the order of that deal. Every other deal is
-of an account that becomes a customer on the way. The runs counted at the end are in the Dagster instance of the
-directory told, to be looked at there as long as it is kept with --keep. Exit code 1: a target was missed, or the
-samples left no runs in Dagster.
+the real processes; callbacks come by https, some of them twice or late. All polling is off, so that nothing else
+delivers a sample. A sample's time begins when a salesman closes the deal, so that Zoho sends its callback, and ends
+when Sage holds the order of that deal. Every other deal is of an account that becomes a customer on the way. The runs
+counted at the end are in the Dagster instance of the directory told, to be looked at there as long as it is kept with
+--keep. Exit code 1: a target was missed, or the samples left no runs in Dagster.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from sagezoho_pipelines.ledger import embedded
 from sagezoho_pipelines.mappings import custom_fields
 from sagezoho_pipelines.sandbox.server import Sandbox
 from sagezoho_pipelines.wiring import Installation
+from sagezoho_pipelines_tests.tls import PUBLIC_URL, certificates, lead_to
 
 CONNECTION = "saminc"
 TARGETS = {"worker": {"p50": 0.4, "p95": 1.0}, "sensor": {"p95": 12.0}}
@@ -56,14 +57,14 @@ connections:
     first_sync: allow
     sage300: {{url: "{sage[url]}", company: {sage[company]}}}
     zoho_crm: {{accounts_url: "{zoho[accounts_url]}", api_domains: ["{zoho[api_domain]}"]}}
-    notifications: {{url: "http://127.0.0.1:{port}", cron: "0 0 1 1 *"}}
+    notifications: {{url: "{url}", cron: "0 0 1 1 *"}}
     sweep_cron: "0 0 1 1 *"
     flows:
       vendors: {{enabled: false}}
       customers: {{cadence: {{cron: "0 0 1 1 *", sensor_seconds: 86400}}}}
       orders: {{cadence: {{cron: "0 0 1 1 *", sensor_seconds: 86400}}}}
       invoices: {{enabled: false}}
-gateway: {{port: {port}}}
+gateway: {{port: {port}, tls: {{certificate: "{tls.certificate}", key: "{tls.key}"}}}}
 """
 
 
@@ -144,11 +145,14 @@ def site(home: Path) -> Iterator[Site]:
         "DAGSTER_HOME": str(home / "dagster"),
         "DAGSTER_DISABLE_TELEMETRY": "1",
     }
-    with Sandbox.running(seed=1, vendors=5, deals=5) as sandbox:
+    port, tls = _free_port(), certificates()
+    with Sandbox.running(seed=1, vendors=5, deals=5, trust_ca=(tls.authority,)) as sandbox:
+        lead_to(sandbox.zoho_crm.world, port)
         told = sandbox.connections()
         sage, zoho = told["sage300"], told["zoho_crm"]
         (home / "sagezoho.yaml").write_text(
-            _CONFIGURATION.format(sage=sage, zoho=zoho, connection=CONNECTION, port=_free_port()), encoding="utf-8"
+            _CONFIGURATION.format(sage=sage, zoho=zoho, connection=CONNECTION, port=port, url=PUBLIC_URL, tls=tls),
+            encoding="utf-8",
         )
         try:
             with Installation(env, settings=config.load(home / "sagezoho.yaml")) as installation:

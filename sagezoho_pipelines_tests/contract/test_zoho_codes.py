@@ -92,7 +92,8 @@ def _writes(zoho: Service) -> Iterator[requests.Response]:
 
 
 def _channels(zoho: Service) -> Iterator[requests.Response]:
-    channel = {"channel_id": "7", "events": ["Deals.all"], "notify_url": "http://127.0.0.1:9/"}
+    channel = {"channel_id": "7", "events": ["Deals.all"], "notify_url": "https://hooks.example/"}
+    zoho.world.switches.notify_url_probed = False
     for change in (
         {"notification_condition": [{"field_selection": {}}]},
         {"notification_condition": [{"type": "field_selection"}]},

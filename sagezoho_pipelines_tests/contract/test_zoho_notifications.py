@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,21 +12,32 @@ from typing import Any
 
 import pytest
 
+from sagezoho_pipelines.sandbox.zoho_crm.internet import Internet
+from sagezoho_pipelines.sandbox.zoho_crm.switches import ZohoSwitches
+from sagezoho_pipelines_tests.tls import PUBLIC_NAME, PUBLIC_URL, lead_to, shown
+
 from .zoho_service import Service, serving
 
 
 class Subscriber:
-    """An HTTP endpoint that keeps what it is sent, and answers `status`."""
+    """An HTTPS endpoint that keeps what it is sent, and answers `status` after `seconds`."""
 
     def __init__(self) -> None:
         self.bodies: list[dict[str, Any]] = []
         self.status = 200
+        self.probe_status = 404
+        self.seconds = 0.0
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(outer.probe_status)
+                self.end_headers()
+
             def do_POST(self) -> None:
                 length = int(self.headers["Content-Length"])
                 outer.bodies.append(json.loads(self.rfile.read(length)))
+                time.sleep(outer.seconds)
                 self.send_response(outer.status)
                 self.end_headers()
 
@@ -33,7 +45,9 @@ class Subscriber:
                 return
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/hook?tenant=7"
+        self.server.socket = shown().wrap_socket(self.server.socket, server_side=True)
+        self.port = self.server.server_port
+        self.url = f"{PUBLIC_URL}/hook?tenant=7"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
@@ -46,8 +60,11 @@ def hook() -> Iterator[Subscriber]:
 
 
 @pytest.fixture
-def zoho() -> Iterator[Service]:
-    with serving(deals=10) as service:
+def zoho(hook: Subscriber) -> Iterator[Service]:
+    """Callbacks come once and in order: most tests here are of what is in them."""
+    once = ZohoSwitches(callback_duplicate_rate=0.0, callback_reorder_rate=0.0)
+    with serving(deals=10, switches=once) as service:
+        lead_to(service.world, hook.port)
         yield service
 
 
@@ -218,12 +235,65 @@ def test_ten_fields_nested_in_pairs_are_taken_and_a_foreign_id_is_ambiguous(zoho
     assert _watch(zoho, hook, **_selecting(_STAGE, module={"id": ids["Deals"]})).status_code == 201
 
 
-def test_the_address_can_be_probed_or_must_be_https_where_switched_so(zoho: Service, hook: Subscriber) -> None:
-    zoho.world.switches.notify_url_probed = True
+def test_an_address_is_https_on_the_usual_port_unless_switched_otherwise(zoho: Service, hook: Subscriber) -> None:
+    plain, elsewhere = f"http://{PUBLIC_NAME}/hook", f"https://127.0.0.1:{hook.port}/hook"
+    for url in (plain, elsewhere, f"{PUBLIC_URL}:8443/hook", "https://", "https://x:y/"):
+        refused = _watch(zoho, hook, notify_url=url)
+        [row] = refused.json()["watch"]
+        assert (refused.status_code, row["code"], row["details"]["api_name"]) == (400, "INVALID_DATA", "notify_url")
+    assert zoho.get("actions/watch").status_code == 204
+    zoho.world.switches.notify_url_ports = "any"
+    assert _watch(zoho, hook, notify_url=elsewhere).status_code == 201
+    zoho.world.switches.notify_url_https_only = zoho.world.switches.notify_url_probed = False
+    assert _watch(zoho, hook, notify_url=plain).status_code == 201
+
+
+@pytest.mark.parametrize("status", [200, 302, 404, 405])
+def test_an_address_is_asked_before_a_channel_is_made(zoho: Service, hook: Subscriber, status: int) -> None:
+    hook.probe_status = status
     assert _watch(zoho, hook).status_code == 201
-    assert _watch(zoho, hook, notify_url="http://127.0.0.1:9/").status_code == 400
-    zoho.world.switches.notify_url_https_only = True
-    assert _watch(zoho, hook).status_code == 400
+    assert hook.bodies == []
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
+def test_nobody_there_is_no_channel_unless_switched_so(zoho: Service, hook: Subscriber, method: str) -> None:
+    assert _watch(zoho, hook).status_code == 201
+    held = zoho.get("actions/watch").json()["watch"]
+    hook.probe_status = 502
+    assert _watch(zoho, hook, method).json()["watch"][0]["details"]["api_name"] == "notify_url"
+    hook.server.shutdown()
+    hook.server.server_close()
+    assert _watch(zoho, hook, method).json()["watch"][0]["code"] == "INVALID_DATA"
+    assert zoho.get("actions/watch").json()["watch"] == held
+    zoho.world.switches.notify_url_probed = False
+    assert _watch(zoho, hook, method).status_code < 300
+
+
+def test_a_certificate_that_nobody_vouches_for_or_of_another_name_is_nobody(hook: Subscriber) -> None:
+    with serving(internet=Internet()) as distrusting:
+        lead_to(distrusting.world, hook.port)
+        assert _watch(distrusting, hook).status_code == 400
+    with serving() as zoho:
+        zoho.world.courier.internet.routes["other.example"] = ("127.0.0.1", hook.port)
+        assert _watch(zoho, hook, notify_url="https://other.example/").status_code == 400
+
+
+def test_callbacks_go_only_to_whom_can_be_believed(zoho: Service, hook: Subscriber) -> None:
+    zoho.world.switches.notify_url_probed = False
+    zoho.world.courier.internet.routes["other.example"] = ("127.0.0.1", hook.port)
+    _watch(zoho, hook, notify_url="https://other.example/")
+    zoho.insert_id("Deals", Deal_Name="D", Stage="Qualification")
+    assert _heard(zoho, hook) == []
+    assert zoho.world.courier.failed == 1
+
+
+@pytest.mark.parametrize(("most", "taken"), [(50, 50), (256, 256)])
+def test_a_token_is_as_long_as_one_page_says_or_the_other(
+    zoho: Service, hook: Subscriber, most: int, taken: int
+) -> None:
+    zoho.world.switches.channel_token_max = most
+    assert _watch(zoho, hook, token="x" * taken).status_code == 201
+    assert _watch(zoho, hook, token="x" * (taken + 1)).status_code == 400
 
 
 def test_nothing_arrives_after_expiry(zoho: Service, hook: Subscriber) -> None:
@@ -253,6 +323,71 @@ def test_delivery_can_double_drop_retry_and_reorder(zoho: Service, hook: Subscri
     switches.callback_delay_seconds, switches.callback_reorder_rate = 0.05, 1.0
     ids = [add({"name": name})["id"] for name in ("First", "Second")]
     assert [one["ids"][0] for one in _heard(zoho, hook)] == ids[::-1]
+    add({"name": "Alone"})
+    assert len(_heard(zoho, hook)) == 1
+
+
+def test_some_callbacks_come_twice_and_some_late_of_themselves(hook: Subscriber) -> None:
+    """The same seed gives the same order of things, whether the changes follow slowly or in a burst."""
+    told = []
+    for pause in (True, False):
+        with serving(deals=10, seed=5) as zoho:
+            lead_to(zoho.world, hook.port)
+            _watch(zoho, hook)
+            zoho.world.switches.callback_reorder_rate *= not pause
+            heard: list[dict[str, Any]] = []
+            ids = []
+            for number in range(60):
+                ids.append(zoho.world.actions["add_deal"]({"name": f"Deal {number}"})["id"])
+                heard += _heard(zoho, hook) if pause else []
+            heard += _heard(zoho, hook)
+            arrived = [ids.index(one["ids"][0]) for one in heard]
+            assert set(arrived) == set(range(60))
+            told.append(arrived)
+    slowly, burst = told
+    assert 60 < len(slowly) == len(burst) < 75
+    assert slowly == sorted(slowly)
+    assert burst != sorted(burst)
+    assert sorted(burst) == slowly
+
+
+def test_an_answer_that_takes_too_long_is_none(zoho: Service, hook: Subscriber) -> None:
+    _watch(zoho, hook)
+    zoho.world.switches.callback_timeout_seconds, hook.seconds = 0.2, 1.0
+    zoho.insert_id("Deals", Deal_Name="D", Stage="Qualification")
+    _heard(zoho, hook)
+    assert (zoho.world.courier.delivered, zoho.world.courier.failed) == (0, 1)
+
+
+@pytest.mark.parametrize(("most", "kept"), [(3, False), (0, True)])
+def test_a_channel_whose_subscriber_keeps_failing_is_forgotten_unless_switched_so(
+    zoho: Service, hook: Subscriber, most: int, kept: bool
+) -> None:
+    zoho.world.switches.channel_ends_after_failures = most
+    _watch(zoho, hook)
+    add = zoho.world.actions["add_deal"]
+    for status in (500, 500, 200, 500, 500):
+        hook.status = status
+        add({"name": f"Answered {status}"})
+        assert len(_heard(zoho, hook)) == 1
+    assert zoho.get("actions/watch").status_code == 200, "one answer is enough to be believed again"
+    hook.status = 500
+    add({"name": "Third in a row"})
+    assert len(_heard(zoho, hook)) == 1
+    assert (zoho.get("actions/watch").status_code == 200) is kept
+    add({"name": "Afterwards"})
+    assert len(_heard(zoho, hook)) == kept
+    assert (_watch(zoho, hook, "PATCH").status_code == 200) is kept
+
+
+def test_rows_of_one_write_come_together_or_one_by_one(zoho: Service, hook: Subscriber) -> None:
+    _watch(zoho, hook)
+    rows = [{"Deal_Name": name, "Stage": "Qualification"} for name in "ABC"]
+    zoho.insert("Deals", *rows)
+    assert [len(one["ids"]) for one in _heard(zoho, hook)] == [3]
+    zoho.world.switches.callback_merges_rows = False
+    zoho.insert("Deals", *rows)
+    assert [len(one["ids"]) for one in _heard(zoho, hook)] == [1, 1, 1]
 
 
 # People at their screens

@@ -43,6 +43,8 @@ from zohocrmsdk.src.com.zoho.crm.api.record.record_operations import (
 from zohocrmsdk.src.com.zoho.crm.api.sdk_config import SDKConfig
 from zohocrmsdk.src.com.zoho.crm.api.util import Choice
 
+from sagezoho_pipelines_tests.tls import PUBLIC_URL, door, lead_to
+
 from .zoho_service import Service, serving
 
 MANY = 2_350
@@ -215,14 +217,19 @@ def test_coql() -> None:
     assert refused.get_object().get_code().get_value() == "SYNTAX_ERROR"
 
 
-@pytest.mark.usefixtures("zoho")
-def test_notifications() -> None:
+def test_notifications(zoho: Service) -> None:
+    with door() as port:
+        lead_to(zoho.world, port)
+        _subscribed_changed_and_ended()
+
+
+def _subscribed_changed_and_ended() -> None:
     operations = NotificationsOperations()
     channel = Notification()
     channel.set_channel_id("1000000068001")
     channel.set_events(["Deals.all", "Accounts.edit"])
     channel.set_token("secret")
-    channel.set_notify_url("http://127.0.0.1:9/hook")
+    channel.set_notify_url(f"{PUBLIC_URL}/hook")
     channel.set_channel_expiry(datetime.now(UTC) + timedelta(days=2))
     body = WatchBody()
     body.set_watch([channel])

@@ -16,7 +16,9 @@ import uvicorn
 from sagezoho_pipelines.sandbox.clock import SandboxClock
 from sagezoho_pipelines.sandbox.transport import AbortableProtocol
 from sagezoho_pipelines.sandbox.zoho_crm.app import create_app
+from sagezoho_pipelines.sandbox.zoho_crm.internet import Internet
 from sagezoho_pipelines.sandbox.zoho_crm.world import ZohoWorld
+from sagezoho_pipelines_tests.tls import certificates
 
 
 @dataclass
@@ -85,6 +87,7 @@ def serving(*, deals: int = 12, seed: int = 1, frozen: bool = False, **options: 
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         base = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        options.setdefault("internet", Internet((certificates().authority,)))
         world = ZohoWorld(seed=seed, deals=deals, clock=SandboxClock(frozen=frozen), base_url=base, **options)
         config = uvicorn.Config(
             create_app(world), log_level="warning", http=AbortableProtocol, server_header=False, date_header=False

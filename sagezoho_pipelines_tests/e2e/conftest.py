@@ -14,6 +14,7 @@ from sqlalchemy import URL
 
 from sagezoho_pipelines.cli.main import cli
 from sagezoho_pipelines.sandbox.server import Sandbox
+from sagezoho_pipelines_tests.tls import certificates
 
 MASTER_KEY = "5f" * 32
 PASSWORD = "correct-horse-battery"
@@ -85,7 +86,7 @@ connections:
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox.running(seed=7, vendors=8, deals=6) as running:
+    with Sandbox.running(seed=7, vendors=8, deals=6, trust_ca=(certificates().authority,)) as running:
         yield running
 
 

@@ -19,14 +19,23 @@ from sagezoho_pipelines.ledger.vault import Vault
 from sagezoho_pipelines.sandbox.server import Sandbox
 from sagezoho_pipelines_tests.e2e.conftest import MASTER_KEY, Workplace
 from sagezoho_pipelines_tests.e2e.test_cli_processes import free_port
-from sagezoho_pipelines_tests.gateway_service import Service, serving, settings
+from sagezoho_pipelines_tests.gateway_service import Service, own_certificate, serving, settings
+from sagezoho_pipelines_tests.tls import certificates, shown
 
 
 @pytest.fixture
 def gateway(engine: Engine) -> Iterator[Service]:
     keys = MasterKeys([bytes.fromhex(MASTER_KEY)], source="the test")
-    with serving(PostgresLedger(engine), PostgresChannelStore(engine, Vault(engine, keys=keys))) as service:
+    store = PostgresChannelStore(engine, Vault(engine, keys=keys))
+    with serving(PostgresLedger(engine), store, tls=own_certificate()) as service:
         yield service
+
+
+@pytest.fixture
+def ready(ready: Workplace) -> Workplace:
+    """A workplace whose system trusts the authority of the test's certificates."""
+    ready.env["REQUESTS_CA_BUNDLE"] = str(certificates().authority)
+    return ready
 
 
 @contextmanager
@@ -44,10 +53,11 @@ def answering(status: int, **headers: str) -> Iterator[str]:
             pass
 
     server = HTTPServer(("127.0.0.1", 0), Stranger)
+    server.socket = shown().wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"https://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
@@ -63,13 +73,16 @@ def found(ready: Workplace, sandbox: Sandbox, url: str) -> dict[str, tuple[str, 
 
 def test_our_gateway_is_known_by_its_answer(ready: Workplace, sandbox: Sandbox, gateway: Service) -> None:
     told = found(ready, sandbox, gateway.url)
-    assert {name: one[0] for name, one in told.items()} == {"address": "ok", "gateway": "ok"}
+    assert {name: one[0] for name, one in told.items()} == {"address": "ok", "gateway": "ok", "port": "note"}
+    assert f"port {gateway.port}" in told["port"][1]
+    assert "443" in told["port"][2]
     assert gateway.rejected("method") == 1
     assert ready("check").exit_code == 0
 
 
-def test_plain_http_is_refused_but_on_this_machine(ready: Workplace, sandbox: Sandbox) -> None:
-    status, detail, remedy = found(ready, sandbox, "http://notify.example")["https"]
+@pytest.mark.parametrize("host", ["notify.example", "127.0.0.1:8500"])
+def test_plain_http_is_refused(ready: Workplace, sandbox: Sandbox, host: str) -> None:
+    status, detail, remedy = found(ready, sandbox, f"http://{host}")["https"]
     assert status == "missing"
     assert "not https" in detail
     assert "certificate" in remedy
@@ -77,7 +90,7 @@ def test_plain_http_is_refused_but_on_this_machine(ready: Workplace, sandbox: Sa
 
 
 def test_an_address_where_nobody_listens_says_how_to_start_the_gateway(ready: Workplace, sandbox: Sandbox) -> None:
-    status, detail, remedy = found(ready, sandbox, f"http://127.0.0.1:{free_port()}")["address"]
+    status, detail, remedy = found(ready, sandbox, f"https://127.0.0.1:{free_port()}")["address"]
     assert (status, "no connection" in detail, "'sagezoho up'" in remedy) == ("missing", True, True)
 
 
@@ -95,17 +108,27 @@ def test_what_answers_and_is_not_our_gateway_is_said_so(
 def test_a_gateway_with_another_configuration_is_said_so(ready: Workplace, sandbox: Sandbox, engine: Engine) -> None:
     other = settings().model_copy(update={"connections": {}})
     store = PostgresChannelStore(engine, Vault(engine, keys=MasterKeys([bytes(32)], source="the test")))
-    with serving(PostgresLedger(engine), store, other) as service:
+    with serving(PostgresLedger(engine), store, other, tls=own_certificate()) as service:
         state, detail, _ = found(ready, sandbox, service.url)["address"]
     assert state == "missing"
     assert "does not know this connection" in detail
 
 
-def test_an_https_address_without_a_certificate_is_said_so(
+def test_an_https_address_without_a_certificate_is_said_so(ready: Workplace, sandbox: Sandbox, engine: Engine) -> None:
+    store = PostgresChannelStore(engine, Vault(engine, keys=MasterKeys([bytes(32)], source="the test")))
+    with serving(PostgresLedger(engine), store) as plain:
+        told = found(ready, sandbox, f"https://127.0.0.1:{plain.port}")
+    assert {name: one[0] for name, one in told.items()} == {"port": "note", "certificate": "missing"}
+
+
+def test_a_certificate_that_this_system_does_not_trust_is_said_so(
     ready: Workplace, sandbox: Sandbox, gateway: Service
 ) -> None:
-    told = found(ready, sandbox, f"https://127.0.0.1:{gateway.port}")
-    assert {one[0] for one in told.values()} == {"missing"}
+    del ready.env["REQUESTS_CA_BUNDLE"]
+    status, detail, remedy = found(ready, sandbox, gateway.url)["certificate"]
+    assert status == "missing"
+    assert "no certificate that can be trusted" in detail
+    assert "gateway.tls" in remedy
 
 
 def test_without_notifications_nothing_is_asked(ready: Workplace) -> None:

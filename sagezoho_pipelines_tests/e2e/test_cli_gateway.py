@@ -7,11 +7,20 @@ import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+import pytest
+from cryptography.hazmat.primitives import serialization
+from sqlalchemy import Engine, text
+
+from sagezoho_pipelines.sandbox.certificates import NAMES, Certificates
+from sagezoho_pipelines.sandbox.certificates import make as make_certificates
 from sagezoho_pipelines.sandbox.server import Sandbox
+from sagezoho_pipelines.sandbox.zoho_crm.internet import Internet
 from sagezoho_pipelines_tests.benchmarks import gateway_load
 from sagezoho_pipelines_tests.e2e.conftest import Workplace
+from sagezoho_pipelines_tests.tls import PUBLIC_NAME, PUBLIC_URL, door, lead_to
 
 
 def test_every_acknowledged_callback_is_in_the_ledger() -> None:
@@ -20,13 +29,87 @@ def test_every_acknowledged_callback_is_in_the_ledger() -> None:
     assert figures["lost"] == 0
 
 
-def test_setup_asks_zoho_to_tell_of_changes_where_it_can_reach_us(workplace: Workplace, sandbox: Sandbox) -> None:
-    workplace.configure(sandbox, rest='    notifications: {url: "http://127.0.0.1:9"}')
+def notified(workplace: Workplace, sandbox: Sandbox, rest: str = "") -> None:
+    workplace.configure(sandbox, rest=f'    notifications: {{url: "{PUBLIC_URL}"}}{rest}')
     workplace.sign_on(sandbox)
-    assert workplace.json("setup")["channels"] == {"saminc": ["subscribe"]}
-    assert workplace.json("setup")["channels"] == {"saminc": ["verified"]}
+
+
+def test_setup_asks_zoho_to_tell_of_changes_where_it_can_reach_us(workplace: Workplace, sandbox: Sandbox) -> None:
+    notified(workplace, sandbox)
+    with door() as port:
+        lead_to(sandbox.zoho_crm.world, port)
+        assert workplace.json("setup")["channels"] == {"saminc": ["subscribe"]}
+        assert workplace.json("setup")["channels"] == {"saminc": ["verified"]}
     watched = {key[1] for key in sandbox.zoho_crm.world.channels.held}
     assert watched == {"Deals", "Accounts"}
+
+
+def test_setup_before_the_gateway_is_up_makes_the_fields_and_says_what_to_start(
+    workplace: Workplace, sandbox: Sandbox
+) -> None:
+    notified(workplace, sandbox)
+    done = workplace("setup")
+    assert done.exit_code == 1
+    told = " ".join(done.output.split())
+    assert "created" in told
+    assert f"Zoho does not take {PUBLIC_URL}/notifications/saminc, or does not reach it. Start the gateway" in told
+    answer = workplace.json("setup")
+    assert (answer["ok"], answer["channels"]) == (False, {})
+    assert {one["state"] for one in answer["connections"]["saminc"]} == {"present"}
+    assert "'sagezoho check'" in answer["channels_refused"]["saminc"]
+
+
+def test_a_change_in_zoho_reaches_the_gateway_by_https_of_its_own(
+    workplace: Workplace, sandbox: Sandbox, engine: Engine
+) -> None:
+    """Setup, gateway and callbacks as on a machine without a reverse proxy."""
+    made = make_certificates(workplace.path / "tls", (*NAMES, PUBLIC_NAME))
+    sandbox.zoho_crm.world.courier.internet = Internet([made.authority])
+    notified(workplace, sandbox, "\ngateway: {tls: {certificate: tls/gateway.pem, key: tls/gateway.key}}")
+    with running(workplace) as url:
+        assert url.startswith("https://127.0.0.1:")
+        lead_to(sandbox.zoho_crm.world, int(url.rpartition(":")[2]))
+        assert workplace.json("setup")["channels"] == {"saminc": ["subscribe"]}
+        deal = sandbox.zoho_crm.world.actions["add_deal"]({"name": "Told", "stage": "Closed Won"})["id"]
+        assert sandbox.zoho_crm.world.courier.drain(30)
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT key, cause FROM sagezoho.changes WHERE entity = 'deals'")).all()
+    assert [tuple(row) for row in rows] == [(deal, "notification")]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda made: made.key.unlink(), "gateway.key cannot be read"),
+        (lambda made: made.key.write_text("nonsense"), "are no certificate and its private key"),
+        (lambda made: made.certificate.write_bytes(made.authority.read_bytes()), "KEY_VALUES_MISMATCH"),
+    ],
+    ids=["missing", "nonsense", "of another certificate"],
+)
+def test_a_certificate_that_cannot_be_used_is_said_so(
+    ready: Workplace, spoil: Callable[[Certificates], object], message: str
+) -> None:
+    made = make_certificates(ready.path / "tls")
+    spoil(made)
+    done = ready("gateway", "--port", "0", "--tls-cert", str(made.certificate), "--tls-key", str(made.key))
+    assert done.exit_code == 1
+    assert message in done.output
+    assert "PEM" in done.output
+
+
+def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_its_password(ready: Workplace) -> None:
+    made = make_certificates(ready.path / "tls")
+    key = serialization.load_pem_private_key(made.key.read_bytes(), password=None)
+    sealed = serialization.BestAvailableEncryption(b"secret")
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealed)
+    made.key.write_bytes(pem)
+    done = ready("gateway", "--port", "0", "--tls-cert", str(made.certificate), "--tls-key", str(made.key))
+    assert done.exit_code == 1
+    assert "the key without a password" in done.output
+
+
+def test_half_a_certificate_is_wrong_usage(ready: Workplace) -> None:
+    assert ready("gateway", "--tls-cert", "gateway.pem").exit_code == 2
 
 
 def test_without_an_address_setup_asks_for_nothing(ready: Workplace, sandbox: Sandbox) -> None:
@@ -41,21 +124,29 @@ def test_a_port_that_is_taken_is_said_so(ready: Workplace) -> None:
     assert "cannot listen on 127.0.0.1 port" in done.output
 
 
-def test_sigterm_ends_it_well(ready: Workplace, tmp_path: Path) -> None:
+def test_sigterm_ends_it_well(ready: Workplace) -> None:
+    with running(ready) as url:
+        assert url.startswith("http://127.0.0.1:")
+
+
+@contextmanager
+def running(workplace: Workplace) -> Iterator[str]:
+    """The gateway's process; where it listens. SIGTERM ends it, without a word."""
     command = [sys.executable, "-m", "sagezoho_pipelines.cli.main", "gateway", "--port", "0", "--json"]
     process = subprocess.Popen(
         command,
-        env={**os.environ, **ready.env},
-        cwd=tmp_path,
+        env={**os.environ, **workplace.env},
+        cwd=workplace.path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     try:
         assert process.stdout is not None
-        assert json.loads(process.stdout.readline())["url"].startswith("http://127.0.0.1:")
+        yield json.loads(process.stdout.readline())["url"]
         process.terminate()
         _, errors = process.communicate(timeout=30)
     finally:
         process.kill()
+        process.wait(10)
     assert (process.returncode, errors) == (0, "")

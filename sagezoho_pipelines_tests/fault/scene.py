@@ -28,7 +28,8 @@ from sagezoho_pipelines_tests.fault.agreement import Journal
 from sagezoho_pipelines_tests.fault.auditor import audit
 from sagezoho_pipelines_tests.fault.evidence import Verdict
 from sagezoho_pipelines_tests.fault.worker import Post, begin, run
-from sagezoho_pipelines_tests.gateway_service import Service, serving
+from sagezoho_pipelines_tests.gateway_service import Service, own_certificate, serving
+from sagezoho_pipelines_tests.tls import PUBLIC_URL, lead_to
 
 MASTER_KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
@@ -300,8 +301,10 @@ class Scene:
     def gateway(self, **options: Any) -> Iterator[Service]:
         """A gateway that really listens, to which Zoho's channel is subscribed."""
         store = self.channels()
-        with serving(self.desk.ledger, store, self.post.settings, clock=self.desk.now) as service:
-            notifications = Notifications(url=service.url, **options)
+        settings = self.post.settings
+        with serving(self.desk.ledger, store, settings, clock=self.desk.now, tls=own_certificate()) as service:
+            lead_to(self.desk.sandbox.zoho_crm.world, service.port)
+            notifications = Notifications(url=PUBLIC_URL, **options)
             self.desk.settings = self.desk.settings.model_copy(update={"notifications": notifications})
             connections = {CONNECTION: self.desk.settings}
             settings = self.post.settings.model_copy(update={"connections": connections})

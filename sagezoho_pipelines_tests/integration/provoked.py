@@ -134,8 +134,9 @@ def _twice(desk: Bench, *unique: str) -> None:
 
 
 def _watch(desk: Bench, condition: Mapping[str, Any]) -> None:
+    desk.sandbox.zoho_crm.world.switches.notify_url_probed = False
     watched = {
-        "channel_id": "77", "events": ["Deals.edit"], "notify_url": "http://127.0.0.1:9", "token": "t",
+        "channel_id": "77", "events": ["Deals.edit"], "notify_url": "https://hooks.example", "token": "t",
         "notification_condition": [condition],
     }  # fmt: skip
     _row(_send(desk, "POST", "actions/watch", {"watch": [watched]}, rows="watch"), "watch")

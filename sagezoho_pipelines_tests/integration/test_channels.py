@@ -20,10 +20,11 @@ from sagezoho_pipelines.ledger.channels import PostgresChannelStore
 from sagezoho_pipelines.ledger.masterkeys import MasterKeys
 from sagezoho_pipelines.ledger.vault import Vault
 from sagezoho_pipelines_tests.bench import CONNECTION, Bench, bench
+from sagezoho_pipelines_tests.tls import PUBLIC_URL, door, lead_to
 
 OLD_KEY, NEW_KEY = bytes(range(32)), bytes(range(32, 64))
 KEYS = MasterKeys([OLD_KEY], source="the test")
-DEAF = "http://127.0.0.1:9"
+DEAF = PUBLIC_URL
 EVENTS = [f"{module}.{operation}" for module in ("Deals", "Accounts") for operation in ("create", "edit", "delete")]
 
 _ADDRESS = {"Billing_Street": "12 Harbour Road", "Billing_City": "Vancouver"}
@@ -63,7 +64,8 @@ class Desk:
 
 @pytest.fixture
 def desk(engine: Engine) -> Iterator[Desk]:
-    with bench(engine, vendors=2, deals=0) as made:
+    with bench(engine, vendors=2, deals=0) as made, door() as port:
+        lead_to(made.sandbox.zoho_crm.world, port)
         yield Desk(made)
 
 
@@ -88,7 +90,8 @@ def test_the_first_look_subscribes_to_what_the_flows_need(desk: Desk) -> None:
 
 def test_only_deals_are_watched_where_no_account_is_of_interest(engine: Engine) -> None:
     off = {"enabled": False}
-    with bench(engine, vendors=2, deals=0, flows={"customers": off, "identity": off}) as made:
+    with bench(engine, vendors=2, deals=0, flows={"customers": off, "identity": off}) as made, door() as port:
+        lead_to(made.sandbox.zoho_crm.world, port)
         desk = Desk(made)
         desk.keep()
         assert set(desk.watched()) == {"Deals"}
@@ -275,9 +278,9 @@ def test_a_channel_that_told_what_polling_finds_is_not_silent(desk: Desk) -> Non
 
 def test_a_new_address_replaces_the_channel(desk: Desk) -> None:
     desk.keep()
-    desk.notifications(url="http://127.0.0.1:10/hooks/")
+    desk.notifications(url=f"{PUBLIC_URL}/hooks/")
     assert desk.keep().done == ["replace"]
-    assert {one.notify_url for one in desk.watched().values()} == {"http://127.0.0.1:10/hooks/notifications/saminc"}
+    assert {one.notify_url for one in desk.watched().values()} == {f"{PUBLIC_URL}/hooks/notifications/saminc"}
 
 
 @pytest.mark.parametrize("settings", [{"url": ""}, {"url": DEAF, "enabled": False}], ids=["no address", "switched off"])
@@ -327,7 +330,7 @@ def test_what_somebody_changed_in_zoho_is_put_right(desk: Desk) -> None:
     assert desk.keep().done == ["replace"]
     assert desk.watched()["Deals"].operations == {"create", "edit", "delete"}
     for one in held.values():
-        one.notify_url = "http://127.0.0.1:11/elsewhere"
+        one.notify_url = "https://elsewhere.example"
     assert desk.keep().done == ["replace"]
     assert desk.keep().done == ["verified"]
 
@@ -342,6 +345,28 @@ def test_a_refused_subscription_is_told_and_tried_again(desk: Desk) -> None:
     faults.clear()
     assert desk.keep().done == ["subscribe"]
     assert desk.channel().token == token
+
+
+def test_a_gateway_that_zoho_does_not_reach_is_said_so_with_the_remedy(desk: Desk) -> None:
+    routes = desk.bench.sandbox.zoho_crm.world.courier.internet.routes
+    there = dict(routes)
+    routes.clear()  # the gateway is down, or nothing leads to it
+    with pytest.raises(VendorError) as caught:
+        desk.keep()
+    remedy = f"Zoho does not take {PUBLIC_URL}/notifications/{CONNECTION}, or does not reach it. Start the gateway"
+    assert remedy in caught.value.advice
+    assert remedy in needs_attention(desk.channel(), now=desk.bench.now())
+    assert desk.watched() == {}
+    routes |= there
+    assert desk.keep().done == ["subscribe"]
+    desk.later(hours=13)
+    routes.clear()
+    desk.notifications(url=f"{PUBLIC_URL}/moved")
+    with pytest.raises(VendorError, match="does not reach it"):
+        desk.keep()
+    assert set(desk.watched()) == {"Deals", "Accounts"}, "what Zoho has, it keeps"
+    routes |= there
+    assert desk.keep().done == ["replace"]
 
 
 def test_only_one_process_works_on_a_channel_at_a_time(desk: Desk) -> None:

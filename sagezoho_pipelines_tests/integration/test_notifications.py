@@ -26,8 +26,9 @@ from sagezoho_pipelines.ledger.vault import Vault
 from sagezoho_pipelines.sandbox.zoho_crm.switches import ZohoSwitches
 from sagezoho_pipelines.wiring import Installation
 from sagezoho_pipelines_tests.bench import CONNECTION, Bench, bench
-from sagezoho_pipelines_tests.gateway_service import KEYS, Service, serving
+from sagezoho_pipelines_tests.gateway_service import KEYS, Service, own_certificate, serving
 from sagezoho_pipelines_tests.integration.defs_site import opened
+from sagezoho_pipelines_tests.tls import PUBLIC_URL, certificates, door, lead_to
 
 ADDRESS = {
     "Billing_Street": "12 Harbour Road", "Billing_City": "Vancouver", "Billing_State": "BC",
@@ -41,8 +42,9 @@ def told(engine: Engine, **options: Any) -> Iterator[tuple[Bench, Service]]:
     store = PostgresChannelStore(engine, Vault(engine, keys=KEYS))
     with bench(engine, vendors=2, deals=0, **options) as made:
         before = Settings.model_validate({"connections": {CONNECTION: made.settings}})
-        with serving(made.ledger, store, before, clock=made.now) as gateway:
-            with_url = made.settings.model_dump() | {"notifications": {"url": gateway.url}}
+        with serving(made.ledger, store, before, clock=made.now, tls=own_certificate()) as gateway:
+            lead_to(made.sandbox.zoho_crm.world, gateway.port)
+            with_url = made.settings.model_dump() | {"notifications": {"url": PUBLIC_URL}}
             made.settings = Settings.model_validate({"connections": {CONNECTION: with_url}}).connection(CONNECTION)
             keep_channel(made.context(), store)
             yield made, gateway
@@ -102,9 +104,10 @@ def test_whatever_becomes_of_callbacks_one_poll_later_each_deal_is_one_order(
 
 
 def test_dagster_keeps_the_channel_and_shows_its_health(postgres_url: URL, tmp_path: Path) -> None:
-    with opened(postgres_url, tmp_path) as site:
+    with opened(postgres_url, tmp_path, trust_ca=(certificates().authority,)) as site, door() as port:
+        lead_to(site.sandbox.zoho_crm.world, port)
         connection = site.installation.settings.connection(CONNECTION).model_dump() | {
-            "notifications": {"url": "http://127.0.0.1:9"}
+            "notifications": {"url": PUBLIC_URL}
         }
         settings = Settings.model_validate({"connections": {CONNECTION: connection}})
         with Installation(site.installation.env, settings=settings) as installation:
@@ -135,7 +138,8 @@ def test_dagster_keeps_the_channel_and_shows_its_health(postgres_url: URL, tmp_p
 def test_once_notifications_are_switched_off_the_next_channel_run_has_zoho_stop(
     postgres_url: URL, tmp_path: Path
 ) -> None:
-    with opened(postgres_url, tmp_path) as site:
+    with opened(postgres_url, tmp_path, trust_ca=(certificates().authority,)) as site, door() as port:
+        lead_to(site.sandbox.zoho_crm.world, port)
         plain = site.installation.settings.connection(CONNECTION).model_dump()
         held = site.sandbox.zoho_crm.world.channels.held
 
@@ -156,7 +160,7 @@ def test_once_notifications_are_switched_off_the_next_channel_run_has_zoho_stop(
                 return None
 
         assert "not configured" in (looked() or "")
-        assert looked(url="http://127.0.0.1:9") is None
+        assert looked(url=PUBLIC_URL) is None
         assert {key[1] for key in held} == {"Deals", "Accounts"}
         assert looked() is None
         assert held == {}

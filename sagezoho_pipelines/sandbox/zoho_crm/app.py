@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 import simplejson
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -77,6 +78,8 @@ class _Desk:
     async def crm(self, request: Request) -> Response:
         call: Call | None = request.scope.get(CALL)
         access: Access | None = None
+        if call is not None:
+            await self._probe(call)
         with self.world.lock:
             try:
                 if call is None:
@@ -88,6 +91,19 @@ class _Desk:
             except ApiError as error:
                 answer = Answer(error.status, error.body())
             return self.respond(answer.status, answer.body, access)
+
+    async def _probe(self, call: Call) -> None:
+        """Ask at the addresses of a subscription, outside the lock and the event loop: whoever answers may be slow."""
+        if call.parts != ("actions", "watch") or call.method not in ("POST", "PUT", "PATCH"):
+            return
+        try:
+            with self.world.lock:
+                self.world.oauth.presented(call.headers.get("authorization"))
+                urls = self.world.channels.to_probe(call.rows("watch"))
+        except ApiError:
+            return  # the call is refused for what it is
+        reached = [url for url in urls if await run_in_threadpool(self.world.courier.reached, url)]
+        call.reached = frozenset(reached)
 
     def route(self, call: Call) -> Answer:
         match call.parts:

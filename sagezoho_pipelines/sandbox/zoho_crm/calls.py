@@ -26,6 +26,8 @@ class Call:
     params: Mapping[str, str]
     headers: Mapping[str, str]
     raw: bytes
+    reached: frozenset[str] = frozenset()
+    """Addresses in it that were probed, and answered."""
     _parsed: Any = field(default=None, repr=False)
     _access: Access | None = None
 

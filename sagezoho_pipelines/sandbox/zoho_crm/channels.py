@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from sagezoho_pipelines.sandbox.zoho_crm.catalogue import Module
-from sagezoho_pipelines.sandbox.zoho_crm.delivery import Callback, Courier
+from sagezoho_pipelines.sandbox.zoho_crm.delivery import Callback, Courier, Standing
 from sagezoho_pipelines.sandbox.zoho_crm.errors import RowError, row_invalid, row_missing
 from sagezoho_pipelines.sandbox.zoho_crm.organisation import Change, Organisation
 from sagezoho_pipelines.sandbox.zoho_crm.show import show_value
 from sagezoho_pipelines.sandbox.zoho_crm.values import parse_instant, show_instant
+from sagezoho_pipelines.sandbox.zoho_crm.watch_addresses import unfit
 from sagezoho_pipelines.sandbox.zoho_crm.watch_conditions import check_condition, watched_fields
 
 HOUR = 3600
 WEEK = 7 * 24 * HOUR
-TOKEN_MAX = 50
 OPERATIONS = ("edit", "create", "delete")
 """In the order in which GET lists what `all` became."""
 EVENT_OF = {"insert": "create", "update": "edit", "delete": "delete"}
@@ -47,6 +48,7 @@ class Subscription:
     return_values: bool
     related: bool
     condition: list[Any] | None
+    standing: Standing = field(default_factory=Standing)
 
 
 class Channels:
@@ -59,8 +61,19 @@ class Channels:
         self.held: dict[tuple[str, str], Subscription] = {}
         org.listeners.append(self.hear)
 
-    def apply(self, method: str, given: Any, path: str) -> dict[str, Any]:
-        """One element of the `watch` array under POST, PUT or PATCH; RowError when refused."""
+    def to_probe(self, given: Iterable[Any]) -> set[str]:
+        """The addresses in a `watch` array that are asked before channels are made for them."""
+        if not self.org.switches.notify_url_probed:
+            return set()
+        urls = {one.get("notify_url") for one in given if isinstance(one, dict)}
+        return {url for url in urls if isinstance(url, str) and not unfit(url, self.org.switches)}
+
+    def apply(self, method: str, given: Any, path: str, *, reached: Collection[str] = ()) -> dict[str, Any]:
+        """One element of the `watch` array under POST, PUT or PATCH; RowError when refused.
+
+        `reached` are those of its addresses that were probed and answered.
+        """
+        self._forget_failing()
         if not isinstance(given, dict):
             raise row_invalid(path, expected_data_type="jsonobject")
         channel = self._channel_id(given, path)
@@ -72,7 +85,7 @@ class Channels:
             return self._drop(channel, events, path)
         if method != "PATCH" and given.get("notify_url") is None:
             raise row_missing(f"{path}.notify_url")
-        settings = self._settings(given, path)
+        settings = self._settings(given, path, reached)
         if method == "PUT":
             for module in known:
                 del self.held[channel, module]
@@ -83,6 +96,7 @@ class Channels:
 
     def remove(self, channel: str) -> list[dict[str, Any]]:
         """The rows DELETE answers for one channel, one per module."""
+        self._forget_failing()
         gone = [key for key in self.held if key[0] == channel]
         if not gone:
             raise not_subscribed(channel)
@@ -94,6 +108,7 @@ class Channels:
         return rows
 
     def listed(self, channel: str | None, module: str | None) -> list[dict[str, Any]]:
+        self._forget_failing()
         now = self.org.now()
         return [
             {
@@ -159,19 +174,26 @@ class Channels:
             asked.setdefault(module, set()).update(OPERATIONS if operation == "all" else (operation,))
         return asked
 
-    def _settings(self, given: dict[str, Any], path: str) -> dict[str, Any]:
+    def _forget_failing(self) -> None:
+        most = self.org.switches.channel_ends_after_failures
+        if most:
+            ended = [key for key, one in self.held.items() if one.standing.failed_in_a_row >= most]
+            for key in ended:
+                del self.held[key]
+
+    def _settings(self, given: dict[str, Any], path: str, reached: Collection[str]) -> dict[str, Any]:
         """The optional keys, checked; only those that were sent."""
         settings = {name: given[name] for name in DESCRIBE if name in given}
-        token = settings.get("token")
-        if token is not None and (not isinstance(token, str) or len(token) > TOKEN_MAX):
-            raise row_invalid(f"{path}.token", maximum_length=TOKEN_MAX)
+        token, longest = settings.get("token"), self.org.switches.channel_token_max
+        if token is not None and (not isinstance(token, str) or len(token) > longest):
+            raise row_invalid(f"{path}.token", maximum_length=longest)
         url = settings.get("notify_url")
-        if url is not None and (not isinstance(url, str) or urlsplit(url).scheme not in ("http", "https")):
-            raise row_invalid(f"{path}.notify_url", expected_data_type="website")
-        if url is not None and self.org.switches.notify_url_https_only and urlsplit(url).scheme != "https":
-            raise row_invalid(f"{path}.notify_url", expected_data_type="website")
-        if url is not None and self.org.switches.notify_url_probed and not self.courier.answered(url):
-            raise row_invalid(f"{path}.notify_url", reason="nothing answers there")
+        if url is not None:
+            wrong = unfit(url, self.org.switches)
+            if wrong:
+                raise row_invalid(f"{path}.notify_url", **wrong)
+            if self.org.switches.notify_url_probed and url not in reached:
+                raise row_invalid(f"{path}.notify_url", reason="nothing answers there that can be trusted")
         for name in ("return_affected_field_values", "notify_on_related_action"):
             if name in settings and not isinstance(settings[name], bool):
                 raise row_invalid(f"{path}.{name}", expected_data_type="boolean")
@@ -228,6 +250,7 @@ class Channels:
 
     def hear(self, change: Change) -> None:
         """Sends every channel that watches `change` its callback."""
+        self._forget_failing()
         now = self.org.now()
         event = EVENT_OF[change.operation]
         for one in list(self.held.values()):
@@ -283,7 +306,7 @@ class Channels:
             "channel_id": one.channel_id,
             "token": one.token,
         }
-        return Callback(one.notify_url, body)
+        return Callback(one.notify_url, body, one.standing)
 
 
 def not_subscribed(channel: str) -> RowError:

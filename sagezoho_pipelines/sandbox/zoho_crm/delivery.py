@@ -1,4 +1,4 @@
-"""Carries notification callbacks over real HTTP, from a thread of its own, in the order of the changes."""
+"""Carries notification callbacks over real HTTP, from a thread of its own, in the order of the changes or nearly so."""
 
 from __future__ import annotations
 
@@ -7,20 +7,28 @@ import queue
 import random
 import threading
 import time
-import urllib.error
-import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import simplejson
 
+from sagezoho_pipelines.sandbox.zoho_crm.internet import Internet, Unreachable
 from sagezoho_pipelines.sandbox.zoho_crm.switches import ZohoSwitches
 
 log = logging.getLogger(__name__)
 QUEUE_MAX = 50_000
-TIMEOUT_SECONDS = 10
 PROBE_SECONDS = 2
+CLOSE_SECONDS = 10
+HELD_SECONDS = 0.1
+"""A callback that is held back goes out by then, also when no other one has come."""
 DRAIN_STEP = 0.005
+
+
+@dataclass
+class Standing:
+    """How a subscriber has answered of late."""
+
+    failed_in_a_row: int = 0
 
 
 @dataclass(frozen=True)
@@ -29,26 +37,36 @@ class Callback:
 
     url: str
     body: dict[str, Any]
+    standing: Standing = field(default_factory=Standing)
+
+
+@dataclass(frozen=True)
+class _Fate:
+    """What the switches and the dice say becomes of one callback."""
+
+    dropped: bool
+    held: bool
+    copies: int
 
 
 class Courier:
     """Sends callbacks one after the other; drops, doubles, holds back and retries as the switches say.
 
-    A callback that cannot be queued or delivered is lost, as a subscriber must expect of the real one.
+    A callback that cannot be queued or delivered is lost, as a subscriber must expect of the real one. Its fate is
+    drawn when the change happens: the same seed and the same changes give the same fates, however fast they follow.
     """
 
-    def __init__(self, switches: ZohoSwitches, seed: int) -> None:
+    def __init__(self, switches: ZohoSwitches, seed: int, internet: Internet | None = None) -> None:
         self.switches = switches
+        self.internet = internet or Internet()
         self.delivered = 0
         self.failed = 0
         self.dropped = 0
         self._random = random.Random(f"courier:{seed}")
-        self._queue: queue.Queue[Callback | None] = queue.Queue(QUEUE_MAX)
+        self._queue: queue.Queue[tuple[Callback, _Fate] | None] = queue.Queue(QUEUE_MAX)
         self._thread: threading.Thread | None = None
         self._pending = 0
         self._lock = threading.Lock()
-        # A proxy of the environment must not see what is meant for a neighbour on loopback.
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def send(self, callback: Callback) -> None:
         with self._lock:
@@ -56,21 +74,18 @@ class Courier:
                 self._thread = threading.Thread(target=self._run, name="zoho-callbacks", daemon=True)
                 self._thread.start()
             try:
-                self._queue.put_nowait(callback)
+                self._queue.put_nowait((callback, self._fate()))
                 self._pending += 1
             except queue.Full:
                 self.dropped += 1
 
-    def answered(self, url: str) -> bool:
-        """Whether anything at all answers at an address, whatever it says."""
+    def reached(self, url: str) -> bool:
+        """Whether an address answers, and not for somebody behind it who does not."""
         try:
-            with self._opener.open(urllib.request.Request(url, method="GET"), timeout=PROBE_SECONDS) as answer:
-                answer.read(1)
-        except urllib.error.HTTPError:
-            return True
-        except (OSError, ValueError):
+            return self.internet.call("GET", url, seconds=PROBE_SECONDS) < 500
+        except Unreachable as problem:
+            log.debug("%s cannot be reached: %s", url, problem)
             return False
-        return True
 
     def drain(self, seconds: float = 10.0) -> bool:
         """Waits until everything queued so far has been sent; False when it takes longer."""
@@ -86,45 +101,59 @@ class Courier:
             thread, self._thread = self._thread, None
         if thread is not None:
             self._queue.put(None)
-            thread.join(TIMEOUT_SECONDS)
+            thread.join(CLOSE_SECONDS)
+
+    def _fate(self) -> _Fate:
+        dropped, held, doubled = (self._random.random() for _ in range(3))
+        return _Fate(
+            dropped=dropped < self.switches.callback_drop_rate,
+            held=held < self.switches.callback_reorder_rate,
+            copies=self.switches.callback_copies if doubled < self.switches.callback_duplicate_rate else 0,
+        )
 
     def _run(self) -> None:
-        held: Callback | None = None
-        while (callback := self._queue.get()) is not None:
-            if self.switches.callback_delay_seconds:
-                time.sleep(self.switches.callback_delay_seconds)
-            draw = self._random.random
-            if draw() < self.switches.callback_drop_rate:
-                self.dropped += 1
-            elif held is None and draw() < self.switches.callback_reorder_rate and not self._queue.empty():
-                held = callback
-                continue
+        held: tuple[Callback, _Fate] | None = None
+        while True:
+            try:
+                given = self._queue.get(timeout=HELD_SECONDS if held else None)
+            except queue.Empty:
+                given = None
             else:
-                self._deliver(callback)
-                if draw() < self.switches.callback_duplicate_rate:
-                    for _ in range(self.switches.callback_copies):
-                        self._deliver(callback)
-            self._done()
+                if given is None:
+                    return
+            if given is not None:
+                if self.switches.callback_delay_seconds:
+                    time.sleep(self.switches.callback_delay_seconds)
+                if held is None and given[1].held and not given[1].dropped:
+                    held = given
+                    continue
+                self._settle(*given)
             if held is not None:
-                self._deliver(held)
+                self._settle(*held)
                 held = None
-                self._done()
 
-    def _done(self) -> None:
+    def _settle(self, callback: Callback, fate: _Fate) -> None:
+        if fate.dropped:
+            self.dropped += 1
+        else:
+            for _ in range(1 + fate.copies):
+                self._deliver(callback)
         with self._lock:
             self._pending -= 1
 
     def _deliver(self, callback: Callback) -> None:
         payload = simplejson.dumps(callback.body, use_decimal=True, separators=(",", ":")).encode()
         for _ in range(1 + self.switches.callback_retries):
-            request = urllib.request.Request(
-                callback.url, data=payload, method="POST", headers={"Content-Type": "application/json"}
-            )
             try:
-                with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
-                    answer.read()
+                seconds = self.switches.callback_timeout_seconds
+                status = self.internet.call("POST", callback.url, body=payload, seconds=seconds)
+            except Unreachable as problem:
+                log.debug("callback to %s failed: %s", callback.url, problem)
+            else:
+                if 200 <= status < 300:
                     self.delivered += 1
+                    callback.standing.failed_in_a_row = 0
                     return
-            except (OSError, urllib.error.URLError, ValueError) as error:
-                log.debug("callback to %s failed: %s", callback.url, error)
+                log.debug("callback to %s was answered %d", callback.url, status)
         self.failed += 1
+        callback.standing.failed_in_a_row += 1

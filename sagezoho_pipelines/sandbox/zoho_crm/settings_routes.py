@@ -159,7 +159,7 @@ def run_watch(world: ZohoWorld, call: Call) -> Answer:
         return batch("watch", rows, 200, refused)
     for at, one in enumerate(call.rows("watch")):
         try:
-            rows.append(world.channels.apply(call.method, one, f"$.watch[{at}]"))
+            rows.append(world.channels.apply(call.method, one, f"$.watch[{at}]", reached=call.reached))
         except RowError as error:
             refused.append(error)
             rows.append(error.body())

@@ -53,10 +53,14 @@ class ZohoSwitches:
     """Status of the eleventh token request within ten minutes (400, or 200 in older notes)."""
     refresh_tokens_max: int = 10
     """Refresh tokens of one user and client (10 or 20); one more ends the oldest with its access tokens."""
-    notify_url_probed: bool = False
-    """Whether a subscription is refused when nothing answers at its notify_url. Off: no page says that Zoho asks."""
-    notify_url_https_only: bool = False
-    """Whether notify_url must be https. Off, though harder: a simulator on loopback has no certificate to meet it."""
+    notify_url_probed: bool = True
+    """Whether a subscription is refused when nothing that can be trusted answers at its notify_url."""
+    notify_url_https_only: bool = True
+    """Whether notify_url must be https."""
+    notify_url_ports: Literal["usual", "any"] = "usual"
+    """Whether notify_url may name a port other than 443 (80, where http is taken)."""
+    channel_token_max: int = 50
+    """Characters of a channel's token (50 in the pages, 256 in the OpenAPI file)."""
     wrong_data_center: bool = False
     """This host is not the organisation's: unknown client for OAuth, invalid token for the API."""
     api_domain: str | None = None
@@ -73,11 +77,17 @@ class ZohoSwitches:
     """Whether Products goes with the inventory modules, or stays in every edition."""
     callback_retries: int = 0
     """How often a callback that was not answered 2xx is sent again."""
-    callback_duplicate_rate: float = 0.0
+    callback_timeout_seconds: float = 5.0
+    """Real seconds until a callback that is not answered counts as failed."""
+    channel_ends_after_failures: int = 20
+    """Callbacks in a row that fail before their channel is forgotten; 0 for never."""
+    callback_duplicate_rate: float = 0.1
+    """Share of callbacks that come more than once."""
     callback_copies: int = 1
     """How often a callback that is doubled comes again."""
     callback_drop_rate: float = 0.0
-    callback_reorder_rate: float = 0.0
+    """Share of callbacks that are lost although the subscriber would have answered."""
+    callback_reorder_rate: float = 0.1
     """Share of callbacks held back until the next one has gone out."""
     callback_delay_seconds: float = 0.0
     """Real seconds between the change and its callback."""

@@ -16,6 +16,7 @@ from sagezoho_pipelines.sandbox.world import Action
 from sagezoho_pipelines.sandbox.zoho_crm.channels import Channels
 from sagezoho_pipelines.sandbox.zoho_crm.delivery import Courier
 from sagezoho_pipelines.sandbox.zoho_crm.errors import ROW_REFUSALS, ApiError, too_many_requests
+from sagezoho_pipelines.sandbox.zoho_crm.internet import Internet
 from sagezoho_pipelines.sandbox.zoho_crm.limits import Limits
 from sagezoho_pipelines.sandbox.zoho_crm.oauth import AccountsServer
 from sagezoho_pipelines.sandbox.zoho_crm.organisation import Organisation
@@ -47,6 +48,7 @@ class ZohoWorld:
         time_zone: str = DEFAULT_ZONE,
         switches: ZohoSwitches | None = None,
         existing: Mapping[int, ExistingAccount] | None = None,
+        internet: Internet | None = None,
     ) -> None:
         self.lock = threading.RLock()
         self.base_url = base_url.rstrip("/")
@@ -56,7 +58,7 @@ class ZohoWorld:
         self.oauth = AccountsServer(self.org, self.base_url)
         self.limits = Limits(self.org)
         self.page_tokens = PageTokens()
-        self.courier = Courier(self._switches, seed)
+        self.courier = Courier(self._switches, seed, internet)
         self.channels = Channels(self.org, self.courier, self.base_url)
         self.counts: dict[str, tuple[int, int]] = {}
         """Per module and criteria: when actions/count last looked, and what it saw."""
