@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
+from sagezoho_pipelines.domain.picklists import closed_won_stages, pick_list
 from sagezoho_pipelines.zoho_crm import errors
-from sagezoho_pipelines.zoho_crm.metadata import closed_won_stages, pick_list
 from sagezoho_pipelines_tests.unit.zoho_script import client, failure
 
 DOCUMENTED = [

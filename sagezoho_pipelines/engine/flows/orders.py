@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from sagezoho_pipelines.domain.criteria import Criteria, where
 from sagezoho_pipelines.domain.digest import digest
 from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError, Verdict
+from sagezoho_pipelines.domain.picklists import closed_won_stages, pick_list
 from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Link, Look, Row
 from sagezoho_pipelines.engine import sage_target, settling, write_back, zoho_target
 from sagezoho_pipelines.engine.context import Context
@@ -49,10 +50,9 @@ def qualifying_stages(ctx: Context) -> tuple[str, ...]:
     configured = ctx.settings.flows.orders.stages
 
     def ask() -> tuple[str, ...]:
-        stage = next((field for field in ctx.zoho.fields("Deals") if field["api_name"] == "Stage"), {})
-        values = stage.get("pick_list_values") or []
-        known = {str(value["actual_value"]) for value in values}
+        fields = ctx.zoho.fields("Deals")
         if configured:
+            known = {str(value["actual_value"]) for value in pick_list(fields, "Stage")}
             unknown = sorted(set(configured) - known)
             if unknown:
                 raise ConfigurationError(
@@ -60,12 +60,7 @@ def qualifying_stages(ctx: Context) -> tuple[str, ...]:
                     f"known: {', '.join(sorted(known))}"
                 )
             return configured
-        won = (
-            str(value["actual_value"])
-            for value in values
-            if str(value.get("forecast_type") or "").replace("_", " ").casefold() == "closed won"
-        )
-        return tuple(won)
+        return tuple(closed_won_stages(fields))
 
     stages: tuple[str, ...] = ctx.facts.get("qualifying stages", ask)
     if not stages:

@@ -1,4 +1,4 @@
-"""Reading field metadata: pick lists and the stages that mean a deal is won."""
+"""What Zoho's field metadata says of pick lists, and of the stages that mean a deal is won."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ from collections.abc import Sequence
 from sagezoho_pipelines.domain.records import Row
 
 
-def field_named(fields: Sequence[Row], api_name: str) -> Row | None:
-    return next((field for field in fields if field.get("api_name") == api_name), None)
-
-
 def pick_list(fields: Sequence[Row], api_name: str) -> list[Row]:
     """The values of a pick list in Zoho's order. Records carry `actual_value`, which users never see when renamed."""
-    field = field_named(fields, api_name)
+    field = next((field for field in fields if field.get("api_name") == api_name), None)
     values = field.get("pick_list_values") if field else None
     return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
 
