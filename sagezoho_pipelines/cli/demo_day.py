@@ -20,8 +20,6 @@ _ADDRESS = ("Billing_Street", "Billing_City", "Billing_State", "Billing_Code", "
 class Morning:
     """What was done in the morning: ids as the vendors answered them, and a sentence for each deed."""
 
-    new_vendor: str
-    renamed_vendor: str
     deal_id: str
     told: Sequence[str]
 
@@ -70,7 +68,7 @@ class People:
         deal = self._open_deal()
         self._act(self._zoho, "close_deal", deal_id=str(deal["id"]))
         return Morning(
-            vendor, number, str(deal["id"]),
+            str(deal["id"]),
             (
                 f"Sage 300: vendor {vendor} 'Harbor Paper & Print' was added",
                 f"Sage 300: vendor {number} '{old}' is now called '{new}'",

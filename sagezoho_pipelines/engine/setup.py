@@ -15,7 +15,6 @@ State = Literal["created", "present", "wrong", "refused", "skipped"]
 
 #: Zoho takes at most this many fields in one request.
 _PER_CALL = 5
-_INVENTORY = frozenset({"Products", "Quotes", "Invoices"})
 
 
 @dataclass(frozen=True, slots=True)

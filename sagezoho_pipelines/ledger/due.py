@@ -8,7 +8,7 @@ import select
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import psycopg2  # type: ignore[import-untyped]
 from sqlalchemy import URL, Engine, text
@@ -63,9 +63,6 @@ class Due:
     last: int
     causes: frozenset[Cause]
     urgent: bool
-
-    def for_longer_than(self, seconds: float, now: datetime) -> bool:
-        return now - self.since >= timedelta(seconds=seconds)
 
 
 def due_changes(engine: Engine, *, at: datetime) -> list[Due]:

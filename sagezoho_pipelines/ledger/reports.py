@@ -31,12 +31,6 @@ WHERE state IN ('refused', 'conflicted') AND (CAST(:connection AS text) IS NULL 
 ORDER BY id LIMIT :limit
 """)
 
-_COUNTS = text("""
-SELECT connection, system, entity, state, count(*) AS changes FROM sagezoho.changes
-WHERE CAST(:connection AS text) IS NULL OR connection = :connection
-GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
-""")
-
 # Open for longer than any retry should take: waiting, held by a worker, or held by one that is gone.
 _STUCK = text("""
 SELECT id, connection, system, entity, key, name, state, cause, attempts, error, captured_at, settled_at, run_id
@@ -44,16 +38,6 @@ FROM sagezoho.changes
 WHERE state IN ('queued', 'claimed') AND captured_at < :before
   AND (CAST(:connection AS text) IS NULL OR connection = :connection)
 ORDER BY id LIMIT :limit
-""")
-
-_LINKS = text("""
-SELECT connection, sage_entity, sage_id, zoho_entity, zoho_id, sage_name, zoho_name, authority, made_by,
-       source_digest, written, target_time, details, exceptions, agreed, seen_equal_at, unsettled, updated_at
-FROM sagezoho.links
-WHERE (CAST(:connection AS text) IS NULL OR connection = :connection)
-  AND (CAST(:sage_entity AS text) IS NULL OR sage_entity = :sage_entity)
-  AND (CAST(:zoho_entity AS text) IS NULL OR zoho_entity = :zoho_entity)
-ORDER BY connection, sage_entity, zoho_entity, sage_id
 """)
 
 # Others each turn, and the same for whoever asks again in that turn.
@@ -64,10 +48,6 @@ SELECT connection, sage_entity, sage_id, zoho_entity, zoho_id, sage_name, zoho_n
 FROM sagezoho.links
 WHERE connection = :connection AND sage_entity = :sage_entity AND zoho_entity = :zoho_entity
 ORDER BY md5(:turn || sage_id || zoho_id) LIMIT :limit
-""")
-
-_TOTALS = text("""
-SELECT flow, outcome, count(*) AS movements FROM sagezoho.audit WHERE run_id = :run_id GROUP BY 1, 2 ORDER BY 1, 2
 """)
 
 
@@ -97,15 +77,6 @@ class ChangeLine:
     captured_at: datetime
     settled_at: datetime | None
     run_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class StateCount:
-    connection: str
-    system: str
-    entity: str
-    state: str
-    changes: int
 
 
 def audit_entries(
@@ -145,12 +116,6 @@ def run_entries(engine: Engine, run_id: str, *, limit: int = 100) -> list[AuditL
     return list(audit_entries(engine, run_id=run_id, limit=limit))
 
 
-def run_totals(engine: Engine, run_id: str) -> dict[tuple[str, str], int]:
-    """How many movements a run made, by (flow, outcome)."""
-    with engine.connect() as database:
-        return {(row.flow, row.outcome): row.movements for row in database.execute(_TOTALS, {"run_id": run_id})}
-
-
 def verify_chain(engine: Engine, connection: str) -> int | None:
     """The number of the first audit line that was altered, removed or added; None when the chain is whole."""
     with engine.connect() as database:
@@ -171,11 +136,6 @@ def inbox(
         return [ChangeLine(**row) for row in database.execute(_INBOX, values).mappings()]
 
 
-def counts_by_state(engine: Engine, *, connection: str | None = None) -> list[StateCount]:
-    with engine.connect() as database:
-        return [StateCount(**row) for row in database.execute(_COUNTS, {"connection": connection}).mappings()]
-
-
 def stuck(
     engine: Engine, *, captured_before: datetime, connection: str | None = None, limit: int = 1000
 ) -> list[ChangeLine]:
@@ -183,16 +143,6 @@ def stuck(
     values = {"before": captured_before, "connection": connection, "limit": limit}
     with engine.connect() as database:
         return [ChangeLine(**row) for row in database.execute(_STUCK, values).mappings()]
-
-
-def all_links(
-    engine: Engine, *, connection: str | None = None, sage_entity: str | None = None, zoho_entity: str | None = None
-) -> Iterator[Link]:
-    """Stream the mapping table."""
-    values = {"connection": connection, "sage_entity": sage_entity, "zoho_entity": zoho_entity}
-    with engine.connect() as database:
-        for row in database.execute(_LINKS, values, execution_options={"yield_per": 500}):
-            yield links.link_of(row)
 
 
 def _audit_line(row: Any, rules: Mapping[str, transformations.Transformation]) -> AuditLine:
