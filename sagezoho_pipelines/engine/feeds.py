@@ -122,9 +122,15 @@ class ZohoFeed:
         pages = ctx.zoho.changed_since(
             self.module, fields=columns, since=since, until=until, where=self.conditions(ctx)
         )
+        reads_deletions = self.deleted is not None and not window.is_range
+        told_at: datetime | None = None  # Zoho's clock before it was asked for deletions
         for page in pages:
+            if reads_deletions and told_at is None:
+                # Before anything moves the watermark: a deletion has no row whose time would hold it back.
+                told_at = page.server_time
+                yield self._deletions(ctx, since)
             seen = [datetime.fromisoformat(str(row["Modified_Time"])) for row in page.rows]
-            reached = min([max(seen), page.server_time - ZOHO_SETTLING]) if seen else None
+            reached = min([max(seen), (told_at or page.server_time) - ZOHO_SETTLING]) if seen else None
             if reached is not None and (newest is None or reached > newest):
                 newest = reached
             mark = {"modified_time": newest.isoformat()} if newest else None
@@ -132,12 +138,12 @@ class ZohoFeed:
             settled = self.settled(ctx, kept)
             records = [self._record(ctx, row, settled) for row in kept]
             yield CapturedPage(records, self.looks(ctx, kept, window), mark)
-        if self.deleted is not None and not window.is_range:
-            yield CapturedPage([], self.deleted(ctx, [str(row["id"]) for row in self._deleted(ctx, since)]))
 
-    def _deleted(self, ctx: Context, since: datetime) -> Iterator[Row]:
+    def _deletions(self, ctx: Context, since: datetime) -> CapturedPage:
         """What Zoho tells of deletions, which no query shows; merged records are not among them."""
-        return ctx.zoho.deleted_since(self.module, max(since, ctx.clock() - ZOHO_TELLS_DELETIONS))
+        assert self.deleted is not None
+        rows = ctx.zoho.deleted_since(self.module, max(since, ctx.clock() - ZOHO_TELLS_DELETIONS))
+        return CapturedPage([], self.deleted(ctx, [str(row["id"]) for row in rows]))
 
     def news_token(self, ctx: Context) -> str | None:
         mark = self._watermark(ctx) or self.first(ctx)

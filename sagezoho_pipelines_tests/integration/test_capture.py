@@ -1,0 +1,79 @@
+"""Capture: a watermark never passes what is not in the queue yet, wherever a read ends before its time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from sagezoho_pipelines.domain.errors import VendorError
+from sagezoho_pipelines.engine.capture import Feed, capture
+from sagezoho_pipelines.engine.flows import identity, orders, vendors
+from sagezoho_pipelines.engine.run import run_flow
+from sagezoho_pipelines.engine.windows import Window
+from sagezoho_pipelines.wiring import Interrupted, InterruptibleLedger
+from sagezoho_pipelines_tests.bench import Bench, bench
+from sagezoho_pipelines_tests.integration.test_identity_vendors import account, at_desk, in_zoho, number_of
+
+
+@pytest.fixture
+def desk(engine: Engine) -> Iterator[Bench]:
+    with at_desk(engine) as made:
+        yield made
+
+
+@pytest.mark.parametrize("feed", [vendors.feed, orders.feed], ids=["vendors", "deals"])
+def test_a_page_that_never_became_changes_is_not_passed_by_the_watermark(engine: Engine, feed: Feed) -> None:
+    with bench(engine, vendors=3, deals=6) as desk:
+        ending = threading.Event()
+        context = desk.context()
+        ending.set()
+        interrupted = replace(context, ledger=InterruptibleLedger(engine, ending, threading.Event()))
+        with pytest.raises(Interrupted):
+            capture(interrupted, feed, Window.incremental())
+        assert desk.ledger.watermark(feed.entity(context)) is None
+        capture(context, feed, Window.incremental())
+        assert desk.ledger.watermark(feed.entity(context)) is not None
+        assert desk.ledger.open_changes(feed.entity(context)) > 0
+
+
+def test_a_deletion_that_could_not_be_read_is_not_passed_by_the_watermark(desk: Bench) -> None:
+    gone, edited = number_of(desk, 1), number_of(desk, 2)
+    desk.act("zoho_crm", "delete_record", module="Accounts", id=account(desk, gone)["id"])
+    desk.sandbox.clock.advance(timedelta(minutes=30))
+    in_zoho(desk, edited, Phone="555 0100")
+    desk.sandbox.clock.advance(timedelta(minutes=30))
+    broken = desk.sandbox.zoho_crm.world.faults.add("status", status=500, path=r"/deleted")
+    with pytest.raises(VendorError):
+        run_flow(desk.context(), "identity", Window.incremental())
+    desk.sandbox.zoho_crm.world.faults.remove(broken.id)
+    desk.sync("identity")
+    assert [entry["key"] for entry in desk.open_inbox()] == [gone]
+
+
+def test_a_deletion_made_while_accounts_are_read_is_found_by_the_next_poll(desk: Bench) -> None:
+    gone, edited = number_of(desk, 1), number_of(desk, 2)
+    record = account(desk, gone)["id"]
+    context = desk.context()
+    pages = identity.accounts_feed.pages(context, Window.sweep())
+    captured = [next(pages)]
+    desk.act("zoho_crm", "delete_record", module="Accounts", id=record)
+    desk.sandbox.clock.advance(timedelta(minutes=30))
+    in_zoho(desk, edited, Phone="555 0100")
+    captured += pages
+    for page in captured:
+        desk.ledger.capture(
+            identity.accounts_feed.entity(context),
+            page.records,
+            cause=Window.sweep().cause,
+            at=desk.now(),
+            looks=page.looks,
+            watermark=page.watermark,
+        )
+    desk.sandbox.clock.advance(timedelta(minutes=30))
+    desk.sync("identity")
+    assert [entry["key"] for entry in desk.open_inbox()] == [gone]
