@@ -69,12 +69,13 @@ WHERE connection = :connection AND sage_entity = :sage_entity AND zoho_entity = 
 ORDER BY id
 """)
 
-_END = text("""
-DELETE FROM sagezoho.links WHERE connection = :connection AND sage_entity = :sage_entity AND sage_id = :sage_id
-  AND zoho_entity = :zoho_entity AND zoho_id = :zoho_id
-""")
-
 _SIDE = ("connection", "sage_entity", "sage_id", "zoho_entity")
+
+_END = text(f"""
+DELETE FROM sagezoho.links k USING {rows(dict.fromkeys((*_SIDE, "zoho_id"), "text"))}
+WHERE k.connection = r.connection AND k.sage_entity = r.sage_entity AND k.sage_id = r.sage_id
+  AND k.zoho_entity = r.zoho_entity AND k.zoho_id = r.zoho_id
+""")
 
 _HOLD = text(f"""
 SELECT k.connection, k.sage_entity, k.sage_id, k.zoho_entity, k.written, k.unsettled, k.updated_at
@@ -96,10 +97,12 @@ WHERE k.connection = u.connection AND k.sage_entity = u.sage_entity AND k.sage_i
   AND k.zoho_entity = u.zoho_entity
 """)
 
-_GIVE_WAY = text("""
-UPDATE sagezoho.links
-SET details = jsonb_set(details, '{giving_way}', coalesce(details -> 'giving_way', '[]') || CAST(:noted AS jsonb))
-WHERE connection = :connection AND sage_entity = :sage_entity AND sage_id = :sage_id AND zoho_entity = :zoho_entity
+_GIVE_WAY = text(f"""
+UPDATE sagezoho.links k
+SET details = jsonb_set(k.details, '{{giving_way}}', coalesce(k.details -> 'giving_way', '[]') || r.noted)
+FROM {rows({**dict.fromkeys(_SIDE, "text"), "noted": "jsonb"})}
+WHERE k.connection = r.connection AND k.sage_entity = r.sage_entity AND k.sage_id = r.sage_id
+  AND k.zoho_entity = r.zoho_entity
 """)
 
 
@@ -127,9 +130,9 @@ def by_name(
 
 def end(connection: Connection, links: Sequence[Link]) -> None:
     """Remove links whose record goes by another id now."""
-    for link in links:
-        values = {name: getattr(link, name) for name in (*_SIDE, "zoho_id")}
-        connection.execute(_END, values)
+    if links:
+        ended = [{name: getattr(link, name) for name in (*_SIDE, "zoho_id")} for link in links]
+        connection.execute(_END, {"rows": to_json(ended)})
 
 
 def by_detail(
@@ -233,10 +236,12 @@ def unsettle(connection: Connection, sent: Iterable[tuple[Link, Iterable[str]]])
 
 def give_way(connection: Connection, noted: Iterable[tuple[Link, Sequence[GivesWay]]]) -> None:
     """Note what is about to be overridden, beside what earlier attempts have left; a settled link forgets it."""
-    chosen = sorted(noted, key=lambda one: _sides(one[0])[0])
-    if chosen:
-        lines = [{**{name: getattr(link, name) for name in _SIDE}, "noted": to_json(values)} for link, values in chosen]
-        connection.execute(_GIVE_WAY, lines)
+    by_side: dict[tuple[str, ...], list[GivesWay]] = {}
+    for link, values in noted:
+        by_side.setdefault(_sides(link)[0], []).extend(values)
+    if by_side:
+        lines = [{**dict(zip(_SIDE, side, strict=True)), "noted": by_side[side]} for side in sorted(by_side)]
+        connection.execute(_GIVE_WAY, {"rows": to_json(lines)})
 
 
 def link_of(row: Any) -> Link:

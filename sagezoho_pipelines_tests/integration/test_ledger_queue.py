@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from sagezoho_pipelines.domain.records import (
     CapturedRecord,
@@ -25,6 +25,7 @@ from sagezoho_pipelines.domain.records import (
 )
 from sagezoho_pipelines.domain.settlement import CaptureResult, Settlement
 from sagezoho_pipelines.ledger.ledger import PostgresLedger
+from sagezoho_pipelines.ledger.postgres import engine_for
 
 VENDORS = EntityRef("saminc", System.SAGE300, "vendors")
 DEALS = EntityRef("saminc", System.ZOHO_CRM, "deals")
@@ -269,3 +270,16 @@ def test_new_changes_are_announced(ledger: PostgresLedger) -> None:
         driver: Any = connection.connection.driver_connection
         driver.poll()
         assert [notify.payload for notify in driver.notifies] == ["saminc/sage300/vendors"]
+
+
+def test_a_claim_passes_over_what_another_is_taking_without_waiting(ledger: PostgresLedger) -> None:
+    captured(ledger, *(record(f"V{n}") for n in range(6)))
+    impatient = engine_for(ledger.engine.url)
+    event.listen(impatient, "connect", lambda driver, _: driver.cursor().execute("SET lock_timeout = '100ms'"))
+    try:
+        with ledger.engine.begin() as taking:
+            taking.execute(text("SELECT id FROM sagezoho.changes WHERE key < 'V3' FOR UPDATE"))
+            changes = claimed(PostgresLedger(impatient), limit=2)
+    finally:
+        impatient.dispose()
+    assert [change.key for change in changes] == ["V3", "V4"]
