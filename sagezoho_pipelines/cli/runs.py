@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from sagezoho_pipelines.definitions import build_defs
-from sagezoho_pipelines.defs import dead_runs
+from sagezoho_pipelines.defs import arrivals, dead_runs
 from sagezoho_pipelines.defs.graph import Graph
 from sagezoho_pipelines.defs.problems import ATTENDED_TAG
 from sagezoho_pipelines.defs.queued import Drain, drains_of, in_connection, under_way
@@ -147,10 +147,13 @@ def is_under_way(drain: Drain, *, instance: dg.DagsterInstance, installation: In
 
 def run_drain(drain: Drain, *, instance: dg.DagsterInstance, installation: Installation, actor: str) -> RunReport:
     """Execute the drain's job on the assets it names: delivers what is queued for them and captures nothing."""
-    result = _job(installation, drain.connection, drain.flow).execute_in_process(
+    job = _job(installation, drain.connection, drain.flow).get_subset(
+        asset_selection=frozenset(drain.keys),
+        asset_check_selection=frozenset(arrivals.of(_graph(installation, drain.connection), drain.keys)),
+    )
+    result = job.execute_in_process(
         instance=instance,
         partition_key=_today(installation, drain.connection).isoformat(),
-        asset_selection=list(drain.keys),
         tags={**drain.tags, **dead_runs.process_tags(), "sagezoho/actor": actor},
         run_config=_SILENT,
         raise_on_error=False,

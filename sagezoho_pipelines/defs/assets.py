@@ -6,10 +6,10 @@ from datetime import date
 
 import dagster as dg
 
-from sagezoho_pipelines.defs import metadata, windows
+from sagezoho_pipelines.defs import arrivals, metadata, windows
 from sagezoho_pipelines.defs.graph import SAGE, Capture, Delivery, Graph, Target
 from sagezoho_pipelines.defs.pools import pool_of
-from sagezoho_pipelines.defs.problems import told_clearly
+from sagezoho_pipelines.defs.problems import RETRIES, told_clearly
 from sagezoho_pipelines.defs.workbench import LANE_TAG, PLAN_TAG, Workbench, actor_of
 from sagezoho_pipelines.domain.mapping import FlowMapping
 from sagezoho_pipelines.engine import alerts
@@ -22,17 +22,11 @@ from sagezoho_pipelines.engine.windows import Window
 
 OWNERS = ["team:integration"]
 
-#: The check on every node that delivers: whether everything it took reached the other side.
-ARRIVED = "everything_arrived"
-
 #: On runs that left something behind.
 DEGRADED_TAG = "sagezoho/degraded"
 
 #: On runs of which the alert hook has heard.
 ALERTED_TAG = "sagezoho/alerted"
-
-#: A vendor that is away for a moment; polls come again anyway, this is for the backfill of many days.
-_RETRIES = dg.RetryPolicy(max_retries=2, delay=20, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
 
 def assets_of(graph: Graph, mappings: Mapping[str, FlowMapping]) -> list[dg.AssetsDefinition]:
@@ -64,12 +58,12 @@ def _capture_asset(
                 metadata={"dagster/column_schema": metadata.columns_read(row, mapping)} if row.reads else {},
             )
         ],
-        check_specs=[_arrived(key)] if row.route else [],
+        check_specs=[arrivals.spec(key)] if row.route else [],
         partitions_def=days,
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=pool_of(graph.connection, row.system),
         op_tags=_tags(graph, flow, "capture"),
-        retry_policy=_RETRIES,
+        retry_policy=RETRIES,
     )
     def step(
         context: dg.AssetExecutionContext, sagezoho: dg.ResourceParam[Workbench]
@@ -82,7 +76,7 @@ def _capture_asset(
 
         with _worked(context, sagezoho, graph.connection, flow, work) as (ctx, tally, before):
             shown = metadata.of_capture(ctx, tally, before)
-            yield _result(context, key, shown, _judged(key, tally) if row.route else None)
+            yield _result(context, key, shown, arrivals.judged(key, tally) if row.route else None)
 
     return step
 
@@ -96,13 +90,13 @@ def _delivery_asset(
     @dg.multi_asset(
         name=counted.to_python_identifier(),
         specs=[_target_spec(graph, row, target, mapping) for target in row.targets],
-        check_specs=[_arrived(counted)],
+        check_specs=[arrivals.spec(counted)],
         partitions_def=days,
         backfill_policy=dg.BackfillPolicy.single_run(),
         can_subset=True,
         pool=pool_of(graph.connection, row.counts[0]),
         op_tags=_tags(graph, row.flow, "delivery"),
-        retry_policy=_RETRIES,
+        retry_policy=RETRIES,
     )
     def step(
         context: dg.AssetExecutionContext, sagezoho: dg.ResourceParam[Workbench]
@@ -121,7 +115,7 @@ def _delivery_asset(
                 lineage = metadata.lineage_of(graph, target, mapping)
                 shown["dagster/column_lineage"] = dg.MetadataValue.column_lineage(lineage)
                 if key in context.selected_asset_keys:
-                    yield _result(context, key, shown, _judged(key, tally) if key == counted else None)
+                    yield _result(context, key, shown, arrivals.judged(key, tally) if key == counted else None)
                 else:
                     _record(context, key, shown)
 
@@ -158,7 +152,7 @@ def _worked(
     tags = context.run.tags
     tally = Tally()
     so_far: list[metadata.Metadata] = []
-    with told_clearly(tags, so_far):
+    with told_clearly(tags, so_far, attempt=context.retry_number):
         ctx = workbench.context(
             connection,
             run_id=context.run.run_id,
@@ -171,7 +165,8 @@ def _worked(
             attempt(ctx, flow, work, tally)
         except BaseException:
             so_far.append(metadata.so_far(ctx, tally, before))
-            context.log.warning(f"Before it failed: {tally.figures()}")
+            done = ", ".join(f"{count} {name}" for name, count in tally.figures().items() if count)
+            context.log.warning(f"Before it failed: {done or 'nothing was done'}")
             raise
         _alert(context, workbench, connection, flow, tally)
         for note in tally.notes:
@@ -201,52 +196,26 @@ def _windows(context: dg.AssetExecutionContext, workbench: Workbench, connection
     return windows.windows_of(context.run.tags, first, last, workbench.today(connection))
 
 
-def _is_range(context: dg.AssetExecutionContext) -> bool:
-    days = context.partition_key_range
-    return bool(days.start != days.end)
-
-
 def _result(
     context: dg.AssetExecutionContext,
     key: dg.AssetKey,
     shown: metadata.Metadata,
     check: dg.AssetCheckResult | None,
 ) -> dg.MaterializeResult[None]:
-    return dg.MaterializeResult(
-        asset_key=key,
-        metadata=metadata.without_bulk(shown) if _is_range(context) else shown,
-        check_results=[check] if check and dg.AssetCheckKey(key, ARRIVED) in context.selected_asset_check_keys else [],
-    )
+    figures, rest = metadata.parted(shown)
+    newest = context.partition_key_range.end
+    context.add_asset_metadata(rest, asset_key=key, partition_key=newest)
+    wanted = dg.AssetCheckKey(key, arrivals.ARRIVED) in context.selected_asset_check_keys
+    return dg.MaterializeResult(asset_key=key, metadata=figures, check_results=[check] if check and wanted else [])
 
 
 def _record(context: dg.AssetExecutionContext, key: dg.AssetKey, shown: metadata.Metadata) -> None:
     """An asset that nobody selected was written all the same, since one delivery writes both."""
-    kept = metadata.without_bulk(shown) if _is_range(context) else shown
+    figures, _ = metadata.parted(shown)
+    newest = context.partition_key_range.end
     for day in context.partition_keys:
+        kept = shown if day == newest else figures
         context.log_event(dg.AssetMaterialization(asset_key=key, metadata=kept, partition=day))
-
-
-def _arrived(key: dg.AssetKey) -> dg.AssetCheckSpec:
-    return dg.AssetCheckSpec(
-        ARRIVED,
-        asset=key,
-        description="Everything this step took from the queue reached the other side: nothing refused, in conflict, "
-        "left to be tried again, or held by a guard.",
-    )
-
-
-def _judged(key: dg.AssetKey, tally: Tally) -> dg.AssetCheckResult:
-    figures = tally.figures()
-    return dg.AssetCheckResult(
-        asset_key=key,
-        check_name=ARRIVED,
-        passed=tally.left_over == 0,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={
-            **{name: figures[name] for name in ("refused", "conflicted", "retrying", "held")},
-            **({"why": " ".join(tally.notes)} if tally.held else {}),
-        },
-    )
 
 
 def _tags(graph: Graph, flow: str, step: str) -> dict[str, str]:

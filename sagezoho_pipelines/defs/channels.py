@@ -8,13 +8,13 @@ from sagezoho_pipelines.defs.assets import OWNERS
 from sagezoho_pipelines.defs.graph import ZOHO, Graph
 from sagezoho_pipelines.defs.jobs import Job, job_name
 from sagezoho_pipelines.defs.pools import pool_of
-from sagezoho_pipelines.defs.problems import told_clearly
+from sagezoho_pipelines.defs.problems import RETRIES, told_clearly
 from sagezoho_pipelines.defs.workbench import Workbench, actor_of
 from sagezoho_pipelines.domain.errors import LedgerUnavailable
 from sagezoho_pipelines.engine.channels import FLOW, ChannelReport, keep_channel, needs_attention, wanted
 from sagezoho_pipelines.engine.notifications import watched_modules
 
-_RETRIES = dg.RetryPolicy(max_retries=2, delay=20, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+_NO_WORK = "nothing to do: notifications are not configured (notifications.url), and Zoho has no channel of ours"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +52,16 @@ def _schedule(graph: Graph, job: Job) -> dg.ScheduleDefinition:
     )
     def ask(sagezoho: dg.ResourceParam[Workbench]) -> dg.RunRequest | dg.SkipReason:
         try:
-            if wanted(graph.settings) or sagezoho.installation.channels.read(graph.connection) is not None:
-                return dg.RunRequest()
+            return dg.RunRequest() if _has_work(graph, sagezoho) else dg.SkipReason(_NO_WORK)
         except LedgerUnavailable as error:
             return dg.SkipReason(f"could not ask: {error}")
-        return dg.SkipReason("notifications are not configured, and Zoho has no channel of ours")
 
     return ask
+
+
+def _has_work(graph: Graph, workbench: Workbench) -> bool:
+    """Whether a channel is wanted, or there is one to be brought to its end."""
+    return wanted(graph.settings) or workbench.installation.channels.read(graph.connection) is not None
 
 
 def _asset(graph: Graph, key: dg.AssetKey) -> dg.AssetsDefinition:
@@ -78,11 +81,13 @@ def _asset(graph: Graph, key: dg.AssetKey) -> dg.AssetsDefinition:
             )
         ],
         pool=pool_of(graph.connection, ZOHO),
-        retry_policy=_RETRIES,
+        retry_policy=RETRIES,
     )
     def step(context: dg.AssetExecutionContext, sagezoho: dg.ResourceParam[Workbench]) -> dg.MaterializeResult[None]:
         tags = context.run.tags
-        with told_clearly(tags):
+        with told_clearly(tags, attempt=context.retry_number):
+            if not _has_work(graph, sagezoho):
+                return dg.MaterializeResult(asset_key=key, metadata={"done": dg.MetadataValue.text(_NO_WORK)})
             ctx = sagezoho.context(graph.connection, run_id=context.run.run_id, actor=actor_of(tags))
             report = keep_channel(ctx, sagezoho.installation.channels)
         return dg.MaterializeResult(asset_key=key, metadata=_told(report))

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from sagezoho_pipelines.defs import windows
-from sagezoho_pipelines.defs.assets import ARRIVED
+from sagezoho_pipelines.defs import arrivals, windows
 from sagezoho_pipelines.defs.graph import Graph
 
 Job = UnresolvedAssetJobDefinition
@@ -27,13 +26,12 @@ def jobs_of(
     nightly: Sequence[dg.AssetChecksDefinition],
 ) -> dict[str, Job]:
     """The connection's jobs by what they run. The nightly checks come with the sweep."""
-    arrived = [key for asset in assets for key in asset.check_keys if key.name == ARRIVED]
     everything = [key for asset in assets for key in asset.keys]
 
     def selected(keys: Sequence[dg.AssetKey]) -> dg.AssetSelection:
         """The assets and the check that each makes of itself; what looks at the whole ledger has its own job."""
-        own = [check for check in arrived if check.asset_key in keys]
-        return dg.AssetSelection.assets(*keys).without_checks() | dg.AssetSelection.checks(*own)
+        own = dg.AssetSelection.checks(*arrivals.of(graph, keys))
+        return dg.AssetSelection.assets(*keys).without_checks() | own
 
     def job(what: str, selection: dg.AssetSelection, description: str, **tags: str) -> Job:
         return dg.define_asset_job(

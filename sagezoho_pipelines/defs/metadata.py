@@ -54,11 +54,10 @@ class Meter:
 def of_capture(ctx: Context, tally: Tally, before: Meter) -> Metadata:
     """A capture's figures, and how far it read."""
     metadata = _figures(tally) | before.cost(ctx)
-    for window in tally.windows.values():
-        days = f" of {window['days']}" if window.get("days") else ""
-        metadata["window"] = dg.MetadataValue.text(f"{window['cause']}{days}")
-        metadata["watermark_before"] = _json(window["watermark_before"])
-        metadata["watermark_after"] = _json(window["watermark_after"])
+    for read in tally.reads.values():
+        metadata["window"] = dg.MetadataValue.text(", then ".join(read.windows))
+        metadata["watermark_before"] = dg.MetadataValue.json(read.watermark_before)
+        metadata["watermark_after"] = dg.MetadataValue.json(read.watermark_after)
     metadata["dagster/row_count"] = dg.MetadataValue.int(tally.captured)
     return metadata | _notes(tally) | audit_pointer(ctx)
 
@@ -87,11 +86,11 @@ def so_far(ctx: Context, tally: Tally, before: Meter) -> Metadata:
     return _figures(tally) | before.cost(ctx) | _notes(tally) | audit_pointer(ctx)
 
 
-def without_bulk(metadata: Metadata) -> Metadata:
-    """For a range: Dagster writes one event for each of its days, so each carries the figures only."""
-    return {
-        name: value for name, value in metadata.items() if isinstance(value, dg.IntMetadataValue | dg.TextMetadataValue)
-    }
+def parted(metadata: Metadata) -> tuple[Metadata, Metadata]:
+    """The figures, and the rest: Dagster writes one event for each day of a range, and only the newest has it all."""
+    short = (dg.IntMetadataValue, dg.TextMetadataValue)
+    figures: Metadata = {name: value for name, value in metadata.items() if isinstance(value, short)}
+    return figures, {name: value for name, value in metadata.items() if name not in figures}
 
 
 def audit_pointer(ctx: Context) -> Metadata:
@@ -154,10 +153,6 @@ def _credits_left(usage: Usage) -> Metadata:
     if usage.credits_remaining is None:
         return {}
     return {CREDITS_LEFT: dg.MetadataValue.int(usage.credits_remaining)}
-
-
-def _json(value: object) -> dg.JsonMetadataValue:
-    return dg.MetadataValue.json(value if isinstance(value, dict) else {})
 
 
 def _notes(tally: Tally) -> Metadata:

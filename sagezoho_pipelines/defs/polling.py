@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from sagezoho_pipelines.defs import arrivals
 from sagezoho_pipelines.defs.graph import Graph, Poll
 from sagezoho_pipelines.defs.jobs import Job
 from sagezoho_pipelines.defs.problems import may_pass
@@ -128,10 +129,12 @@ def _sensor(graph: Graph, poll: Poll, job: Job) -> dg.SensorDefinition:
 
 
 def _request(graph: Graph, poll: Poll, workbench: Workbench, *, run_key: str | None) -> dg.RunRequest:
+    keys = graph.keys_of_poll(poll)
     return dg.RunRequest(
         run_key=run_key,
         partition_key=workbench.today(graph.connection).isoformat(),
-        asset_selection=graph.keys_of_poll(poll),
+        asset_selection=keys,
+        asset_check_keys=arrivals.of(graph, keys),
         tags={FEED_TAG: poll.capture.feed, WINDOW_TAG: "incremental"},
     )
 

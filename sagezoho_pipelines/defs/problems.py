@@ -12,6 +12,9 @@ from sagezoho_pipelines.domain.errors import LedgerUnavailable, SagezohoError, V
 
 Metadata = dict[str, dg.MetadataValue]
 
+#: A vendor that is away for a moment; polls come again anyway, this is for the backfill of many days.
+RETRIES = dg.RetryPolicy(max_retries=2, delay=20, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+
 #: Somebody is waiting for the answer: a failed step is told at once and not tried again.
 ATTENDED_TAG = "sagezoho/attended"
 
@@ -24,26 +27,28 @@ def may_pass(error: SagezohoError) -> bool:
     return isinstance(error, LedgerUnavailable) or (isinstance(error, VendorError) and error.verdict is Verdict.RETRY)
 
 
-def failure(error: SagezohoError, *, attended: bool, done: Metadata | None = None) -> dg.Failure:
-    """`done` is what the step had done before."""
+def failure(error: SagezohoError, *, again: bool, done: Metadata | None = None) -> dg.Failure:
+    """`done` is what the step had done before; `again` lets the step be tried once more where that can help."""
     facts: dict[str, Any] = {**(done or {}), ERROR_TYPE: type(error).__name__}
     if isinstance(error, VendorError):
         named = {"system": error.system, "code": error.code, "field": error.field, "verdict": error.verdict}
         facts |= {name: str(value) for name, value in named.items() if value}
-    return dg.Failure(str(error), metadata=facts, allow_retries=may_pass(error) and not attended)
+    return dg.Failure(str(error), metadata=facts, allow_retries=may_pass(error) and again)
 
 
 @contextmanager
-def told_clearly(tags: Mapping[str, str], so_far: Sequence[Metadata] = ()) -> Iterator[None]:
+def told_clearly(tags: Mapping[str, str], so_far: Sequence[Metadata] = (), *, attempt: int = 0) -> Iterator[None]:
     """Our errors leave a step as its one message, without the stack that led there; all others are bugs and keep it.
 
-    `so_far` holds, by then, what the step had done.
+    `so_far` holds, by then, what the step had done. `attempt` says how often the step was tried before: the last time
+    is not left to Dagster's policy, which would put its own "Exceeded max_retries" in place of the message.
     """
     attended = tags.get(ATTENDED_TAG) == "true"
+    again = not attended and attempt < RETRIES.max_retries
     try:
         yield
     except SagezohoError as error:
-        raise failure(error, attended=attended, done=_all(so_far)) from None
+        raise failure(error, again=again, done=_all(so_far)) from None
     except Exception as error:
         if not attended:
             raise

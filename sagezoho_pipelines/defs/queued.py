@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
-from sagezoho_pipelines.defs import dead_runs
+from sagezoho_pipelines.defs import arrivals, dead_runs
 from sagezoho_pipelines.defs.graph import Graph
 from sagezoho_pipelines.defs.jobs import Job, job_name
 from sagezoho_pipelines.defs.problems import ATTENDED_TAG
@@ -179,5 +179,6 @@ def _request(graph: Graph, drain: Drain, workbench: Workbench, now: datetime) ->
         job_name=job_name(graph.connection, drain.flow),
         partition_key=workbench.today(graph.connection).isoformat(),
         asset_selection=list(drain.keys),
+        asset_check_keys=arrivals.of(graph, drain.keys),
         tags=drain.tags,
     )

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from sagezoho_pipelines.domain.records import CapturedRecord, EntityRef, Look, Row
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.tally import Tally
+from sagezoho_pipelines.engine.tally import Read, Tally
 from sagezoho_pipelines.engine.windows import Window
 
 log = logging.getLogger(__name__)
@@ -68,11 +68,7 @@ def capture(ctx: Context, feed: Feed, window: Window, tally: Tally | None = None
         missing = ctx.ledger.mark_missing(entity, not_seen_since=started, at=ctx.clock(), run_id=ctx.run_id)
         if missing:
             tally.note(f"{entity.entity}: {missing} no longer in the source")
-    tally.windows[str(entity)] = {
-        "cause": str(window.cause),
-        "days": f"{window.start} to {window.end}" if window.is_range else "",
-        "watermark_before": dict(before or {}),
-        "watermark_after": dict(ctx.ledger.watermark(entity) or {}),
-    }
+    after = ctx.ledger.watermark(entity)
+    tally.has_read(str(entity), Read((str(window),), dict(before or {}), dict(after or {})))
     log.info("captured %s: %s", entity, {k: v for k, v in tally.figures().items() if v})
     return tally

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from sagezoho_pipelines.domain.holds import Hold
 from sagezoho_pipelines.domain.records import Outcome, System
@@ -26,6 +27,18 @@ class Sample:
     note: str
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was read of one entity: the windows in order, and its watermark before the first and after the last."""
+
+    windows: tuple[str, ...]
+    watermark_before: Mapping[str, Any]
+    watermark_after: Mapping[str, Any]
+
+    def then(self, later: Read) -> Read:
+        return Read(self.windows + later.windows, self.watermark_before, later.watermark_after)
+
+
 @dataclass(slots=True)
 class Tally:
     """Thread-safe counters of one flow. `captured` counts records read, `outcomes` counts deliveries.
@@ -41,7 +54,7 @@ class Tally:
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     targets: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
     samples: list[Sample] = field(default_factory=list)
-    windows: dict[str, dict[str, object]] = field(default_factory=dict)
+    reads: dict[str, Read] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -50,6 +63,10 @@ class Tally:
             self.captured += result.captured
             self.unchanged += result.unchanged
             self.changed += result.changed
+
+    def has_read(self, entity: str, read: Read) -> None:
+        with self._lock:
+            self._read(entity, read)
 
     def settled(self, settlements: Iterable[Settlement]) -> None:
         settlements = list(settlements)
@@ -103,8 +120,13 @@ class Tally:
             self.outcomes.update(other.outcomes)
             self.targets.update(other.targets)
             self.samples = (self.samples + other.samples)[:SAMPLE_ROWS]
-            self.windows.update(other.windows)
+            for entity, read in other.reads.items():
+                self._read(entity, read)
             self.notes.extend(note for note in other.notes if note not in self.notes)
+
+    def _read(self, entity: str, read: Read) -> None:
+        before = self.reads.get(entity)
+        self.reads[entity] = before.then(read) if before else read
 
 
 def _targets(settlements: Iterable[Settlement]) -> Iterator[tuple[str, Outcome]]:

@@ -20,6 +20,9 @@ class Window:
     end: date | None = None
     since: datetime | None = None
 
+    def __str__(self) -> str:
+        return f"{self.cause} of {self.start} to {self.end}" if self.is_range else str(self.cause)
+
     @classmethod
     def incremental(cls, cause: Cause = Cause.POLL) -> Window:
         return cls(cause)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from sqlalchemy import URL
 
 from sagezoho_pipelines import config
@@ -57,6 +58,13 @@ class Site:
         assert event is not None
         assert event.asset_materialization is not None
         return event.asset_materialization.metadata
+
+    def checked(self, key: str, name: str) -> list[bool]:
+        """What the asset's check of this name has said, the newest first."""
+        history = self.instance.event_log_storage.get_asset_check_execution_history(
+            dg.AssetCheckKey(asset(key), name), limit=10
+        )
+        return [record.status is AssetCheckExecutionRecordStatus.SUCCEEDED for record in history]
 
     def writes(self) -> int:
         """Write requests that the vendors have received."""

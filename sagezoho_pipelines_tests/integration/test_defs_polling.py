@@ -46,15 +46,18 @@ class Sensor:
         self.skipped = data.skip_message or ""
         return list(data.run_requests or ())
 
-    def obey(self, request: dg.RunRequest) -> None:
-        job = self.repository.get_job(self.repository.get_sensor_def(self.name).job_name)
+    def obey(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
+        """As the daemon does: of the job, the assets asked for, and their checks unless some are named."""
+        checks = request.asset_check_keys
+        job = self.repository.get_job(self.repository.get_sensor_def(self.name).job_name).get_subset(
+            asset_selection=frozenset(request.asset_selection or ()),
+            asset_check_selection=None if checks is None else frozenset(checks),
+        )
         result = job.execute_in_process(
-            instance=self.site.instance,
-            partition_key=request.partition_key,
-            asset_selection=list(request.asset_selection or ()),
-            tags=dict(request.tags),
+            instance=self.site.instance, partition_key=request.partition_key, tags=dict(request.tags)
         )
         assert result.success
+        return result
 
     def settle(self) -> None:
         """Until it has seen what there is."""
@@ -85,6 +88,14 @@ def test_news_are_polled_once_and_not_all_day_long(site: Site) -> None:
     site.sage("edit_vendor", vendor=vendor, fields={"VendorName": "Second new name, same day"})
     [again] = sensor.tick()
     assert again.run_key not in (None, request.run_key)
+
+
+@pytest.mark.parametrize("feed", ["vendors", "ap_batches", "deals", "deal_accounts"])
+def test_a_poll_checks_what_it_delivered_and_not_the_whole_ledger(site: Site, feed: str) -> None:
+    sensor = Sensor(site, feed)
+    [request] = sensor.tick()
+    checked = {one.check_name for one in sensor.obey(request).get_asset_check_evaluations()}
+    assert checked == {"everything_arrived"}
 
 
 def test_deals_that_do_not_change_launch_nothing(site: Site) -> None:
@@ -139,6 +150,7 @@ def test_a_schedule_polls_its_feed_into_todays_partition(site: Site) -> None:
         assert request.partition_key == today(site).isoformat()
         assert request.tags["sagezoho/window"] == "incremental"
         assert asset("sage300/vendors") not in (request.asset_selection or ())
+        assert {key.name for key in request.asset_check_keys or ()} == {"everything_arrived"}
         _under_way(there, "ap_batches")
         data = schedule.evaluate_tick(_schedule_context(there, repository))
         assert not data.run_requests

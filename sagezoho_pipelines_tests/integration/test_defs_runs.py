@@ -91,12 +91,42 @@ def test_a_backfill_of_a_month_delivers_its_days_again_and_leaves_the_watermark(
     events = site.instance.fetch_materializations(asset("zoho_crm/accounts"), limit=100).records
     of_range = [event for event in events if event.run_id == report.run_id]
     assert len(of_range) == 31
+    shown = {event.partition_key: event.asset_materialization for event in of_range}
+    newest = shown.pop(last.isoformat())
+    assert newest is not None
+    assert isinstance(newest.metadata["dagster/column_lineage"], dg.TableColumnLineageMetadataValue)
     assert all(
-        isinstance(shown, dg.IntMetadataValue | dg.TextMetadataValue)
-        for event in of_range
-        if event.asset_materialization is not None
-        for shown in event.asset_materialization.metadata.values()
+        isinstance(figure, dg.IntMetadataValue | dg.TextMetadataValue)
+        for day in shown.values()
+        if day is not None
+        for figure in day.metadata.values()
     )
+
+
+def test_a_backfill_that_moves_something_shows_it_on_its_newest_day(site: Site) -> None:
+    first = today(site) - timedelta(days=30)
+    report = site.run("vendors", days=(first, today(site)))
+    assert report.figures["created"] == 6
+    shown = site.metadata("zoho_crm/accounts")
+    assert {record.data["outcome"] for record in shown["sample"].records} == {"created"}
+    assert value(site.metadata("zoho_crm/contacts"), "delivered_with") == asset("zoho_crm/accounts")
+    captured = site.metadata("sage300/vendors")
+    assert value(captured, "window") == f"backfill of {first} to {today(site)}, then poll"
+    assert value(captured, "watermark_before") == {}
+    assert value(captured, "watermark_after") != {}
+
+
+def test_a_backfill_of_one_of_two_that_are_delivered_together_shows_both(site: Site) -> None:
+    first = today(site) - timedelta(days=1)
+    job = build_defs(installation=site.installation).resolve_implicit_global_asset_job_def()
+    days = {"dagster/asset_partition_range_start": f"{first}", "dagster/asset_partition_range_end": f"{today(site)}"}
+    site.materialize("sage300/vendors", day=today(site))
+    done = job.execute_in_process(
+        instance=site.instance, asset_selection=[asset("zoho_crm/contacts")], tags=days, raise_on_error=False
+    )
+    assert done.success
+    assert isinstance(site.metadata("zoho_crm/accounts")["sample"], dg.TableMetadataValue)
+    assert value(site.metadata("zoho_crm/contacts"), "created") > 0
 
 
 def test_a_past_day_is_captured_again_from_its_partition(site: Site) -> None:
@@ -131,6 +161,15 @@ def test_the_days_of_today_are_captured_and_delivered_again(site: Site) -> None:
     assert report.success, report.error
     assert report.figures["noop"] >= 1
     assert site.metadata("zoho_crm/contacts")
+
+
+def test_where_notifications_are_off_the_channel_is_materialized_and_says_so(site: Site) -> None:
+    job = build_defs(installation=site.installation).resolve_implicit_global_asset_job_def()
+    done = job.execute_in_process(instance=site.instance, asset_selection=[asset("zoho_crm/channels")])
+    assert done.success
+    assert value(site.metadata("zoho_crm/channels"), "done").startswith("nothing to do: notifications are not")
+    assert all(check.passed for check in done.get_asset_check_evaluations())
+    assert site.writes() == 0
 
 
 def test_each_asset_can_be_materialized_by_itself(site: Site) -> None:

@@ -115,6 +115,8 @@ def test_a_notified_deal_is_an_order_at_once_by_a_run_that_captures_nothing(site
     assert tags["sagezoho/actor"].startswith("sagezoho worker on ")
     assert site.instance.get_latest_materialization_event(asset("sage300/orders")) is not None
     assert site.instance.get_latest_materialization_event(asset("zoho_crm/deals")) is None
+    assert site.checked("sage300/orders", "everything_arrived")
+    assert not site.checked("sage300/orders", "both_sides_equal")  # it reads linked orders one by one, at night
 
 
 def test_what_was_queued_before_the_worker_came_is_delivered_together(site: Site, postgres_url: URL) -> None:

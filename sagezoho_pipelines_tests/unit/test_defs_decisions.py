@@ -7,7 +7,7 @@ from datetime import date
 import dagster as dg
 import pytest
 
-from sagezoho_pipelines.defs.problems import ATTENDED_TAG, told_clearly
+from sagezoho_pipelines.defs.problems import ATTENDED_TAG, RETRIES, told_clearly
 from sagezoho_pipelines.defs.windows import windows_of
 from sagezoho_pipelines.defs.workbench import actor_of
 from sagezoho_pipelines.domain.errors import ConfigurationError, CredentialsMissing, VendorError, Verdict
@@ -86,6 +86,15 @@ def test_nobody_who_waits_is_kept_waiting_by_retries() -> None:
     with pytest.raises(dg.Failure) as caught, told_clearly({ATTENDED_TAG: "true"}):
         raise vendor_error(Verdict.RETRY)
     assert not caught.value.allow_retries
+
+
+def test_the_last_time_a_step_is_tried_its_own_message_stays() -> None:
+    told = []
+    for attempt in range(RETRIES.max_retries + 1):
+        with pytest.raises(dg.Failure) as caught, told_clearly({}, attempt=attempt):
+            raise vendor_error(Verdict.RETRY)
+        told.append(caught.value.allow_retries)
+    assert told == [True, True, False]
 
 
 def test_a_bug_keeps_its_stack() -> None:
