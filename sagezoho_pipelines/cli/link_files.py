@@ -12,7 +12,7 @@ from sagezoho_pipelines.domain.links import KINDS, PairKind
 from sagezoho_pipelines.domain.records import Authority
 
 if TYPE_CHECKING:
-    from sagezoho_pipelines.engine.linking import Asked, Checked
+    from sagezoho_pipelines.engine.linking.asking import Asked, Checked
     from sagezoho_pipelines.wiring import Installation
 
 Bad = list[tuple[str, str]]
@@ -27,7 +27,7 @@ def read(installation: Installation, path: Path, connection: str | None) -> tupl
 
     Lines of other connections are passed over when one is named. Raises SagezohoError for a file that is no table.
     """
-    from sagezoho_pipelines.engine import linking
+    from sagezoho_pipelines.engine.linking import asking
 
     names = options.chosen(installation.settings, connection)
     plan: dict[str, list[Asked]] = {}
@@ -39,11 +39,11 @@ def read(installation: Installation, path: Path, connection: str | None) -> tupl
             continue
         try:
             kind = _kind(line.get("kind"))
-            asked = linking.Asked(
+            asked = asking.Asked(
                 kind,
                 line.get("sage_id"),
                 line.get("zoho_id"),
-                made_by=linking.IMPORTED,
+                made_by=asking.IMPORTED,
                 authority=_authority(line.get("authority"), kind),
                 exceptions=_exceptions(line, kind),
                 place=place,

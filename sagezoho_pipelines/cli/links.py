@@ -16,7 +16,7 @@ from sagezoho_pipelines.domain.records import Authority
 
 if TYPE_CHECKING:
     from sagezoho_pipelines.engine.context import Context
-    from sagezoho_pipelines.engine.linking import Checked
+    from sagezoho_pipelines.engine.linking.asking import Checked
     from sagezoho_pipelines.ledger.link_table import LinkEntry
     from sagezoho_pipelines.wiring import Installation
 
@@ -128,18 +128,18 @@ def add(
     address in Zoho. Both are looked up; neither may be linked already.
     """
     from sagezoho_pipelines.domain.errors import SagezohoError
-    from sagezoho_pipelines.engine import link_edits, linking
+    from sagezoho_pipelines.engine.linking import asking, edits
 
     with options.installation() as installation:
         ctx = options.context(installation, connection)
         leads = Authority(authority) if authority else None
-        asked = linking.Asked(KINDS[kind], sage_id, zoho_id, authority=leads)
-        checked = linking.check(ctx, [asked])
+        asked = asking.Asked(KINDS[kind], sage_id, zoho_id, authority=leads)
+        checked = asking.check(ctx, [asked])
         if checked.problems:
             raise SagezohoError(f"{ctx.connection}: {checked.problems[0]}. Nothing was done.")
         if checked.lead:
             raise SagezohoError(f"{asked} are linked already; who leads is changed with 'links set-authority'.")
-        link_edits.carry_out(ctx, checked, who=options.who(), why=why)
+        edits.carry_out(ctx, checked, who=options.who(), why=why)
         [entry] = [
             one
             for one in _named(installation, sage_id.strip().upper(), ctx.connection)
@@ -167,13 +167,13 @@ def remove(ids: tuple[str, ...], leave_alone: bool, why: str, connection: str | 
     A record that is not linked any more is created on the other side when it next changes, unless it is linked with
     another one, or left alone.
     """
-    from sagezoho_pipelines.engine import link_edits
+    from sagezoho_pipelines.engine.linking import edits
 
     with options.installation() as installation:
         chosen = [_one(installation, one, connection) for one in ids]
         for entry in chosen:
             ctx = options.context(installation, entry.link.connection)
-            link_edits.remove(ctx, [entry.link], who=options.who(), why=why, leave_alone=leave_alone)
+            edits.remove(ctx, [entry.link], who=options.who(), why=why, leave_alone=leave_alone)
     if as_json:
         output.emit_json({"removed": [link_words.facts(entry) for entry in chosen], "left_alone": leave_alone})
         return
@@ -195,14 +195,14 @@ def set_authority(one: str, authority: str, field: str | None, why: str, connect
 
     A field that is led like its link is no exception any more.
     """
-    from sagezoho_pipelines.engine import link_edits
+    from sagezoho_pipelines.engine.linking import edits
 
     with options.installation() as installation:
         entry = _one(installation, one, connection, two_way=True)
         ctx = options.context(installation, entry.link.connection)
         _require_field(ctx, entry, field)
         leads = Authority(authority)
-        wanted = link_edits.set_authority(ctx, entry.link, leads, field=field, who=options.who(), why=why)
+        wanted = edits.set_authority(ctx, entry.link, leads, field=field, who=options.who(), why=why)
         [entry] = _named(installation, str(entry.id), entry.link.connection)
     if as_json:
         output.emit_json({"link": link_words.facts(entry)})
@@ -243,7 +243,7 @@ def import_(file: Path, apply: bool, why: str, connection: str | None, as_json: 
     `Phone=zoho_crm; Website=newest`). A pair that is linked already is no error: it gets the authority of its line.
     """
     from sagezoho_pipelines.cli import link_files
-    from sagezoho_pipelines.engine import link_edits, linking
+    from sagezoho_pipelines.engine.linking import asking, edits
 
     with options.installation() as installation:
         plan, bad = link_files.read(installation, file, connection)
@@ -254,11 +254,11 @@ def import_(file: Path, apply: bool, why: str, connection: str | None, as_json: 
         for name, asked in plan.items():
             contexts[name] = options.context(installation, name)
             with output.busy(f"Looking up {len(asked)} pairs of {name} …", shown=not as_json):
-                checked[name] = linking.check(contexts[name], asked)
+                checked[name] = asking.check(contexts[name], asked)
             bad += [(one.asked.place, one.reason) for one in checked[name].problems]
         if apply and not bad:
             for name, done in checked.items():
-                link_edits.carry_out(contexts[name], done, who=options.who(), why=why or f"imported from {file.name}")
+                edits.carry_out(contexts[name], done, who=options.who(), why=why or f"imported from {file.name}")
     link_files.tell(checked, bad, applied=apply and not bad, as_json=as_json)
     if bad:
         raise Failed(f"{len(bad)} bad lines")
@@ -304,7 +304,7 @@ def _one(installation: Installation, one: str, connection: str | None, *, two_wa
 
 def _require_field(ctx: Context, entry: LinkEntry, field: str | None) -> None:
     from sagezoho_pipelines.domain.errors import SagezohoError
-    from sagezoho_pipelines.engine.linking import fields_of
+    from sagezoho_pipelines.engine.linking.asking import fields_of
 
     known = fields_of(ctx, kind_of(entry.link))
     if field is not None and field not in known:

@@ -13,8 +13,8 @@ from sagezoho_pipelines.cli.errors import Failed
 
 if TYPE_CHECKING:
     from sagezoho_pipelines.engine.context import Context
-    from sagezoho_pipelines.engine.match import Flow, MatchReport
-    from sagezoho_pipelines.engine.match_decisions import CheckedDecisions
+    from sagezoho_pipelines.engine.matching.deciding import CheckedDecisions
+    from sagezoho_pipelines.engine.matching.match import Flow, MatchReport
 
 _MOST_SHOWN = 20
 _WORDS = {
@@ -71,7 +71,7 @@ def match(
 
 def _found(ctx: Context, flows: Sequence[str], out: Path | None, *, as_json: bool) -> None:
     from sagezoho_pipelines.cli import match_files, sheets
-    from sagezoho_pipelines.engine import match as matching
+    from sagezoho_pipelines.engine.matching import match as matching
 
     chosen = [flow for flow in matching.FLOWS if flow in flows or not flows]
     reports = []
@@ -106,17 +106,17 @@ def _show(report: MatchReport) -> None:
 
 def _decided(ctx: Context, path: Path, *, apply: bool, why: str, as_json: bool) -> None:
     from sagezoho_pipelines.cli import match_files
-    from sagezoho_pipelines.engine import match_decisions
+    from sagezoho_pipelines.engine.matching import deciding
 
     decisions, bad = match_files.read(path)
     reason = why or f"decided in {path.name}"
     checked: dict[Flow, CheckedDecisions] = {}
     for flow, mine in decisions.items():
         with output.busy(f"Looking up {len(mine)} decisions about {flow} …", shown=not as_json):
-            checked[flow] = match_decisions.check(ctx, flow, mine, who=options.who(), why=reason)
+            checked[flow] = deciding.check(ctx, flow, mine, who=options.who(), why=reason)
         bad += checked[flow].problems
     if apply and not bad:
-        match_decisions.apply(ctx, list(checked.values()), who=options.who(), why=reason)
+        deciding.apply(ctx, list(checked.values()), who=options.who(), why=reason)
     _tell(checked, bad, applied=apply and not bad, as_json=as_json)
     if bad:
         raise Failed(f"{len(bad)} bad lines")

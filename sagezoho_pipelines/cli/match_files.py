@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from sagezoho_pipelines.cli import sheets
 from sagezoho_pipelines.domain.errors import SagezohoError
-from sagezoho_pipelines.engine.match import FLOWS, Flow, MatchReport
-from sagezoho_pipelines.engine.match_decisions import Decide, Decision
+from sagezoho_pipelines.engine.matching.deciding import Decide, Decision
+from sagezoho_pipelines.engine.matching.match import FLOWS, Flow, MatchReport
 
 if TYPE_CHECKING:
-    from sagezoho_pipelines.domain.match_rules import Pair
+    from sagezoho_pipelines.domain.matching.rules import Pair
 
 #: `decision` is for the person; `found` is the account that the match itself found, so that another choice is known as
 #: a person's.

@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from sagezoho_pipelines.domain.parties import Party
+from sagezoho_pipelines.domain.matching.parties import Party
 from sagezoho_pipelines.sandbox.retyping import FREE_MAIL, Firm, retyped, slug
 
 _ONSET = ("b", "br", "c", "ch", "d", "f", "g", "gr", "h", "j", "k", "l", "m", "n", "p", "r", "s", "st", "t", "v", "w")

@@ -15,7 +15,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 
-from sagezoho_pipelines.domain.matching import Matching, match
+from sagezoho_pipelines.domain.matching.match import Matching, match
 from sagezoho_pipelines_tests.benchmarks.firms import Labelled, labelled
 
 

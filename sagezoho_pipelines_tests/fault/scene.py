@@ -16,8 +16,8 @@ from sqlalchemy import Engine
 
 from sagezoho_pipelines.config import Notifications
 from sagezoho_pipelines.domain.records import Authority
-from sagezoho_pipelines.engine import link_edits
 from sagezoho_pipelines.engine.channels import ChannelReport, keep_channel
+from sagezoho_pipelines.engine.linking import edits
 from sagezoho_pipelines.engine.run import run_flow
 from sagezoho_pipelines.engine.windows import Window
 from sagezoho_pipelines.ledger.channels import PostgresChannelStore
@@ -176,7 +176,7 @@ class Scene:
             ledger = self.desk.ledger
             [held] = ledger.links_by_sage(CONNECTION, link["sage_entity"], "Accounts", [link["sage_id"]]).values()
             self.journal.look()
-            link_edits.set_authority(self.desk.context(), held, chosen, field=field, who="anna", why="she knows")
+            edits.set_authority(self.desk.context(), held, chosen, field=field, who="anna", why="she knows")
             self.journal.look()
             self.acted.append("change_leader")
 

@@ -12,8 +12,8 @@ from sqlalchemy import Engine
 from sagezoho_pipelines.domain.errors import LinkBusy, LinkGone, LinkTaken
 from sagezoho_pipelines.domain.links import KINDS, LinkEdits
 from sagezoho_pipelines.domain.records import Authority, CapturedRecord, Cause, Link, Outcome
-from sagezoho_pipelines.engine import link_edits, linking
-from sagezoho_pipelines.engine.linking import Asked, Checked
+from sagezoho_pipelines.engine.linking import asking, edits
+from sagezoho_pipelines.engine.linking.asking import Asked, Checked
 from sagezoho_pipelines.ledger import link_table, reports
 from sagezoho_pipelines_tests.bench import CONNECTION, Bench, bench
 
@@ -38,14 +38,14 @@ def _row(desk: Bench, account: str) -> dict[str, Any]:
 
 def _add(desk: Bench, *pairs: tuple[str, str], kind: str = "vendors") -> Checked:
     ctx = desk.context()
-    checked = linking.check(ctx, [Asked(KINDS[kind], *pair) for pair in pairs])
+    checked = asking.check(ctx, [Asked(KINDS[kind], *pair) for pair in pairs])
     assert not checked.problems, checked.problems
-    link_edits.carry_out(ctx, checked, who="anna", why="she knows them")
+    edits.carry_out(ctx, checked, who="anna", why="she knows them")
     return checked
 
 
 def _reason(desk: Bench, sage_id: str, zoho_id: str, kind: str = "vendors") -> str:
-    [problem] = linking.check(desk.context(), [Asked(KINDS[kind], sage_id, zoho_id)]).problems
+    [problem] = asking.check(desk.context(), [Asked(KINDS[kind], sage_id, zoho_id)]).problems
     return problem.reason
 
 
@@ -77,7 +77,7 @@ def test_a_vendor_that_was_synced_before_is_brought_into_step_without_a_change_o
     desk.sync("vendors")
     vendor = _vendor(desk, 2)
     [link] = desk.ledger.links_by_sage(CONNECTION, "vendors", "Accounts", [vendor]).values()
-    link_edits.remove(desk.context(), [link], who="anna", why="it is another firm")
+    edits.remove(desk.context(), [link], who="anna", why="it is another firm")
     assert _row(desk, link.zoho_id)["Sage_Vendor_Key"] is None
     assert _audited(desk, "unlink") == [(vendor, link.zoho_id, "anna", "it is another firm")]
     account = _account(desk)
@@ -91,7 +91,7 @@ def test_without_a_link_or_a_decision_a_changed_vendor_is_created_anew(desk: Ben
     desk.sync("vendors")
     before, vendor = len(desk.state("zoho_crm", "Accounts")), _vendor(desk, 2)
     [link] = desk.ledger.links_by_sage(CONNECTION, "vendors", "Accounts", [vendor]).values()
-    link_edits.remove(desk.context(), [link], who="anna", why="")
+    edits.remove(desk.context(), [link], who="anna", why="")
     desk.act("sage300", "edit_vendor", vendor=vendor, fields={"City": "Elsewhere"})
     assert desk.sync("vendors").count(Outcome.CREATED) == 1
     assert len(desk.state("zoho_crm", "Accounts")) == before + 1
@@ -101,7 +101,7 @@ def test_a_record_left_alone_is_passed_over_until_it_is_linked(desk: Bench) -> N
     desk.sync("vendors")
     before, vendor = len(desk.state("zoho_crm", "Accounts")), _vendor(desk, 2)
     [link] = desk.ledger.links_by_sage(CONNECTION, "vendors", "Accounts", [vendor]).values()
-    link_edits.remove(desk.context(), [link], who="anna", why="a test vendor", leave_alone=True)
+    edits.remove(desk.context(), [link], who="anna", why="a test vendor", leave_alone=True)
     desk.act("sage300", "edit_vendor", vendor=vendor, fields={"City": "Elsewhere"})
     tally = desk.sync("vendors")
     assert (tally.count(Outcome.SKIPPED), tally.count(Outcome.CREATED)) == (1, 0)
@@ -128,7 +128,7 @@ def test_what_is_not_there_or_bound_already_is_named(desk: Bench) -> None:
     assert "rounded" in _reason(desk, _vendor(desk, 1), "4.37601E+18")
     assert "not a Zoho record id" in _reason(desk, _vendor(desk, 1), "Harbour Lights")
     twice = [Asked(KINDS["vendors"], _vendor(desk, n), other, place=f"line {n}") for n in (2, 3)]
-    [problem] = linking.check(desk.context(), twice).problems
+    [problem] = asking.check(desk.context(), twice).problems
     assert str(problem) == f"line 3: Zoho Accounts {other} stands here twice (the first is line 2)"
 
 
@@ -145,8 +145,8 @@ def test_the_same_pair_again_is_known_and_may_be_led_otherwise(desk: Bench) -> N
     _add(desk, (vendor, account))
     assert _add(desk, (vendor.lower(), f" {account} ")).unchanged
     asked = Asked(KINDS["vendors"], vendor, account, authority=Authority.ZOHO_CRM, exceptions={"Phone": "sage300"})
-    checked = linking.check(desk.context(), [asked])
-    link_edits.carry_out(desk.context(), checked, who="anna", why="")
+    checked = asking.check(desk.context(), [asked])
+    edits.carry_out(desk.context(), checked, who="anna", why="")
     [link] = desk.ledger.links_by_sage(CONNECTION, "vendors", "Accounts", [vendor]).values()
     assert (link.authority, link.exceptions) == (Authority.ZOHO_CRM, {"Phone": "sage300"})
 
@@ -155,9 +155,9 @@ def test_who_leads_is_set_for_a_link_and_for_single_fields(desk: Bench) -> None:
     account, vendor = _account(desk), _vendor(desk)
     [link] = _add(desk, (vendor, account)).add
     ctx = desk.context()
-    link = link_edits.set_authority(ctx, link, Authority.NEWEST, field="Phone", who="anna", why="sales calls them")
+    link = edits.set_authority(ctx, link, Authority.NEWEST, field="Phone", who="anna", why="sales calls them")
     assert link.exceptions == {"Phone": "newest"}
-    link = link_edits.set_authority(ctx, link, Authority.NEWEST, field=None, who="anna", why="")
+    link = edits.set_authority(ctx, link, Authority.NEWEST, field=None, who="anna", why="")
     assert (link.authority, dict(link.exceptions)) == (Authority.NEWEST, {})
     [kept] = desk.ledger.links_by_sage(CONNECTION, "vendors", "Accounts", [vendor]).values()
     assert (kept.authority, kept.exceptions) == (Authority.NEWEST, {})
@@ -195,7 +195,7 @@ def test_the_other_kinds_are_found_by_their_own_keys(desk: Bench) -> None:
         Asked(KINDS["contacts"], _vendor(desk), contact),
         Asked(KINDS["invoices"], str(invoice["InvoiceNumber"]), "99"),
     ]
-    checked = linking.check(ctx, asked)
+    checked = asking.check(ctx, asked)
     assert [(link.sage_entity, link.zoho_entity) for link in checked.add] == [
         ("vendors", "Contacts"),
         ("items", "Products"),
@@ -206,14 +206,14 @@ def test_the_other_kinds_are_found_by_their_own_keys(desk: Bench) -> None:
 def test_two_people_who_bind_at_once_cannot_bind_twice(desk: Bench) -> None:
     """Both have checked; the table itself decides, and the loser is told who holds what."""
     vendor, accounts = _vendor(desk), [_account(desk, f"Firm {n}") for n in range(6)]
-    checks = [linking.check(desk.context(), [Asked(KINDS["vendors"], vendor, account)]) for account in accounts]
+    checks = [asking.check(desk.context(), [Asked(KINDS["vendors"], vendor, account)]) for account in accounts]
     taken: list[LinkTaken] = []
     ready = threading.Barrier(len(checks))
 
     def act(checked: Checked) -> None:
         ready.wait()
         try:
-            link_edits.carry_out(desk.context(), checked, who="anna", why="")
+            edits.carry_out(desk.context(), checked, who="anna", why="")
         except LinkTaken as error:
             taken.append(error)
 
@@ -255,7 +255,7 @@ def test_a_removal_that_zoho_cannot_be_told_of_does_nothing(desk: Bench) -> None
     [link] = desk.ledger.links_by_sage(CONNECTION, "vendors", "Accounts", [_vendor(desk)]).values()
     desk.act("zoho_crm", "lock_record", module="Accounts", id=link.zoho_id)
     with pytest.raises(Exception, match="locked"):
-        link_edits.remove(desk.context(), [link], who="anna", why="")
+        edits.remove(desk.context(), [link], who="anna", why="")
     assert desk.ledger.links_by_sage(CONNECTION, "vendors", "Accounts", [_vendor(desk)])
     assert _audited(desk, "unlink") == []
 
@@ -264,7 +264,7 @@ def test_the_table_is_filtered(desk: Bench) -> None:
     desk.sync("vendors")
     account, vendor = _account(desk, "Zephyr & Daughters"), _vendor(desk)
     [link] = desk.ledger.links_by_sage(CONNECTION, "vendors", "Accounts", [vendor]).values()
-    link_edits.remove(desk.context(), [link], who="anna", why="")
+    edits.remove(desk.context(), [link], who="anna", why="")
     _add(desk, (vendor, account))
 
     def names(**filters: Any) -> list[str]:

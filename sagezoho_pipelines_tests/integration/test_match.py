@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import Engine
 
 from sagezoho_pipelines.domain.records import Outcome
-from sagezoho_pipelines.engine import match, match_decisions
-from sagezoho_pipelines.engine.match import MatchReport
-from sagezoho_pipelines.engine.match_decisions import Decide, Decision
+from sagezoho_pipelines.engine.matching import deciding, match
+from sagezoho_pipelines.engine.matching.deciding import Decide, Decision
+from sagezoho_pipelines.engine.matching.match import MatchReport
 from sagezoho_pipelines.ledger import reports
 from sagezoho_pipelines_tests.bench import CONNECTION, Bench, bench
 
@@ -39,7 +39,7 @@ def _truth(desk: Bench) -> dict[str, str]:
 def _reviewed(report: MatchReport, truth: dict[str, str]) -> list[Decision]:
     """What a person who knows all the firms makes of the match: its questions answered, what it missed added."""
     answered = []
-    for one in match_decisions.suggested(report):
+    for one in deciding.suggested(report):
         if one.decide is Decide.LINK:
             answered.append(one)
         elif one.sage_id in truth:
@@ -49,11 +49,11 @@ def _reviewed(report: MatchReport, truth: dict[str, str]) -> list[Decision]:
     return answered
 
 
-def _apply(desk: Bench, decisions: list[Decision], flow: match.Flow = "vendors") -> match_decisions.CheckedDecisions:
+def _apply(desk: Bench, decisions: list[Decision], flow: match.Flow = "vendors") -> deciding.CheckedDecisions:
     ctx = desk.context()
-    checked = match_decisions.check(ctx, flow, decisions, who="anna", why="the first match")
+    checked = deciding.check(ctx, flow, decisions, who="anna", why="the first match")
     assert not checked.problems, checked.problems
-    match_decisions.apply(ctx, [checked], who="anna", why="the first match")
+    deciding.apply(ctx, [checked], who="anna", why="the first match")
     return checked
 
 
@@ -102,7 +102,7 @@ def test_without_a_review_what_is_asked_waits_and_is_asked_again(desk: Bench) ->
     report = match.run(desk.context(), "vendors")
     figures = report.figures()
     assert figures["ambiguous"] > 0
-    checked = _apply(desk, match_decisions.suggested(report))
+    checked = _apply(desk, deciding.suggested(report))
     assert checked.undecided == figures["ambiguous"]
     tally = desk.sync("vendors")
     assert tally.count(Outcome.SKIPPED) == figures["ambiguous"]
@@ -132,7 +132,7 @@ def test_what_was_linked_meanwhile_is_not_left_alone(small: Bench) -> None:
     small.sync("vendors")
     vendor = next(iter(small.ledger.links_by_sage(CONNECTION, "vendors", "Accounts", ["1200"])))
     decided = [Decision(vendor, "", Decide.SKIP, place="line 2"), Decision(vendor, "", None, place="line 3")]
-    checked = match_decisions.check(small.context(), "vendors", decided, who="anna", why="")
+    checked = deciding.check(small.context(), "vendors", decided, who="anna", why="")
     assert [place for place, _ in checked.problems] == ["line 2"]
     assert "linked already" in checked.problems[0][1]
     assert checked.leave == []
@@ -163,7 +163,7 @@ def test_customers_are_matched_too_and_follow_the_account(small: Bench) -> None:
     report = match.run(small.context(), "customers")
     number = str(customer["CustomerNumber"]).strip()
     assert {pair.left: pair.right for pair in report.matching.matched} == {number: account}
-    _apply(small, match_decisions.suggested(report), "customers")
+    _apply(small, deciding.suggested(report), "customers")
     before = len(small.state("sage300", "ARCustomers"))
     small.act("zoho_crm", "add_deal", name="Refit", account_id=account, amount="100", stage="Closed Won")
     assert small.sync("customers").left_over == 0
@@ -182,10 +182,10 @@ def test_decisions_that_cannot_be_meant_are_named(small: Bench) -> None:
         Decision(second, "", Decide.SKIP, place="line 5"),
         Decision("NOSUCH", account, Decide.LINK, place="line 6"),
     ]
-    checked = match_decisions.check(small.context(), "vendors", decisions, who="anna", why="")
+    checked = deciding.check(small.context(), "vendors", decisions, who="anna", why="")
     told = dict(checked.problems)
     assert set(told) == {"line 2", "line 3", "line 5", "line 6"}
     assert told["line 5"] == f"{second} is decided in two ways: link at line 4, skip at line 5"
     assert "NOSUCH" in told["line 6"]
     with pytest.raises(ValueError):
-        match_decisions.apply(small.context(), [checked], who="anna", why="")
+        deciding.apply(small.context(), [checked], who="anna", why="")

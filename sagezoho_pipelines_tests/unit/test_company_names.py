@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sagezoho_pipelines.domain.company_names import forms_differ, likeness, name_of
-from sagezoho_pipelines.domain.parties import domain, phone_number, tax_number
+from sagezoho_pipelines.domain.matching.company_names import forms_differ, likeness, name_of
+from sagezoho_pipelines.domain.matching.parties import domain, phone_number, tax_number
 
 
 def alike(one: str, other: str) -> int:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sagezoho_pipelines.domain.match_rules import Rule, Thresholds, judged
-from sagezoho_pipelines.domain.matching import Matching, match
-from sagezoho_pipelines.domain.parties import Party
+from sagezoho_pipelines.domain.matching.match import Matching, match
+from sagezoho_pipelines.domain.matching.parties import Party
+from sagezoho_pipelines.domain.matching.rules import Rule, Thresholds, judged
 from sagezoho_pipelines_tests.benchmarks.firms import labelled
 from sagezoho_pipelines_tests.benchmarks.matching import measure
 

@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sagezoho_pipelines.domain import match_blocks
-from sagezoho_pipelines.domain.match_rules import Pair, Thresholds, judged
-from sagezoho_pipelines.domain.parties import Party
+from sagezoho_pipelines.domain.matching import blocks
+from sagezoho_pipelines.domain.matching.parties import Party
+from sagezoho_pipelines.domain.matching.rules import Pair, Thresholds, judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def match(left: Sequence[Party], right: Sequence[Party], thresholds: Thresholds 
     limits = thresholds or Thresholds()
     lefts, rights = sorted(left, key=_key), sorted(right, key=_key)
     pairs = []
-    for row, column in sorted(match_blocks.candidates(lefts, rights)):
+    for row, column in sorted(blocks.candidates(lefts, rights)):
         found = judged(lefts[row], rights[column], limits)
         if found is not None:
             pairs.append(found)

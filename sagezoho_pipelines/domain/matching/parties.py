@@ -10,7 +10,7 @@ from functools import cached_property
 
 from rapidfuzz import fuzz
 
-from sagezoho_pipelines.domain.company_names import Name, name_of, plain
+from sagezoho_pipelines.domain.matching.company_names import Name, name_of, plain
 
 #: Everybody's mail: such a domain says nothing about the firm.
 FREE_MAIL = frozenset(

@@ -1,7 +1,7 @@
 """The first match: which Sage records and which Zoho accounts are the same firm, before anything is written.
 
-`run` reads both sides and pairs them; `suggested` is what it would do by itself; a person's decisions and those go
-through `match_decisions`, which links instead of creating.
+`run` reads both sides and pairs them; what follows from that by itself, and what a person decides, goes through
+`deciding`, which links instead of creating.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any, Literal
 from sagezoho_pipelines.config import Match
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.links import KINDS, LeftAlone, PairKind
-from sagezoho_pipelines.domain.match_rules import Thresholds
-from sagezoho_pipelines.domain.matching import Matching, match
-from sagezoho_pipelines.domain.parties import FREE_MAIL, Party
+from sagezoho_pipelines.domain.matching.match import Matching, match
+from sagezoho_pipelines.domain.matching.parties import FREE_MAIL, Party
+from sagezoho_pipelines.domain.matching.rules import Thresholds
 from sagezoho_pipelines.domain.records import EntityRef, Row, System
 from sagezoho_pipelines.engine import zoho_target
 from sagezoho_pipelines.engine.context import Context

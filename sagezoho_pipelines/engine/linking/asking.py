@@ -11,7 +11,7 @@ from sagezoho_pipelines.domain.links import KINDS, PairKind
 from sagezoho_pipelines.domain.records import Authority, Link
 from sagezoho_pipelines.engine import zoho_target
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.link_sides import Side, sage_side, zoho_side
+from sagezoho_pipelines.engine.linking.sides import Side, sage_side, zoho_side
 
 BY_HAND, IMPORTED = "by hand", "imported"
 _ZOHO_ID = re.compile(r"\d{1,19}")

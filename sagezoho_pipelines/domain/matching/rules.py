@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sagezoho_pipelines.domain.company_names import forms_differ, likeness
-from sagezoho_pipelines.domain.parties import Agreement, Party, agreement, same_place, same_street
+from sagezoho_pipelines.domain.matching.company_names import forms_differ, likeness
+from sagezoho_pipelines.domain.matching.parties import Agreement, Party, agreement, same_place, same_street
 
 EQUAL, DIFFERS, UNKNOWN = Agreement.EQUAL, Agreement.DIFFERS, Agreement.UNKNOWN
 

@@ -9,9 +9,9 @@ from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.errors import MappingFailed
 from sagezoho_pipelines.domain.links import KINDS
 from sagezoho_pipelines.domain.records import Link
-from sagezoho_pipelines.engine import link_sides, linking
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.linking import Asked
+from sagezoho_pipelines.engine.linking import asking, sides
+from sagezoho_pipelines.engine.linking.asking import Asked
 
 _KIND = KINDS["contacts"]
 _SET, _NUMBER = "AP/APVendors", "VendorNumber"
@@ -36,7 +36,7 @@ def links_for(ctx: Context, accounts: Sequence[Link]) -> list[Link]:
         contacts = found.get((link.zoho_id, wanted.get(link.sage_id, "").casefold()), [])
         if len(contacts) == 1:
             asked.append(Asked(_KIND, link.sage_id, contacts[0], _MADE_BY))
-    return list(linking.check(ctx, asked).add)
+    return list(asking.check(ctx, asked).add)
 
 
 def _addresses(ctx: Context, vendors: Sequence[str]) -> dict[str, str]:
@@ -47,7 +47,7 @@ def _addresses(ctx: Context, vendors: Sequence[str]) -> dict[str, str]:
     rule = next((rule for rule in mapping["contacts"].rules if rule.target == "Email"), None)
     if rule is None or not vendors:
         return found
-    for row in link_sides.sage_rows(ctx, _SET, _NUMBER, vendors, columns):
+    for row in sides.sage_rows(ctx, _SET, _NUMBER, vendors, columns):
         try:
             email = rule.value({**row, "key": "", "account": {"id": ""}})
         except MappingFailed:  # the sync will say so of this vendor

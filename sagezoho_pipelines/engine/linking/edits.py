@@ -9,7 +9,7 @@ from sagezoho_pipelines.domain.links import KINDS, LeftAlone, LinkEdits, kind_of
 from sagezoho_pipelines.domain.records import AuditEntry, Authority, Cause, EntityRef, FieldChange, Link, Look, System
 from sagezoho_pipelines.engine import zoho_target
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.linking import BY_HAND, Checked
+from sagezoho_pipelines.engine.linking.asking import BY_HAND, Checked
 
 
 def carry_out(

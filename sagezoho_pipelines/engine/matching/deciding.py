@@ -9,10 +9,11 @@ from enum import StrEnum
 
 from sagezoho_pipelines.domain.links import LeftAlone
 from sagezoho_pipelines.domain.records import EntityRef, System
-from sagezoho_pipelines.engine import link_edits, linking, match_contacts
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.linking import BY_HAND, Asked, Checked
-from sagezoho_pipelines.engine.match import Flow, MatchReport, kind_of, source_of
+from sagezoho_pipelines.engine.linking import asking, edits
+from sagezoho_pipelines.engine.linking.asking import BY_HAND, Asked, Checked
+from sagezoho_pipelines.engine.matching import contacts
+from sagezoho_pipelines.engine.matching.match import Flow, MatchReport, kind_of, source_of
 
 
 class Decide(StrEnum):
@@ -84,9 +85,9 @@ def check(ctx: Context, flow: Flow, decisions: Sequence[Decision], *, who: str, 
         for one in chosen.values()
         if one.decide is Decide.LINK
     ]
-    checked = linking.check(ctx, asked)
+    checked = asking.check(ctx, asked)
     if flow == "vendors" and checked.add:
-        checked = replace(checked, add=[*checked.add, *match_contacts.links_for(ctx, checked.add)])
+        checked = replace(checked, add=[*checked.add, *contacts.links_for(ctx, checked.add)])
     problems += [(problem.asked.place, problem.reason) for problem in checked.problems]
     linked = _linked(ctx, flow, [key for key, one in chosen.items() if one.decide is not Decide.LINK])
     problems += [
@@ -126,7 +127,7 @@ def apply(ctx: Context, checked: Sequence[CheckedDecisions], *, who: str, why: s
     )
     leave = [left for one in checked for left in one.leave]
     resume = [record for one in checked for record in one.resume]
-    link_edits.carry_out(ctx, links, who=who, why=why, leave=leave, resume=resume)
+    edits.carry_out(ctx, links, who=who, why=why, leave=leave, resume=resume)
 
 
 def _linked(ctx: Context, flow: Flow, keys: Sequence[str]) -> set[str]:

@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 from rapidfuzz import fuzz, process
 
-from sagezoho_pipelines.domain.parties import Party
+from sagezoho_pipelines.domain.matching.parties import Party
 
 #: Cells of one comparison matrix, one byte each.
 _CELLS = 4_000_000
