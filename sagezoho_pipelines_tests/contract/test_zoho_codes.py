@@ -11,6 +11,12 @@ import requests
 
 from .zoho_service import Service, serving
 
+CALL = {
+    "Subject": "About the order",
+    "Call_Type": "Outbound",
+    "Call_Start_Time": "2026-09-15T10:00:00+00:00",
+    "Call_Duration": "02:30",
+}
 _ONE_STEP = "select id from Deals where id is not null"
 
 
@@ -76,19 +82,19 @@ def _writes(zoho: Service) -> Iterator[requests.Response]:
     yield zoho.update("Accounts", {"id": held, "Phone": "1"}, headers=since)
     yield zoho.call("DELETE", "Accounts")
     yield zoho.call("DELETE", "Accounts", params={"ids": held, "wf_trigger": "perhaps"})
-    zoho.world.actions["lock_record"]({"module": "Accounts", "id": held})
-    yield zoho.update("Accounts", {"id": held, "Phone": "1"})
-    # What approvals, profiles, dependent services and other features lead to is played row by row.
-    for code in (
-        "AUTHORIZATION_FAILED",
-        "NOT_APPROVED",
-        "NOT_ALLOWED",
-        "DEPENDENT_MISMATCH",
-        "DEPENDENT_SERVICE_ERROR",
-    ):
-        rule = zoho.world.faults.add("refuse_row", code=code)
-        yield zoho.insert("Accounts", {"Account_Name": "Refused"})
-        zoho.world.faults.remove(rule.id)
+    for act in ("share_record", "submit_for_approval", "lock_record"):
+        zoho.world.actions[act]({"module": "Accounts", "id": held})
+        yield zoho.update("Accounts", {"id": held, "Phone": "1"})
+    yield zoho.call("POST", f"Accounts/{held}/Locking_Information__s", json=_lock("in dispute"))
+    yield zoho.insert("Calls", {**CALL, "Call_Duration": "00:00"})
+    # Trouble of a service of Zoho's own: nothing in the organisation brings it about.
+    rule = zoho.world.faults.add("refuse_row", code="DEPENDENT_SERVICE_ERROR")
+    yield zoho.insert("Accounts", {"Account_Name": "Refused"})
+    zoho.world.faults.remove(rule.id)
+
+
+def _lock(reason: str) -> dict[str, Any]:
+    return {"data": [{"Locked_Reason__s": reason}]}
 
 
 def _channels(zoho: Service) -> Iterator[requests.Response]:
@@ -136,7 +142,7 @@ def test_every_documented_code_has_a_way_to_be_reached(zoho: Service) -> None:
         ("EXPIRED_VALUE", 400), ("INTERNAL_ERROR", 500), ("INVALID_ALIAS", 400), ("INVALID_DATA", 400),
         ("INVALID_MODULE", 400), ("INVALID_QUERY", 400), ("INVALID_REQUEST_METHOD", 400), ("INVALID_TOKEN", 401),
         ("INVALID_URL_PATTERN", 404), ("LICENSE_LIMIT_EXCEEDED", 400), ("LIMIT_EXCEEDED", 400), ("LIMIT_REACHED", 400),
-        ("MANDATORY_NOT_FOUND", 400), ("MULTIPLE_OR_MULTI_ERRORS", 400), ("NOT_ALLOWED", 400), ("NOT_APPROVED", 400),
+        ("MANDATORY_NOT_FOUND", 400), ("MULTIPLE_OR_MULTI_ERRORS", 400), ("NOT_ALLOWED", 403), ("NOT_APPROVED", 400),
         ("NOT_SUBSCRIBED", 400), ("NOT_SUPPORTED", 400), ("NO_PERMISSION", 403), ("OAUTH_SCOPE_MISMATCH", 401),
         ("PAGINATION_LIMIT_EXCEEDED", 400), ("PATTERN_NOT_MATCHED", 400), ("RECORD_LOCKED", 400),
         ("REQUIRED_PARAM_MISSING", 400), ("SYNTAX_ERROR", 400), ("TOKEN_BOUND_DATA_MISMATCH", 400),
@@ -163,3 +169,14 @@ def test_pages_shift_under_deletes_unless_their_token_pins_them(zoho: Service, p
         for row in zoho.get("Accounts", fields="Account_Name", per_page=2, page_token=token).json()["data"]
     ]
     assert names == (["A1", "A0"] if pinned else ["A0"])
+
+
+def test_codes_go_by_the_spelling_of_another_page_where_switched_so(zoho: Service) -> None:
+    zoho.world.switches.code_spellings = "of the OpenAPI file"
+    zoho.world.switches.dead_token_code = "INVALID_OAUTHTOKEN"
+    assert _code(zoho.call("PATCH", "Accounts")) == ("METHOD_NOT_ALLOWED", 405)
+    stale = {"Authorization": "Zoho-oauthtoken gone"}
+    assert _code(requests.get(f"{zoho.base}/crm/v8/org", headers=stale, timeout=10)) == ("INVALID_OAUTHTOKEN", 401)
+    zoho.world.actions["set_credits"]({"allowance": 0})
+    assert _code(zoho.get("actions/watch")) == ("RATE_LIMIT_EXCEEDED", 429)
+    assert _code(zoho.get("org")) == ("TOO_MANY_REQUESTS", 429)

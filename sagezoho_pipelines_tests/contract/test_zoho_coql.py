@@ -158,3 +158,20 @@ def test_a_write_is_seen_at_once(zoho: Service) -> None:
     zoho.world.clock.advance(timedelta(seconds=1))
     deal = zoho.insert_id("Deals", Deal_Name="Seen at once", Stage="Qualification")
     assert zoho.coql("select id from Deals where Deal_Name = 'seen AT once'").json()["data"] == [{"id": deal}]
+
+
+def test_each_lookup_on_the_way_is_a_join_and_two_are_the_most(zoho: Service) -> None:
+    two = "select Account_Name.Account_Name, Account_Name.Parent_Account.Account_Name from Deals where id is not null"
+    assert zoho.coql(two).status_code == 200
+    for three in (
+        f"{two.replace(' from', ', Contact_Name.Email from')}",
+        "select Account_Name.Parent_Account.Parent_Account.Account_Name from Deals where id is not null",
+        f"{two[: two.index(' where')]} where Contact_Name.Email is null",
+    ):
+        assert _refused(zoho, three) == ("LIMIT_EXCEEDED", {"limit": 2, "clause": "join"})
+
+
+def test_a_boolean_is_quoted(zoho: Service) -> None:
+    assert zoho.coql("select id from Deals where Locked__s = 'false' limit 1").status_code == 200
+    assert _refused(zoho, "select id from Deals where Locked__s = false")[0] == "SYNTAX_ERROR"
+    assert _refused(zoho, "select id from Deals where Locked__s = 0")[0] == "INVALID_QUERY"

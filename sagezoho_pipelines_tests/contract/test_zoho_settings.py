@@ -229,3 +229,19 @@ def test_what_no_setup_screen_allows_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         zoho.world.actions[action]({"module": "Accounts", **given})
+
+
+def test_modules_are_told_again_once_they_changed() -> None:
+    with serving(deals=0, frozen=True) as zoho:
+        clock = zoho.world.clock
+
+        def asked(since: datetime) -> int:
+            header = {"If-Modified-Since": since.isoformat(timespec="seconds")}
+            return zoho.call("GET", "settings/modules", headers=header).status_code
+
+        opened = clock.now()
+        assert asked(opened - timedelta(days=1)) == 200
+        clock.advance(timedelta(minutes=10))
+        assert asked(clock.now()) == 304
+        zoho.world.actions["set_edition"]({"edition": "standard"})
+        assert asked(opened + timedelta(minutes=5)) == 200

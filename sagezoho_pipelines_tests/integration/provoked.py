@@ -192,14 +192,46 @@ def _trouble(status: int) -> Provocation:
     return trouble
 
 
-def _locked(desk: Bench) -> None:
-    record_id = _account(desk)
-    desk.act("zoho_crm", "lock_record", module="Accounts", id=record_id)
-    _edit_account(desk, record_id)
+def _held(act: str) -> Provocation:
+    """A record that people hold back, which we then write to."""
+
+    def held(desk: Bench) -> None:
+        record_id = _account(desk)
+        desk.act("zoho_crm", act, module="Accounts", id=record_id)
+        _edit_account(desk, record_id)
+
+    return held
+
+
+def _locked_twice(desk: Bench) -> None:
+    path = f"Accounts/{_account(desk)}/Locking_Information__s"
+    for _ in range(2):
+        _send(desk, "POST", path, {"data": [{"Locked_Reason__s": "in dispute"}]}, rows="data")
+
+
+def _call_of_no_time(desk: Bench) -> None:
+    call = {"Subject": "S", "Call_Type": "Outbound", "Call_Start_Time": desk.now().isoformat(timespec="seconds")}
+    _row(_send(desk, "POST", "Calls", {"data": [{**call, "Call_Duration": "00:00"}]}, rows="data"), "data")
+
+
+def _spelled(provoke: Provocation, **switches: Any) -> Provocation:
+    """The same under the name that another of Zoho's pages gives it."""
+
+    def spelled(desk: Bench) -> None:
+        for name, value in switches.items():
+            setattr(desk.sandbox.zoho_crm.world.switches, name, value)
+        provoke(desk)
+
+    return spelled
+
+
+def _no_credits_for_channels(desk: Bench) -> None:
+    desk.act("zoho_crm", "set_credits", allowance=0)
+    desk.zoho().disable_channel(77)
 
 
 def _row_refused(code: str) -> Provocation:
-    """What approvals, profiles and other features lead to, which the simulator plays on a row that it would take."""
+    """Trouble of a service behind Zoho, which the simulator plays on a row that it would take."""
 
     def refused(desk: Bench) -> None:
         record_id = _account(desk)
@@ -229,17 +261,19 @@ def _smaller_edition(desk: Bench) -> None:
 ZOHO: Mapping[str, Provocation] = {
     # signing in
     "INVALID_TOKEN": _tokens_die_at_once,
+    "INVALID_OAUTHTOKEN": _spelled(_tokens_die_at_once, dead_token_code="INVALID_OAUTHTOKEN"),
     "OAUTH_SCOPE_MISMATCH": _narrower_scopes,
     # rights, and what the organisation has
     "NO_PERMISSION": _without_right,
-    "AUTHORIZATION_FAILED": _row_refused("AUTHORIZATION_FAILED"),
-    "NOT_ALLOWED": _row_refused("NOT_ALLOWED"),
+    "AUTHORIZATION_FAILED": _held("share_record"),
+    "NOT_ALLOWED": _locked_twice,
     "NOT_SUPPORTED": lambda desk: _send(desk, "GET", "Quoted_Items/search", params={"word": "Harbour"}),
     "INVALID_MODULE": lambda desk: desk.zoho().fields("NoSuchModule"),
     "LICENSE_LIMIT_EXCEEDED": _full,
     MODULE_NOT_IN_EDITION: _smaller_edition,
     # load
     "TOO_MANY_REQUESTS": _no_credits,
+    "RATE_LIMIT_EXCEEDED": _spelled(_no_credits_for_channels, code_spellings="of the OpenAPI file"),
     "INTERNAL_ERROR": _trouble(500),
     "BAD_GATEWAY": _trouble(502),
     "SERVICE_UNAVAILABLE": _trouble(503),
@@ -249,15 +283,15 @@ ZOHO: Mapping[str, Provocation] = {
     "MANDATORY_NOT_FOUND": lambda desk: _edit_account(desk, Account_Name=None),
     "EXPECTED_FIELD_MISSING": lambda desk: _watch(desk, {"type": "field_selection"}),
     "DEPENDENT_FIELD_MISSING": lambda desk: _watch(desk, {"field_selection": {}}),
-    "DEPENDENT_MISMATCH": _row_refused("DEPENDENT_MISMATCH"),
+    "DEPENDENT_MISMATCH": _call_of_no_time,
     "DUPLICATE_DATA": lambda desk: _twice(desk, "Sage_Vendor_Key"),
     "MULTIPLE_OR_MULTI_ERRORS": lambda desk: _twice(desk, "Sage_Vendor_Key", "Second_Key"),
     "UNABLE_TO_PARSE_DATA_TYPE": lambda desk: _send(desk, "DELETE", "Accounts", params={"ids": "1", "wf_trigger": "x"}),
     "LIMIT_EXCEEDED": lambda desk: _send(desk, "GET", "Accounts", params={"fields": ",".join("abcdefg" * 8)}),
     # state of a record
     "ALREADY_MODIFIED": _modified_meanwhile,
-    "RECORD_LOCKED": _locked,
-    "NOT_APPROVED": _row_refused("NOT_APPROVED"),
+    "RECORD_LOCKED": _held("lock_record"),
+    "NOT_APPROVED": _held("submit_for_approval"),
     # queries
     "SYNTAX_ERROR": _query("select from where"),
     "INVALID_QUERY": _query("select Account_Name from Accounts where No_Such_Field = 'x'"),
@@ -276,30 +310,28 @@ ZOHO: Mapping[str, Provocation] = {
     "PATTERN_NOT_MATCHED": lambda desk: _send(desk, "GET", "Accounts/deleted", params={"type": "x"}),
     "INVALID_URL_PATTERN": lambda desk: _send(desk, "GET", "Accounts/x"),
     "INVALID_REQUEST_METHOD": lambda desk: _send(desk, "DELETE", "coql"),
+    "METHOD_NOT_ALLOWED": _spelled(lambda desk: _send(desk, "DELETE", "coql"), code_spellings="of the OpenAPI file"),
     # notifications
     "NOT_SUBSCRIBED": lambda desk: desk.zoho().disable_channel(77),
 }
-_NO_BULK = "we send no bulk jobs, and the simulator takes none"
-_OTHER_SPELLING = "a spelling that Zoho's pages have beside the one that the simulator, like recorded answers, gives"
-_NO_SUCH_STATE = "the simulated organisation has no such state: documented, without a recorded case"
+_NO_BULK = "only bulk jobs have it: we send none, and the simulator takes none"
+_NO_COMPOSITE = "only composite requests have it: we send none, and the simulator takes none"
+_OTHER_SPELLING = "not in Zoho's lists: the name that other products of Zoho's give to one that is"
 #: Why the simulator never gives these codes of Zoho's lists by itself.
 ZOHO_ONLY_TOLD: Mapping[str, str] = {
-    "INVALID_OAUTHTOKEN": _OTHER_SPELLING,
     "AUTHENTICATION_FAILURE": "only a call without a token gets it, and the client never sends one",
-    "MODULE_NOT_AVAILABLE": _OTHER_SPELLING,
-    "API_NOT_SUPPORTED": _OTHER_SPELLING,
-    "FEATURE_NOT_ENABLED": _NO_SUCH_STATE,
-    "RATE_LIMIT_EXCEEDED": _OTHER_SPELLING,
+    "API_NOT_SUPPORTED": _NO_COMPOSITE,
+    "FEATURE_NOT_ENABLED": "told of without saying which feature: the simulated organisation has all that it serves",
     "INTERNAL_SERVER_ERROR": _OTHER_SPELLING,
-    "GATEWAY_TIMEOUT": "what a gateway of Zoho's says; the simulator has none in front of it",
-    "INVALID_FIELD": "Zoho ignores unknown fields of a write, and so does the simulator",
-    "INVALID_FORMAT": _OTHER_SPELLING,
-    "BLOCKED_RECORD": _NO_SUCH_STATE,
-    "CANNOT_PROCESS": _NO_SUCH_STATE,
-    "RESOURCE_NOT_FOUND": _OTHER_SPELLING,
     "RECORD_NOT_FOUND": _OTHER_SPELLING,
-    "METHOD_NOT_ALLOWED": _OTHER_SPELLING,
-    "MEDIA_TYPE_NOT_SUPPORTED": "Zoho takes JSON under any content type, and so does the simulator",
+    "GATEWAY_TIMEOUT": "what a gateway of Zoho's says; the simulator has none in front of it",
+    "MODULE_NOT_AVAILABLE": _NO_BULK,
+    "MEDIA_TYPE_NOT_SUPPORTED": _NO_BULK,
+    "INVALID_FIELD": _NO_BULK,
+    "INVALID_FORMAT": _NO_BULK,
+    "BLOCKED_RECORD": _NO_BULK,
+    "CANNOT_PROCESS": _NO_BULK,
+    "RESOURCE_NOT_FOUND": _NO_BULK,
     "FILE_TOO_LARGE": _NO_BULK,
     "COLUMN_INDEX_NOT_FOUND": _NO_BULK,
     "HEADER_LIMIT_EXCEEDED": _NO_BULK,

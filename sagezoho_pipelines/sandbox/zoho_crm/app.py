@@ -89,6 +89,7 @@ class _Desk:
                 self.world.limits.spend(call.credits())
                 answer = self.route(call)
             except ApiError as error:
+                error = self.spelled(call, error)
                 answer = Answer(error.status, error.body())
             return self.respond(answer.status, answer.body, access)
 
@@ -120,6 +121,18 @@ class _Desk:
             case (name, *_) if name and name != "actions":
                 return records(self.world, call)
         raise invalid_url()
+
+    def spelled(self, call: Call | None, error: ApiError) -> ApiError:
+        """The refusal under the name that the switches choose for it."""
+        code, status = error.code, error.status
+        if code == "INVALID_TOKEN":
+            code = self.world.switches.dead_token_code
+        elif self.world.switches.code_spellings == "of the OpenAPI file":
+            if code == "INVALID_REQUEST_METHOD":
+                code, status = "METHOD_NOT_ALLOWED", 405
+            elif code == "TOO_MANY_REQUESTS" and call is not None and call.parts == ("actions", "watch"):
+                code = "RATE_LIMIT_EXCEEDED"
+        return ApiError(status, code, error.message, error.details)
 
     def respond(self, status: int, body: dict[str, Any] | None, access: Access | None = None) -> Response:
         headers = {**COMMON_HEADERS, "Date": format_datetime(self.world.clock.now().replace(microsecond=0), True)}
@@ -161,6 +174,7 @@ class _Gate:
             counters = self.desk.world.counters
             counters.begin(call.method, scope["path"])
             counters.end(str(error.status))
+            error = self.desk.spelled(call, error)
             await self.desk.respond(error.status, error.body())(scope, receive, send)
 
 

@@ -86,7 +86,8 @@ class _Runner:
             if len(set(listed)) < len(listed):
                 raise ApiError(400, "DUPLICATE_DATA", "duplicate columns are not allowed", {})
         every = names + ordered + [one.column for one in self.conditions]
-        joins = {name.rsplit(".", 1)[0] for name in every if "." in name}
+        # Each lookup on the way is a join: `Parent.Owner.name` has two.
+        joins = {tuple(steps[:at]) for name in every for steps in [name.split(".")] for at in range(1, len(steps))}
         if len(joins) > JOINS_MAX:
             raise exceeded(JOINS_MAX, "join")
 

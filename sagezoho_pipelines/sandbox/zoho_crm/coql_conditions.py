@@ -25,7 +25,8 @@ def literal(field: Field, given: Literal, column: str) -> Any:
     kind = field.data_type
     fit: Any = None
     if kind == "boolean":
-        fit = given if isinstance(given, bool) else {"true": True, "false": False}.get(_text(given))
+        # Booleans are quoted: 'true'.
+        fit = {"true": True, "false": False}.get(given.text) if isinstance(given, Quoted) else None
     elif kind in ("bigint", "lookup", "ownerlookup"):
         fit = parse_id(_text(given)) if _text(given) != "0" else 0
     elif field.is_number:

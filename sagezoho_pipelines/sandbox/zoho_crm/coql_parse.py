@@ -25,7 +25,7 @@ class Quoted:
     text: str
 
 
-Literal = Quoted | Decimal | bool
+Literal = Quoted | Decimal
 
 
 @dataclass(frozen=True)
@@ -241,10 +241,6 @@ class _Parser:
         if token.kind == "number":
             self.at += 1
             return Decimal(token.text)
-        if self.take("true"):
-            return True
-        if self.take("false"):
-            return False
         raise self.refusal()
 
     def grouping(self) -> tuple[str, ...]:

@@ -350,6 +350,20 @@ Remind_At ALARM 120 ro
 Recurring_Activity RRULE 120 ro
 Send_Notification_Email boolean 5
 """,
+    "Calls": """
+Subject text 255 mandatory
+Call_Type picklist 120 mandatory pick=call_type
+Call_Start_Time datetime 120 mandatory
+Call_Duration text 120 mandatory
+Call_Duration_in_seconds integer 9 ro
+Call_Purpose picklist 120 pick=none
+Call_Result text 120
+Call_Agenda text 255
+Outgoing_Call_Status picklist 120 pick=none
+Description textarea 32000
+Who_Id lookup 120 ->Contacts label=Contact_Name
+What_Id lookup 120 ->Accounts label=Related_To
+""",
 }
 
 INVENTORY = frozenset({"Quotes", "Sales_Orders", "Purchase_Orders", "Invoices", "Price_Books"})
@@ -377,5 +391,6 @@ DUPLICATE_FIELD: dict[str, str | None] = {
     "Price_Books": "Price_Book_Name",
     "Campaigns": "Campaign_Name",
     "Tasks": None,
+    "Calls": None,
 }
 """The system's own duplicate check of an upsert; Subject where a module is not listed."""

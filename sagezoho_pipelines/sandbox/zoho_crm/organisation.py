@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from sagezoho_pipelines.sandbox.clock import SandboxClock
 from sagezoho_pipelines.sandbox.zoho_crm.catalogue import Field, Module, build_modules
 from sagezoho_pipelines.sandbox.zoho_crm.errors import invalid_module
+from sagezoho_pipelines.sandbox.zoho_crm.guards import Guards
 from sagezoho_pipelines.sandbox.zoho_crm.switches import EDITIONS, Edition, ZohoSwitches
 from sagezoho_pipelines.sandbox.zoho_crm.table import Row, Table
 
@@ -61,6 +62,8 @@ class Organisation:
         self.company = f"Northwind Supply {self.random.randrange(100, 999)}"
         self.edition: Edition = EDITIONS["enterprise"]
         self.user_licenses = 10
+        self.modules_changed = 0
+        """When modules came or went: with the edition, which is also when the organisation opens."""
         self.modules: dict[str, Module] = build_modules(self.new_id)
         self.tables = {name: Table(module) for name, module in self.modules.items() if module.parent is None}
         self.profiles = [
@@ -78,6 +81,7 @@ class Organisation:
         ]
         self.integration_user = self.users[0]
         self.listeners: list[Callable[[Change], None]] = []
+        self.guards = Guards()
         self.denied: set[tuple[str, str]] = set()
         """(module, READ|CREATE|UPDATE|DELETE) that the integration user's profile lacks."""
         self.written_at: int | None = None

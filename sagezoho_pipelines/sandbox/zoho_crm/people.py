@@ -15,6 +15,7 @@ from sagezoho_pipelines.sandbox.zoho_crm.errors import ApiError, RowError
 from sagezoho_pipelines.sandbox.zoho_crm.limits import Limits
 from sagezoho_pipelines.sandbox.zoho_crm.oauth import AccountsServer
 from sagezoho_pipelines.sandbox.zoho_crm.organisation import Change, Organisation
+from sagezoho_pipelines.sandbox.zoho_crm.people_guards import Keepers
 from sagezoho_pipelines.sandbox.zoho_crm.switches import EDITIONS
 from sagezoho_pipelines.sandbox.zoho_crm.writes import Writer
 
@@ -43,7 +44,6 @@ class People:
             "add_record": self.add_record,
             "edit_record": self.edit_record,
             "delete_record": self.delete_record,
-            "lock_record": self.lock_record,
             "merge_accounts": self.merge_accounts,
             "drop_field": self.drop_field,
             "change_field": self.change_field,
@@ -53,6 +53,7 @@ class People:
             "grant_code": self.grant_code,
             "set_scopes": self.set_scopes,
             "set_permission": self.set_permission,
+            **Keepers(org).actions,
         }
 
     def add_account(self, given: Params) -> Params:
@@ -126,12 +127,6 @@ class People:
         done = _act(lambda: writer.delete(int(given["id"]), str(given["id"])))
         writer.announce()
         return {"id": done["details"]["id"]}
-
-    def lock_record(self, given: Params) -> Params:
-        """{module, id, locked? = true} -> {id}"""
-        row = self._row(given["module"], given["id"])
-        self.org.table(given["module"]).put({**row, "Locked__s": given.get("locked", True)})
-        return {"id": str(row["id"])}
 
     def merge_accounts(self, given: Params) -> Params:
         """{master_id, duplicate_ids} -> {id}: children move to the master, the others vanish without a trace."""
@@ -214,6 +209,7 @@ class People:
         if given["edition"] not in EDITIONS:
             raise ValueError(f"no edition called {given['edition']}; there are {', '.join(EDITIONS)}")
         self.org.edition = EDITIONS[given["edition"]]
+        self.org.modules_changed = self.org.now()
         self.org.user_licenses = int(given.get("users", self.org.user_licenses))
         return {"edition": self.org.edition.name}
 

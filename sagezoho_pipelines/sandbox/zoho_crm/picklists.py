@@ -27,6 +27,7 @@ PICKLISTS: dict[str, str] = {
     "carrier": "FedEX|UPS|USPS|DHL|BlueDart",
     "order_status": "Created|Approved|Delivered|Cancelled",
     "invoice_status": "Created|Approved|Delivered|Cancelled",
+    "call_type": "Inbound|Outbound|Missed",
     "pricing": "Flat|Differential",
 }
 

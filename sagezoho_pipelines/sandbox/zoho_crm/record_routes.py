@@ -21,6 +21,7 @@ from sagezoho_pipelines.sandbox.zoho_crm.errors import (
     row_invalid,
     row_refusal,
 )
+from sagezoho_pipelines.sandbox.zoho_crm.locking import answer_lock, is_lock
 from sagezoho_pipelines.sandbox.zoho_crm.oauth import scope_for_module
 from sagezoho_pipelines.sandbox.zoho_crm.show import show_row
 from sagezoho_pipelines.sandbox.zoho_crm.values import parse_id, parse_instant
@@ -28,6 +29,7 @@ from sagezoho_pipelines.sandbox.zoho_crm.world import ZohoWorld
 from sagezoho_pipelines.sandbox.zoho_crm.writes import Writer
 
 TRIGGERS = frozenset({"workflow", "approval", "blueprint", "pathfinder", "orchestration"})
+SKIPPED = frozenset({"cadences"})
 PERMISSION = {"READ": "View", "CREATE": "Create", "UPDATE": "Edit", "DELETE": "Delete"}
 OPERATION = {"GET": "READ", "POST": "CREATE", "PUT": "UPDATE", "DELETE": "DELETE"}
 
@@ -36,6 +38,9 @@ def records(world: ZohoWorld, call: Call) -> Answer:
     """/{Module} and everything below it."""
     name, *rest = call.parts
     operation = OPERATION.get(call.method)
+    if is_lock(rest):
+        _permitted(world, name, "READ" if call.method == "GET" else "UPDATE")
+        return answer_lock(world, call, world.org.record_module(name), rest)
     if operation is None:
         raise invalid_method()
     if rest == ["search"] and name in world.org.modules and world.org.modules[name].parent is not None:
@@ -178,6 +183,7 @@ def _write(
     act: Callable[[Writer, dict[str, Any], str], dict[str, Any]],
 ) -> Answer:
     muted = _muted(world, call)
+    _skips(call)
     writer = Writer(world.org, module, call.access.user, _unmodified_since(call))
     rows: list[dict[str, Any]] = []
     refused: list[RowError] = []
@@ -209,6 +215,24 @@ def _muted(world: ZohoWorld, call: Call) -> bool:
         if one not in TRIGGERS:
             raise invalid_body(f"$.trigger[{at}]", "string", supported_values=sorted(TRIGGERS))
     return trigger == [] and world.switches.empty_trigger_mutes_notifications
+
+
+def _skips(call: Call) -> None:
+    """ApiError where `skip_feature_execution` is not a list of features by name."""
+    given = call.body().get("skip_feature_execution")
+    if given is None:
+        return
+    if not isinstance(given, list):
+        raise invalid_body("$.skip_feature_execution", "jsonarray")
+    for at, one in enumerate(given):
+        path = f"$.skip_feature_execution[{at}]"
+        if not isinstance(one, dict):
+            raise invalid_body(path, "jsonobject")
+        if one.get("name") is None:
+            details = {"api_name": "name", "json_path": f"{path}.name"}
+            raise ApiError(400, "MANDATORY_NOT_FOUND", "required field not found", details)
+        if one["name"] not in SKIPPED:
+            raise invalid_body(f"{path}.name", "string", supported_values=sorted(SKIPPED))
 
 
 def _unmodified_since(call: Call) -> int | None:

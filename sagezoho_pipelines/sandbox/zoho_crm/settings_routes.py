@@ -71,7 +71,8 @@ def run_settings(world: ZohoWorld, call: Call) -> Answer:
 
 
 def _modules(world: ZohoWorld, call: Call, rest: list[str]) -> Answer:
-    if since(call.headers.get("if-modified-since")) is not None and not rest:
+    floor = since(call.headers.get("if-modified-since"))
+    if floor is not None and floor > world.org.modules_changed and not rest:
         return Answer(304)
     listed = settings.modules_json(world.org)
     if rest:

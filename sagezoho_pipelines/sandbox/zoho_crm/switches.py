@@ -33,6 +33,11 @@ class ZohoSwitches:
     """What happens to a Grand_Total, a Sub_Total or a line total that a client sends."""
     account_mandatory_on_documents: bool = True
     """Whether quotes, sales orders and invoices insist on Account_Name."""
+    code_spellings: Literal["of the pages", "of the OpenAPI file"] = "of the pages"
+    """A wrong verb is INVALID_REQUEST_METHOD (400) or METHOD_NOT_ALLOWED (405), a throttled channel call
+    TOO_MANY_REQUESTS or RATE_LIMIT_EXCEEDED."""
+    dead_token_code: Literal["INVALID_TOKEN", "INVALID_OAUTHTOKEN"] = "INVALID_TOKEN"
+    """What a token that is expired, revoked or evicted is called: as recorded on the wire, or as the page says."""
     numeric_strings: bool = False
     """Whether "12.5" passes for a number."""
     currency_decimals: int | None = 2

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from sagezoho_pipelines.sandbox.zoho_crm.catalogue import Field, Module
 from sagezoho_pipelines.sandbox.zoho_crm.errors import RowError, row_bad_id, row_invalid, row_missing
+from sagezoho_pipelines.sandbox.zoho_crm.module_rules import require_sense
 from sagezoho_pipelines.sandbox.zoho_crm.organisation import Change, Organisation, User
 from sagezoho_pipelines.sandbox.zoho_crm.show import show_details
 from sagezoho_pipelines.sandbox.zoho_crm.table import Deleted, Row
@@ -62,7 +63,7 @@ class Writer:
         old = table.rows.get(record_id) if record_id is not None else None
         if old is None:
             raise row_bad_id(given.get("id", record_id), f"{path}.id")
-        self._unlocked(old)
+        self._require_free(old, "update")
         if self.unmodified_since is not None and old["Modified_Time"] > self.unmodified_since:
             raise RowError(
                 "ALREADY_MODIFIED",
@@ -114,7 +115,7 @@ class Writer:
         old = table.rows.get(record_id) if record_id is not None else None
         if old is None:
             raise RowError("INVALID_DATA", "record not deleted", {"id": given})
-        self._unlocked(old)
+        self._require_free(old, "delete")
         gone = Deleted(old["id"], old.get(self.module.name_field), self.actor.id, old["Created_By"], self.org.now())
         table.remove(old["id"], gone)
         self._note("delete", old, {"Modified_By": self.actor.id, "Record_Status__s": 0})
@@ -125,14 +126,9 @@ class Writer:
             "status": "success",
         }
 
-    @staticmethod
-    def _unlocked(row: Row) -> None:
-        if row.get("Locked__s"):
-            raise RowError(
-                "RECORD_LOCKED",
-                "You cannot perform this operation as the record is locked.",
-                {"action": "record_locking", "id": str(row["id"])},
-            )
+    def _require_free(self, row: Row, change: Literal["update", "delete"]) -> None:
+        ours = self.actor == self.org.integration_user
+        self.org.guards.require_free(self.module.api_name, row, change, ours=ours)
 
     def _match(self, given: Row, checks: list[str]) -> tuple[int | None, str | None]:
         table = self.org.table(self.module.api_name)
@@ -162,6 +158,7 @@ class Writer:
                     raise row_invalid(where, reason="field is computed")
                 continue
             values[name] = self._value(held, value, where, old)
+        require_sense(self.module.api_name, values, path)
         return values
 
     def _value(self, held: Field, value: Any, path: str, old: Row | None) -> Any:
