@@ -31,10 +31,16 @@ class AmountLine(Section):
     code: str = "HC"
 
 
+#: What can be asked of Sage before an order is posted.
+Preflight = Literal["customer", "on_hold", "items", "fiscal_calendar", "ship_to", "purchase_order"]
+
+
 class OrdersFlow(Section):
     """Which deals become orders (`stages` empty: every stage whose forecast type is closed-won) and with what lines.
 
     `start`: deals changed before that day are left alone.
+    `preflight`: what Sage is asked before an order is posted; what would be refused is not sent. Whoever's Sage takes
+    orders that a check turns away (an item by its manufacturer's number, a customer on hold) leaves that check out.
     `write_back`: deals and accounts in Zoho show their Sage number, and why they were refused.
     """
 
@@ -47,6 +53,7 @@ class OrdersFlow(Section):
     location: str = "1"
     overlap_seconds: int = Field(120, ge=0)
     start: Day = ""
+    preflight: tuple[Preflight, ...] = ("customer", "on_hold", "items", "fiscal_calendar", "ship_to", "purchase_order")
     write_back: bool = True
     cadence: Cadence = Cadence(cron="*/5 * * * *")
     guards: Guards = Guards()

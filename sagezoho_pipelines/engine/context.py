@@ -19,7 +19,7 @@ class Facts:
 
     def __init__(self) -> None:
         self._known: dict[str, Any] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # what is asked may need another fact
 
     def get(self, name: str, ask: Callable[[], Any]) -> Any:
         with self._lock:

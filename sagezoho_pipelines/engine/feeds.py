@@ -94,7 +94,8 @@ class SageDateFeed:
 class ZohoFeed:
     """A Zoho module read by keyset over (Modified_Time, id), from a little before Zoho's own clock at the last poll.
 
-    `deleted` makes looks of the ids that were deleted since.
+    `deleted` makes looks of the ids that were deleted since, `waiting` of records that waited for something that has
+    come.
     """
 
     flow: str
@@ -109,8 +110,8 @@ class ZohoFeed:
     wanted: Callable[[Context, Sequence[Row]], Sequence[Row]] = lambda _ctx, rows: rows
     first: Callable[[Context], datetime] = lambda _ctx: datetime.fromisoformat("1970-01-01T00:00:00+00:00")
     settled: Callable[[Context, Sequence[Row]], Collection[str]] = lambda _ctx, _rows: ()
-
     deleted: Callable[[Context, Sequence[str]], Sequence[Look]] | None = None
+    waiting: Callable[[Context], Sequence[Look]] | None = None
 
     def entity(self, ctx: Context) -> EntityRef:
         return ctx.zoho_entity(self.name)
@@ -138,6 +139,8 @@ class ZohoFeed:
             settled = self.settled(ctx, kept)
             records = [self._record(ctx, row, settled) for row in kept]
             yield CapturedPage(records, self.looks(ctx, kept, window), mark)
+        if self.waiting is not None and not window.is_range:
+            yield CapturedPage([], self.waiting(ctx))
 
     def _deletions(self, ctx: Context, since: datetime) -> CapturedPage:
         """What Zoho tells of deletions, which no query shows; merged records are not among them."""

@@ -34,19 +34,22 @@ def create(
     *,
     payload_digest: str,
     look_first: bool = False,
+    before_send: Callable[[], None] = lambda: None,
 ) -> Created:
     """Create what the intent announces, at most once.
 
     An intent that an earlier attempt left open is settled by reading the target back, never by a blind resend. When
     this attempt's own answer is lost, the target is read back at once; if the record is not there yet, the intent
     stays open for the next attempt and OutcomeUnknown is raised. `look_first` reads the target before a first send
-    too: what is in Sage already, says a ledger restored from a backup, must not be posted again.
+    too: what is in Sage already, says a ledger restored from a backup, must not be posted again. `before_send` raises
+    the refusal of what must not be sent; nothing is asked of it where the record exists.
     """
     if look_first or not intent.fresh:
         existing = read_back()
         if existing is not None:
             stale = intent.payload_digest != payload_digest
             return Created(existing, found=True, stale=stale, earlier=True)
+    before_send()
     if not intent.fresh:
         ctx.ledger.sending(intent.id, payload_digest)
     try:

@@ -142,8 +142,10 @@ class PostgresLedger:
     def open_changes(self, entity: EntityRef) -> int:
         return self._in_transaction(lambda c: queue.open_changes(c, entity))
 
-    def refused_with(self, entity: EntityRef, *, code: str, name: str, values: Sequence[str]) -> list[str]:
-        return self._in_transaction(lambda c: queue.refused_with(c, entity, code=code, name=name, values=values))
+    def refused_with(
+        self, entity: EntityRef, *, codes: Sequence[str], name: str, values: Sequence[str] | None = None
+    ) -> dict[str, list[str]]:
+        return self._in_transaction(lambda c: queue.refused_with(c, entity, codes=codes, name=name, values=values))
 
     def last_error(self, entity: EntityRef, key: str) -> Mapping[str, Any] | None:
         return self._in_transaction(lambda c: queue.last_error(c, entity, key))

@@ -104,9 +104,10 @@ WHERE d.id = ANY (CAST(:ids AS bigint[])) AND d.state IN ('delivered', 'refused'
 """)
 
 _REFUSED_WITH = text("""
-SELECT c.key FROM sagezoho.changes c
+SELECT c.error -> 'details' ->> :name AS value, c.key FROM sagezoho.changes c
 WHERE c.connection = :connection AND c.state = 'refused' AND c.system = :system AND c.entity = :entity
-  AND c.error ->> 'code' = :code AND c.error -> 'details' ->> :name = ANY (CAST(:values AS text[]))
+  AND c.error ->> 'code' = ANY (CAST(:codes AS text[])) AND c.error -> 'details' ->> :name IS NOT NULL
+  AND (CAST(:values AS text[]) IS NULL OR c.error -> 'details' ->> :name = ANY (CAST(:values AS text[])))
   AND NOT EXISTS (
       SELECT 1 FROM sagezoho.changes n WHERE n.connection = c.connection AND n.system = c.system
         AND n.entity = c.entity AND n.key = c.key AND n.id > c.id)
@@ -211,10 +212,13 @@ def open_changes(connection: Connection, entity: EntityRef) -> int:
 
 
 def refused_with(
-    connection: Connection, entity: EntityRef, *, code: str, name: str, values: Sequence[str]
-) -> list[str]:
-    found = connection.execute(_REFUSED_WITH, {**of(entity), "code": code, "name": name, "values": list(values)})
-    return list(found.scalars())
+    connection: Connection, entity: EntityRef, *, codes: Sequence[str], name: str, values: Sequence[str] | None = None
+) -> dict[str, list[str]]:
+    wanted = {"codes": list(codes), "name": name, "values": None if values is None else list(values)}
+    found: dict[str, list[str]] = {}
+    for value, key in connection.execute(_REFUSED_WITH, {**of(entity), **wanted}):
+        found.setdefault(value, []).append(key)
+    return found
 
 
 def last_error(connection: Connection, entity: EntityRef, key: str) -> Mapping[str, Any] | None:

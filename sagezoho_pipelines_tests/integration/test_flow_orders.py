@@ -147,7 +147,15 @@ def test_a_refused_deal_delivers_when_it_is_mended(desk: Bench) -> None:
     assert _inbox(desk) == []
 
 
-def test_an_unknown_item_is_refused_in_sages_own_words(desk: Bench) -> None:
+@pytest.fixture
+def unasked(engine: Engine) -> Iterator[Bench]:
+    """Orders are posted without asking anything first."""
+    with bench(engine, vendors=5, deals=0, flows={"orders": {"preflight": []}}) as made:
+        yield made
+
+
+def test_an_unknown_item_is_refused_in_sages_own_words(unasked: Bench) -> None:
+    desk = unasked
     product = desk.act(
         "zoho_crm", "add_record", module="Products", values={"Product_Name": "Odd", "Product_Code": "NO-SUCH"}
     )
@@ -433,7 +441,11 @@ def _won_by_a_customer(desk: Bench) -> str:
         (("close_fiscal_period", {"year": 2026, "period": 3}), "OrderDate", "correct the deal's Closing Date"),
     ],
 )
-def test_a_refused_order_says_what_to_mend_and_where(desk: Bench, spoil: Any, field: str, remedy: str) -> None:
+@pytest.mark.parametrize("asking", ["desk", "unasked"])
+def test_a_refused_order_says_what_to_mend_and_where(
+    request: pytest.FixtureRequest, asking: str, spoil: Any, field: str, remedy: str
+) -> None:
+    desk: Bench = request.getfixturevalue(asking)
     account = _won_by_a_customer(desk)
     action, given = spoil
     desk.act("sage300", action, **given)

@@ -122,8 +122,11 @@ def test_a_refused_version_is_not_captured_again_until_it_changes(ledger: Postgr
     settled(ledger, claimed(ledger), ChangeState.REFUSED, error={"code": "X", "details": {"item": "A1"}})
     assert captured(ledger, record("V1")) == CaptureResult(1, 0, 1)
     assert ledger.last_error(VENDORS, "V1") == {"code": "X", "details": {"item": "A1"}}
-    assert ledger.refused_with(VENDORS, code="X", name="item", values=["A1", "A2"]) == ["V1"]
-    assert ledger.refused_with(VENDORS, code="X", name="item", values=["B"]) == []
+    assert ledger.refused_with(VENDORS, codes=["X"], name="item", values=["A1", "A2"]) == {"A1": ["V1"]}
+    assert ledger.refused_with(VENDORS, codes=["Y", "X"], name="item") == {"A1": ["V1"]}
+    assert ledger.refused_with(VENDORS, codes=["X"], name="item", values=["B"]) == {}
+    assert ledger.refused_with(VENDORS, codes=["X"], name="account") == {}
+    assert ledger.refused_with(VENDORS, codes=["Y"], name="item") == {}
 
     captured(ledger, record("V1", "2"))
     assert ledger.last_error(VENDORS, "V1") is None

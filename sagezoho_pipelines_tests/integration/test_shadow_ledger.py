@@ -110,7 +110,8 @@ def _known(ledger: Ledger) -> list[Any]:
             for entity in (VENDORS, DEALS)
             for key in keys
         ],
-        [ledger.refused_with(entity, code="NO", name="account", values=keys) for entity in (VENDORS, DEALS)],
+        [ledger.refused_with(entity, codes=["NO"], name="account", values=keys) for entity in (VENDORS, DEALS)],
+        [ledger.refused_with(entity, codes=["NO"], name="account") for entity in (VENDORS, DEALS)],
         ledger.links_by_sage("saminc", "vendors", "Accounts", keys),
         ledger.links_by_zoho("saminc", "Accounts", "vendors", [f"9{ord(key)}" for key in keys]),
     ]

@@ -12,8 +12,7 @@ from sagezoho_pipelines.domain.records import Authority, Cause, Change, EntityRe
 from sagezoho_pipelines.engine import left_alone, lost, pair_settling, pairs, sage_target, settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import ZohoFeed
-from sagezoho_pipelines.engine.flows import vendors
-from sagezoho_pipelines.engine.flows.order_refusals import ADDRESS_INCOMPLETE
+from sagezoho_pipelines.engine.flows import order_preflight, order_refusals, vendors
 from sagezoho_pipelines.engine.ports import Intent, IntentRequest, Settlement
 from sagezoho_pipelines.engine.settling import Movement
 from sagezoho_pipelines.engine.zoho_target import ZohoWrite
@@ -324,14 +323,11 @@ class CustomersHandler:
             ) from None
 
     def _waiting_orders(self, ctx: Context, account_id: str) -> list[Look]:
-        """Deals that were refused because this account was no customer yet, or had no address to ship to."""
+        """Deals that were refused for what this account, or its customer, was or lacked."""
         deals = ctx.zoho_entity("deals")
-        waiting = {
-            key
-            for code in ("CUSTOMER_MISSING", ADDRESS_INCOMPLETE)
-            for key in ctx.ledger.refused_with(deals, code=code, name="account", values=[account_id])
-        }
-        return [Look(deals, key, Cause.RETRY, "its account can be ordered for now") for key in sorted(waiting)]
+        codes = ("CUSTOMER_MISSING", *order_preflight.OF_THE_CUSTOMER, *order_refusals.OF_THE_CUSTOMER)
+        waiting = ctx.ledger.refused_with(deals, codes=codes, name="account", values=[account_id]).get(account_id, [])
+        return [Look(deals, key, Cause.RETRY, "its account can be ordered for now") for key in waiting]
 
 
 def _number_is_free_again(ctx: Context, error: VendorError) -> bool:

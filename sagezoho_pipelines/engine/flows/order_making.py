@@ -10,7 +10,7 @@ from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.records import Authority, Change, Link, Outcome, Row, System
 from sagezoho_pipelines.engine import sage_target, settling
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.flows import customers, order_comparison, order_refusals
+from sagezoho_pipelines.engine.flows import customers, order_comparison, order_preflight, order_refusals
 from sagezoho_pipelines.engine.flows.order_drafts import FLOW, TARGET, Draft
 from sagezoho_pipelines.engine.ports import Intent, IntentRequest, Settlement
 from sagezoho_pipelines.engine.settling import Movement
@@ -38,6 +38,7 @@ def make(ctx: Context, change: Change, draft: Draft) -> Settlement:
             lambda: read_back(ctx, change.key),
             payload_digest=digest(body),
             look_first=True,
+            before_send=lambda: order_preflight.check(ctx, body, customer),
         )
     except VendorError as error:
         if error.verdict in (Verdict.REFUSE, Verdict.CONFLICT):

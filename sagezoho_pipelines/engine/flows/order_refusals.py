@@ -9,8 +9,9 @@ from typing import Any
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.records import Link, Row, System
 
-#: Sage's code for an incomplete address, and for much else: only its words tell.
-ADDRESS_INCOMPLETE = "General"
+#: Sage's codes for an incomplete address, a customer on hold or inactive, and for much else: only its words tell.
+#: Where it is one of these, `details.account` names the account behind the customer.
+OF_THE_CUSTOMER = ("General", "FieldInvalid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,18 @@ _CAUSES = (
         "correct the deal's Closing Date in Zoho, or open that year and period in Sage 300 (Common Services, Fiscal "
         "Calendar) and retry this",
     ),
-    _Cause(("on hold",), "CustomerNumber", "take customer {customer} off hold in Sage 300, then retry this"),
-    _Cause(("customer", "inactive"), "CustomerNumber", "make customer {customer} active in Sage 300, then retry this"),
+    _Cause(
+        ("on hold",),
+        "CustomerNumber",
+        "take customer {customer} off hold in Sage 300: its orders follow, or retry this",
+        lambda customer: {"account": customer.zoho_id},
+    ),
+    _Cause(
+        ("customer", "inactive"),
+        "CustomerNumber",
+        "make customer {customer} active in Sage 300: its orders follow, or retry this",
+        lambda customer: {"account": customer.zoho_id},
+    ),
 )
 
 

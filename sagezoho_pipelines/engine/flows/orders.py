@@ -19,6 +19,7 @@ from sagezoho_pipelines.engine.flows import (
     order_comparison,
     order_lines,
     order_making,
+    order_preflight,
     order_subform,
     order_traces,
 )
@@ -90,6 +91,14 @@ def _accounts_to_make(ctx: Context, rows: Sequence[Row], window: Window) -> list
     return [Look(accounts, key, window.cause, "a deal of its qualifies") for key in sorted(ids - set(linked))]
 
 
+def _waiting_for_items(ctx: Context) -> list[Look]:
+    """Deals refused for an item that Sage did not have, or did not sell, and now does: asked while any waits."""
+    deals = ctx.zoho_entity("deals")
+    waiting = ctx.ledger.refused_with(deals, codes=order_preflight.OF_AN_ITEM, name="item")
+    come = order_preflight.sellable(ctx, sorted(waiting)) if waiting else ()
+    return [Look(deals, key, Cause.RETRY, f"Sage sells item {item} now") for item in come for key in waiting[item]]
+
+
 feed = ZohoFeed(
     flow=FLOW,
     name="deals",
@@ -100,6 +109,7 @@ feed = ZohoFeed(
     conditions=_conditions,
     overlap=lambda ctx: timedelta(seconds=ctx.settings.flows.orders.overlap_seconds),
     looks=_accounts_to_make,
+    waiting=_waiting_for_items,
     first=_start,
 )
 

@@ -143,10 +143,12 @@ class ShadowLedger:
         with self._lock:
             return self._queue.mark_missing(entity)
 
-    def refused_with(self, entity: EntityRef, *, code: str, name: str, values: Sequence[str]) -> list[str]:
+    def refused_with(
+        self, entity: EntityRef, *, codes: Sequence[str], name: str, values: Sequence[str] | None = None
+    ) -> dict[str, list[str]]:
         with self._lock:
-            known = self._real.refused_with(entity, code=code, name=name, values=values)
-            return self._queue.refused_with(entity, known, code, name, set(values))
+            known = self._real.refused_with(entity, codes=codes, name=name, values=values)
+            return self._queue.refused_with(entity, known, codes, name, values)
 
     def last_error(self, entity: EntityRef, key: str) -> Mapping[str, Any] | None:
         with self._lock:

@@ -172,20 +172,28 @@ class ShadowQueue:
         return True, ended.error if ended.state in _IN_INBOX else None
 
     def refused_with(
-        self, entity: EntityRef, known: Sequence[str], code: str, name: str, values: set[str]
-    ) -> list[str]:
+        self,
+        entity: EntityRef,
+        known: Mapping[str, Sequence[str]],
+        codes: Sequence[str],
+        name: str,
+        values: Sequence[str] | None,
+    ) -> dict[str, list[str]]:
         """`known` is the real ledger's answer, which what happened here corrects."""
         mine = {key: ended for (whose, key), ended in self._ended.items() if whose == entity}
         waiting = self._lines[entity].records if entity in self._lines else {}
-        found = {key for key in known if key not in mine}
-        found |= {
-            key
-            for key, ended in mine.items()
-            if ended.state is ChangeState.REFUSED
-            and ended.error.get("code") == code
-            and str((ended.error.get("details") or {}).get(name)) in values
-        }
-        return sorted(key for key in found if key not in waiting)
+        found = [(value, key) for value, keys in known.items() for key in keys if key not in mine]
+        for key, ended in mine.items():
+            value = (ended.error.get("details") or {}).get(name)
+            if ended.state is not ChangeState.REFUSED or ended.error.get("code") not in codes or value is None:
+                continue
+            if values is None or str(value) in values:
+                found.append((str(value), key))
+        told: dict[str, list[str]] = {}
+        for value, key in sorted(found):
+            if key not in waiting:
+                told.setdefault(value, []).append(key)
+        return told
 
     def standing(self, entity: EntityRef, known: Mapping[str, Standing], keys: Sequence[str]) -> dict[str, Standing]:
         found = dict(known)

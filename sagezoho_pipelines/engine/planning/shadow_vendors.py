@@ -84,7 +84,8 @@ class ShadowSage:
         self._note(planned)
         if entity_set == "OE/OEOrders" and not body.get("ShipToAddressLine1"):
             self._notebook.note(
-                "Some orders have no ship-to address of their own: Sage refuses those whose customer has none either."
+                "Some orders have no ship-to address of their own: where their customer has none either, Sage refuses "
+                "them in some companies."
             )
         assigned = writes.ASSIGNED.get(entity_set, ((), "", ""))[0]
         made = {**body, **dict.fromkeys(assigned, planned.makes)}

@@ -72,9 +72,11 @@ class Queue(Protocol):
         transaction; returns how many."""
         ...
 
-    def refused_with(self, entity: EntityRef, *, code: str, name: str, values: Sequence[str]) -> list[str]:
-        """Keys of records whose last change was refused with `error.code == code` and `error.details[name]` in
-        `values`: what waits for something that has come."""
+    def refused_with(
+        self, entity: EntityRef, *, codes: Sequence[str], name: str, values: Sequence[str] | None = None
+    ) -> dict[str, list[str]]:
+        """What waits for something: records whose last change was refused with one of these codes, by the value of
+        `error.details[name]`, the keys sorted. Of all values, where none are named."""
         ...
 
     def last_error(self, entity: EntityRef, key: str) -> Mapping[str, Any] | None:

@@ -106,6 +106,10 @@ class _People:
         self.world.setup.prices[row["UnformattedItemNumber"]] = _decimal(given.get("price", "100"))
         return {"UnformattedItemNumber": row["UnformattedItemNumber"]}
 
+    def edit_item(self, given: Given) -> Given:
+        """`{"item": number without separators, "fields": {...}}`."""
+        return self._edit("ICItems", given["item"], given["fields"])
+
     def ship_and_invoice_order(self, given: Given) -> Given:
         """`{"order": number, "lines": {"1": quantity}}`: these details, or all that is outstanding."""
         order = self._order(given["order"])
