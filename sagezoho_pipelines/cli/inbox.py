@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from sagezoho_pipelines.cli import options, output
-from sagezoho_pipelines.cli.records import moment, record, system
+from sagezoho_pipelines.cli.records import gathered, moment, record, system
 
 if TYPE_CHECKING:
     from sagezoho_pipelines.domain.mapping import FlowMapping
@@ -171,13 +171,14 @@ def _list(as_json: bool, filters: Mapping[str, Any]) -> None:
         found = _entries(installation, filters)
         now = installation.clock()
         paused = [str(rest) for rest in installation.ledger.pauses(filters["connection"]) if rest.until > now]
-        held = list(dict.fromkeys(str(one) for one in installation.ledger.holds(filters["connection"])))
+        holds = installation.ledger.holds(filters["connection"])
+    held = list(dict.fromkeys(map(str, holds)))
     if as_json:
         output.emit_json(
             {"count": len(found), "paused": paused, "held": held, "entries": [_facts(entry) for entry in found]}
         )
         return
-    for rest in [*paused, *held]:
+    for rest in [*paused, *gathered(held, holds)]:
         output.say(rest, output.WARN)
     if not found:
         output.say("The inbox is empty.", output.GOOD)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from sagezoho_pipelines.domain.holds import Hold
     from sagezoho_pipelines.ledger.reports import ChangeLine
 
 SYSTEMS = {"sage300": "Sage 300", "zoho_crm": "Zoho CRM"}
@@ -42,12 +43,21 @@ def moment(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
-def unsettled(engine: Engine, run_ids: Collection[str], *, now: datetime) -> list[dict[str, Any]]:
-    """What these runs left behind: refused or in conflict, or waiting for another attempt; oldest first."""
-    from sagezoho_pipelines.ledger.reports import inbox, stuck
+def unsettled(
+    engine: Engine, run_ids: Collection[str], *, now: datetime, tried: Mapping[str, Collection[str]]
+) -> list[dict[str, Any]]:
+    """What these runs left behind: refused or in conflict, or waiting for another attempt; oldest first.
 
-    lines = [*inbox(engine), *stuck(engine, captured_before=now)]
-    return [_left(line) for line in lines if line.run_id in run_ids]
+    `tried` gives for each connection the source entities of which whatever waits for another attempt counts, also
+    what an earlier run had tried.
+    """
+    from sagezoho_pipelines.ledger.reports import inbox, retrying, stuck
+
+    lines = [*inbox(engine), *stuck(engine, captured_before=now)] if run_ids else []
+    left = {line.id: line for line in lines if line.run_id in run_ids}
+    for connection, entities in tried.items():
+        left |= {line.id: line for line in retrying(engine, connection, entities)}
+    return [_left(left[key]) for key in sorted(left)]
 
 
 def _left(line: ChangeLine) -> dict[str, Any]:
@@ -60,3 +70,15 @@ def _left(line: ChangeLine) -> dict[str, Any]:
         "name": line.name,
         "error": dict(line.error or {}),
     }
+
+
+def gathered(notes: Sequence[str], holds: Sequence[Hold]) -> list[str]:
+    """The notes, with those of first syncs that wait made one for each connection."""
+    from sagezoho_pipelines.engine.guards import first_syncs
+
+    waiting = {str(hold): hold for hold in holds if hold.first_sync and str(hold) in notes}
+    told = [note for note in notes if note not in waiting]
+    for connection in dict.fromkeys(hold.entity.connection for hold in waiting.values()):
+        flows = {hold.flow for hold in waiting.values() if hold.entity.connection == connection}
+        told.append(first_syncs(connection, flows))
+    return told

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dagster import DagsterInstance
 
     from sagezoho_pipelines.cli.runs import RunReport
+    from sagezoho_pipelines.domain.holds import Hold
     from sagezoho_pipelines.wiring import Installation
 
 FIGURES = ("captured", "unchanged", "created", "updated", "noop", "refused", "conflicted", "retrying", "held")
@@ -64,15 +65,19 @@ def sync(
                         report = run(flow, name, instance, installation, days=days, sweep=sweep, tick=tick)
                     reports.append(report)
         refused = left_behind(installation, reports)
+        resting = at_rest(installation, connections)
+        holds = [hold for name in connections for hold in installation.ledger.holds(name)]
+    done = not refused and not resting and all(clean(report) for report in reports)
     show_errors(reports)
     if as_json:
-        output.emit_json(_as_json(reports, refused))
+        flows_told = by_flow(reports)
+        output.emit_json({"ok": done, "flows": flows_told, "left_behind": list(refused), "paused": list(resting)})
     else:
-        show(reports)
+        show(reports, holds)
         show_left_behind(refused)
         runs = ", ".join(f"{report.flow} {report.run_id}" for report in reports)
         output.say(f"What a run moved: sagezoho audit export --run …   ({runs})", output.DIM)
-    if not all(clean(report) for report in reports):
+    if not done:
         raise Failed("not everything reached the other side")
 
 
@@ -147,8 +152,11 @@ def dagster_instance() -> Iterator[DagsterInstance]:
         yield instance
 
 
-def show(reports: Sequence[RunReport]) -> None:
-    """A column for each flow, so that it fits a narrow terminal; a table for each connection."""
+def show(reports: Sequence[RunReport], holds: Sequence[Hold] = ()) -> None:
+    """A column for each flow, so that it fits a narrow terminal; a table for each connection.
+
+    `holds` are what stands: of several flows that wait for their first sync, one note tells.
+    """
     for connection in dict.fromkeys(report.connection for report in reports):
         mine = [report for report in reports if report.connection == connection]
         flows = [report.flow for report in mine]
@@ -159,8 +167,21 @@ def show(reports: Sequence[RunReport]) -> None:
         if not all(report.success for report in mine):
             rows.append(["", *(("", "") if report.success else ("failed", output.BAD) for report in mine)])
         output.table([connection, *flows], rows, numbers=flows)
-    for note in dict.fromkeys(note for report in reports for note in report.notes):
-        output.say(f"Note: {note}", output.WARN)
+    from sagezoho_pipelines.cli.records import gathered
+
+    said = [report.error for report in reports if report.error]
+    notes = list(dict.fromkeys(note for report in reports for note in report.notes))
+    for note in gathered(notes, holds):
+        output.say(f"Note: {_unsaid(note, said)}", output.WARN)
+
+
+def _unsaid(note: str, said: Sequence[str]) -> str:
+    """The note without an ending that an error has told already, word for word."""
+    sentences = note.split(". ")
+    for at in range(1, len(sentences)):
+        if any(". ".join(sentences[at:]) in told for told in said):
+            return f"{'. '.join(sentences[:at])}."
+    return note
 
 
 def _figure(report: RunReport, name: str) -> tuple[int, str]:
@@ -189,11 +210,32 @@ def show_errors(reports: Sequence[RunReport]) -> None:
 
 
 def left_behind(installation: Installation, reports: Sequence[RunReport]) -> list[dict[str, Any]]:
-    """The records that did not reach the other side in these runs, with the vendor's words."""
+    """The records of these flows that have not reached the other side, with the vendor's words.
+
+    What these runs refused, and whatever waits for another attempt, also where an earlier run had made the last one.
+    """
     from sagezoho_pipelines.cli.records import unsettled
 
     runs = {report.run_id for report in reports if report.left_over}
-    return unsettled(installation.database, runs, now=installation.clock()) if runs else []
+    tried: dict[str, set[str]] = {}
+    for report in reports:
+        tried.setdefault(report.connection, set()).update(_sources(installation, report))
+    return unsettled(installation.database, runs, now=installation.clock(), tried=tried)
+
+
+def _sources(installation: Installation, report: RunReport) -> set[str]:
+    from sagezoho_pipelines.engine.run import FLOWS
+
+    ctx = installation.context(report.connection, run_id="", actor="")
+    return {
+        handler.source(ctx).entity for handler in FLOWS[report.flow].handlers.values() if handler.flow == report.flow
+    }
+
+
+def at_rest(installation: Installation, connections: Sequence[str]) -> list[str]:
+    """The connections of which nothing is tried for now, each with the reason and how it ends."""
+    now = installation.clock()
+    return [str(rest) for name in connections for rest in installation.ledger.pauses(name) if rest.until > now]
 
 
 def show_left_behind(refused: Sequence[Mapping[str, Any]]) -> None:
@@ -218,11 +260,6 @@ def _words(error: Mapping[str, Any]) -> str:
     advice = f" – {error['advice']}" if error.get("advice") else ""
     text = " ".join(str(error.get("text", "")).split())  # Sage joins its messages by line breaks
     return f"{told}: {text}{advice}"
-
-
-def _as_json(reports: Sequence[RunReport], refused: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    flows = by_flow(reports)
-    return {"ok": all(clean(report) for report in reports), "flows": flows, "left_behind": list(refused)}
 
 
 def by_flow(reports: Sequence[RunReport]) -> dict[str, Any]:

@@ -7,6 +7,9 @@ from datetime import datetime
 
 from sagezoho_pipelines.domain.records import EntityRef
 
+#: The code of a hold that no guard asked for: nobody has seen yet what the flow would do.
+FIRST_SYNC = "first_sync"
+
 
 @dataclass(frozen=True, slots=True)
 class Hold:
@@ -18,6 +21,10 @@ class Hold:
     text: str
     advice: str
     since: datetime
+
+    @property
+    def first_sync(self) -> bool:
+        return self.code == FIRST_SYNC
 
     def __str__(self) -> str:
         return f"{self.entity.connection}: {self.flow} waits for you. {self.text} {self.advice}"

@@ -7,17 +7,18 @@ delivers asks here first, whoever asked for the delivery; a run that carries out
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from sagezoho_pipelines.config import Guards
-from sagezoho_pipelines.domain.holds import Hold, Weight
+from sagezoho_pipelines.config import FLOWS, Guards
+from sagezoho_pipelines.domain.holds import FIRST_SYNC, Hold, Weight
 from sagezoho_pipelines.domain.links import KINDS, PairKind
 from sagezoho_pipelines.domain.records import EntityRef
 from sagezoho_pipelines.engine.context import Context
 
 log = logging.getLogger(__name__)
 
-FIRST_SYNC = "first_sync"
+_UNPLANNED = "This was never synced here, and a first sync needs an applied plan."
+_WAIVED = "Or set first_sync: allow for the connection."
 #: Entities whose delivery writes to no record of its own: it hands on looks, or tells Zoho what became of its records.
 _HAND_ON = frozenset({"ap_batches", "ar_batches", "write_backs", "vendor_accounts", "customer_records"})
 #: Entities that bring nothing new, and whose records go by the link of another: each change is an update.
@@ -53,8 +54,8 @@ def before_the_first_sync(
         sources[-1],
         flow,
         FIRST_SYNC,
-        f"This connection's {flow} have never been synced, and the first sync of a flow needs an applied plan.",
-        f"{_how(ctx, flow)} Or set first_sync: allow for the connection.",
+        _UNPLANNED,
+        f"{_how(ctx.connection, flow)} {_WAIVED}",
         ctx.clock(),
     )
     for source in sources:
@@ -110,7 +111,9 @@ def _of(ctx: Context, flow: str, source: EntityRef, guards: Guards, *, instead: 
     if found is None:
         return None
     code, text = found
-    advice = f"Nothing was written, and the changes stay queued. {_how(ctx, flow)} Or change flows.{flow}.guards."
+    advice = (
+        f"Nothing was written, and the changes stay queued. {_how(ctx.connection, flow)} Or change flows.{flow}.guards."
+    )
     return Hold(instead, flow, code, text, advice, ctx.clock())
 
 
@@ -133,8 +136,17 @@ def _has_begun(ctx: Context, flow: str, sources: Sequence[EntityRef], feeds: Seq
     )
 
 
-def _how(ctx: Context, flow: str) -> str:
+def first_syncs(connection: str, flows: Collection[str]) -> str:
+    """What a person reads of flows of one connection that all wait for their first plan."""
+    named = [flow for flow in FLOWS if flow in flows]
+    wait = "waits" if len(named) == 1 else "wait"
     return (
-        f"See what it would do with 'sagezoho plan {flow} --connection {ctx.connection} --out plan.json', and do that "
+        f"{connection}: {', '.join(named)} {wait} for you. {_UNPLANNED} {_how(connection, ' '.join(named))} {_WAIVED}"
+    )
+
+
+def _how(connection: str, flows: str) -> str:
+    return (
+        f"See what it would do with 'sagezoho plan {flows} --connection {connection} --out plan.json', and do that "
         "with 'sagezoho apply plan.json'."
     )

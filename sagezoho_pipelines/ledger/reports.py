@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -37,6 +37,13 @@ SELECT id, connection, system, entity, key, name, state, cause, attempts, error,
 FROM sagezoho.changes
 WHERE state IN ('queued', 'claimed') AND captured_at < :before
   AND (CAST(:connection AS text) IS NULL OR connection = :connection)
+ORDER BY id LIMIT :limit
+""")
+
+_RETRYING = text("""
+SELECT id, connection, system, entity, key, name, state, cause, attempts, error, captured_at, settled_at, run_id
+FROM sagezoho.changes
+WHERE state = 'queued' AND attempts > 0 AND connection = :connection AND entity = ANY(:entities)
 ORDER BY id LIMIT :limit
 """)
 
@@ -143,6 +150,13 @@ def stuck(
     values = {"before": captured_before, "connection": connection, "limit": limit}
     with engine.connect() as database:
         return [ChangeLine(**row) for row in database.execute(_STUCK, values).mappings()]
+
+
+def retrying(engine: Engine, connection: str, entities: Collection[str], *, limit: int = 1000) -> list[ChangeLine]:
+    """Changes of these source entities that were tried, and wait for their next attempt; oldest first."""
+    values = {"connection": connection, "entities": sorted(entities), "limit": limit}
+    with engine.connect() as database:
+        return [ChangeLine(**row) for row in database.execute(_RETRYING, values).mappings()]
 
 
 def _audit_line(row: Any, rules: Mapping[str, transformations.Transformation]) -> AuditLine:
