@@ -9,7 +9,8 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -250,14 +251,21 @@ class Slow(PostgresLedger):
         return super().enqueue(looks, at=at, run_id=run_id)
 
 
-def test_callbacks_that_come_together_are_committed_together(engine: Engine, store: PostgresChannelStore) -> None:
-    ledger = Slow(engine, 0)
+@contextmanager
+def twenty_waiting(ledger: Slow, store: PostgresChannelStore) -> Iterator[tuple[Service, list[Future[httpx.Response]]]]:
+    """A gateway with twenty callbacks that wait at the ledger's shut gate."""
     ledger.gate.clear()
     with serving(ledger, store) as gateway, ThreadPoolExecutor(20) as pool:
         answers = [pool.submit(gateway.post, callback(str(number)), timeout=60) for number in range(100, 120)]
         until = time.monotonic() + 60
         while gateway.waiting() + ledger.held < 20 and time.monotonic() < until:
             time.sleep(0.01)
+        yield gateway, answers
+
+
+def test_callbacks_that_come_together_are_committed_together(engine: Engine, store: PostgresChannelStore) -> None:
+    ledger = Slow(engine, 0)
+    with twenty_waiting(ledger, store) as (gateway, answers):
         ledger.gate.set()
         assert [answer.result().status_code for answer in answers] == [200] * 20
     assert len(queued(engine)) == 20
@@ -277,12 +285,7 @@ def test_what_is_not_committed_is_not_acknowledged(engine: Engine, store: Postgr
 
 def test_a_graceful_end_answers_what_is_under_way_after_its_commit(engine: Engine, store: PostgresChannelStore) -> None:
     ledger = Slow(engine, 0)
-    ledger.gate.clear()
-    with serving(ledger, store) as gateway, ThreadPoolExecutor(20) as pool:
-        answers = [pool.submit(gateway.post, callback(str(number)), timeout=60) for number in range(100, 120)]
-        until = time.monotonic() + 60
-        while gateway.waiting() + ledger.held < 20 and time.monotonic() < until:
-            time.sleep(0.01)
+    with twenty_waiting(ledger, store) as (gateway, answers):
         stopping = threading.Thread(target=gateway.stop)
         stopping.start()
         time.sleep(0.2)
