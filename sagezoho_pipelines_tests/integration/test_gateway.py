@@ -265,7 +265,7 @@ def twenty_waiting(ledger: Slow, store: PostgresChannelStore) -> Iterator[tuple[
 
 def test_callbacks_that_come_together_are_committed_together(engine: Engine, store: PostgresChannelStore) -> None:
     ledger = Slow(engine, 0)
-    with twenty_waiting(ledger, store) as (gateway, answers):
+    with twenty_waiting(ledger, store) as (_, answers):
         ledger.gate.set()
         assert [answer.result().status_code for answer in answers] == [200] * 20
     assert len(queued(engine)) == 20
