@@ -110,10 +110,16 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What carrying a plan out takes: calls of both vendors, and Zoho's credits."""
+    """What carrying a plan out takes: calls of both vendors, and Zoho's credits.
+
+    Before its first write everything is planned again: `sage300_looks` are the calls of that, `zoho_crm_looks` its
+    credits. Several workers at once may cut batches smaller, and take a few calls more.
+    """
 
     sage300_reads: int = 0
     sage300_writes: int = 0
     zoho_crm_reads: int = 0
     zoho_crm_writes: int = 0
     zoho_crm_credits: int = 0
+    sage300_looks: int = 0
+    zoho_crm_looks: int = 0

@@ -42,3 +42,12 @@ class Usage:
     @property
     def calls(self) -> int:
         return self.reads + self.writes
+
+    @property
+    def needed_calls(self) -> int:
+        """Without those that were made in vain and again: the same whatever the weather."""
+        return self.calls - self.retries
+
+    @property
+    def needed_credits(self) -> int:
+        return self.credits - self.retried_credits

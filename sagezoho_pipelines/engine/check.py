@@ -14,9 +14,11 @@ from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.errors import SagezohoError, VendorError, Verdict
 from sagezoho_pipelines.domain.records import Row
 from sagezoho_pipelines.engine import pairs
+from sagezoho_pipelines.engine import sage_codes as codes
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.flows import customers, order_subform, orders
 from sagezoho_pipelines.engine.mapped.lint import Level, lint
+from sagezoho_pipelines.engine.sage_codes import CodeSet
 from sagezoho_pipelines.engine.setup import examine
 from sagezoho_pipelines.engine.zoho_target import written_fields
 from sagezoho_pipelines.mappings import custom_fields
@@ -45,9 +47,7 @@ class _Code:
 
     key: str
     value: str
-    entity_set: str
-    columns: tuple[str, ...]
-    extra: tuple[tuple[str, str], ...] = ()
+    codes: CodeSet
 
 
 def sage_codes(ctx: Context) -> Iterator[Finding]:
@@ -116,58 +116,44 @@ def _codes(ctx: Context) -> list[_Code]:
     if flows.customers.enabled:
         wanted = flows.customers
         found += [
-            _Code("flows.customers.group", wanted.group, "AR/ARCustomerGroups", ("GroupCode",)),
-            _Code("flows.customers.terms", wanted.terms, "AR/ARTerms", ("TermsCode", "TermsCodeKey")),
-            _Code(
-                "flows.customers.tax_group", wanted.tax_group, "TX/TXTaxGroups", ("TaxGroupKey",),
-                (("TransactionType", "Sales"),),
-            ),
-            _Code("flows.customers.currency", wanted.currency, "CS/CSCurrencyCodes", ("CurrencyCodeKey",)),
-        ]  # fmt: skip
+            _Code("flows.customers.group", wanted.group, codes.CUSTOMER_GROUPS),
+            _Code("flows.customers.terms", wanted.terms, codes.CUSTOMER_TERMS),
+            _Code("flows.customers.tax_group", wanted.tax_group, codes.SALES_TAXES),
+            _Code("flows.customers.currency", wanted.currency, codes.CURRENCIES),
+        ]
     if flows.orders.enabled:
         amount = flows.orders.amount
         if "amount" in flows.orders.lines and amount.kind == "item":
-            found.append(_Code("flows.orders.amount.code", amount.code, "IC/ICItems", ("UnformattedItemNumber",)))
+            found.append(_Code("flows.orders.amount.code", amount.code, codes.ITEMS))
         elif "amount" in flows.orders.lines:
-            charge = ("MiscellaneousChargesCode", "MiscellaneousChargeCode", "MiscellaneousChargeKey")
-            found.append(_Code("flows.orders.amount.code", amount.code, "OE/OEMiscellaneousCharges", charge))
-        found.append(_Code("flows.orders.location", flows.orders.location, "IC/ICLocations", ("LocationKey",)))
+            found.append(_Code("flows.orders.amount.code", amount.code, codes.CHARGES))
+        found.append(_Code("flows.orders.location", flows.orders.location, codes.LOCATIONS))
     return found
 
 
 def _code(ctx: Context, code: _Code) -> Finding:
-    """Sage's own sources disagree on some key names, so each is tried until one is understood."""
-    value = code.value.replace("-", "") if code.entity_set == "IC/ICItems" else code.value
-    for column in code.columns:
-        try:
-            rows = ctx.sage.find(
-                code.entity_set,
-                where=[where(column, "eq", value), *(where(name, "eq", text) for name, text in code.extra)],
-                select=[column],
-                limit=1,
-            )
-        except VendorError as error:
-            if error.code in ("InvalidParameters", "BadRequest", "ResourceNotFound", "NotFound", "MethodNotAllowed"):
-                continue
-            raise
-        if rows:
-            return Finding("Codes", code.key, Status.OK, f"{code.value} exists in {code.entity_set}")
+    entity_set = code.codes.entity_set
+    value = code.value.replace("-", "") if code.codes is codes.ITEMS else code.value
+    answer = codes.ask(ctx.sage, code.codes, value)
+    if answer is None:
         return Finding(
-            "Codes", code.key, Status.MISSING,
-            f"{code.value!r} does not exist in {code.entity_set} of company {ctx.settings.sage300.company}",
-            f"Set {code.key} of connection {ctx.connection} in sagezoho.yaml to a code this company has"
-            f"{_some(ctx, code, column)}.",
+            "Codes", code.key, Status.NOTE,
+            f"{code.value} could not be looked up: this Web API does not offer {entity_set}",
+            "See in Sage 300 that the code exists; an order that names a wrong one is refused with Sage's own words.",
         )  # fmt: skip
+    if answer.exists:
+        return Finding("Codes", code.key, Status.OK, f"{code.value} exists in {entity_set}")
     return Finding(
-        "Codes", code.key, Status.NOTE,
-        f"{code.value} could not be looked up: this Web API does not offer {code.entity_set}",
-        "See in Sage 300 that the code exists; an order that names a wrong one is refused with Sage's own words.",
+        "Codes", code.key, Status.MISSING,
+        f"{code.value!r} does not exist in {entity_set} of company {ctx.settings.sage300.company}",
+        f"Set {code.key} of connection {ctx.connection} in sagezoho.yaml to a code this company has"
+        f"{_some(ctx, code.codes, answer.column)}.",
     )  # fmt: skip
 
 
-def _some(ctx: Context, code: _Code, column: str) -> str:
+def _some(ctx: Context, known: CodeSet, column: str) -> str:
     rows = ctx.sage.find(
-        code.entity_set, where=[where(name, "eq", text) for name, text in code.extra], select=[column], limit=8
+        known.entity_set, where=[where(name, "eq", text) for name, text in known.extra], select=[column], limit=8
     )
     values = sorted({str(row.get(column) or "").strip() for row in rows} - {""})
     return f", e.g. {', '.join(values)}" if values else ""

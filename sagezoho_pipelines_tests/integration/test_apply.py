@@ -149,3 +149,48 @@ def test_numbers_taken_by_somebody_else_are_a_move(desk: Bench) -> None:
 
 def test_a_plan_is_of_all_flows(desk: Bench) -> None:
     assert tuple(desk.plan().flows) == FLOWS
+
+
+def _spent(desk: Bench) -> list[int]:
+    """Calls of Sage, calls of Zoho and credits of Zoho, as the vendors have counted them."""
+    sage, zoho = (world.counters.snapshot() for world in (desk.sandbox.sage300.world, desk.sandbox.zoho_crm.world))
+    return [int(sage["total"]), int(zoho["total"]), desk.sandbox.zoho_crm.world.limits.spent_ever]
+
+
+def _one_at_a_time(desk: Bench) -> None:
+    """Several workers cut batches as they happen to meet."""
+    alone = {
+        name: getattr(desk.settings, name).model_copy(update={"concurrency": 1}) for name in ("sage300", "zoho_crm")
+    }
+    desk.settings = desk.settings.model_copy(update=alone)
+
+
+def _edited_on_both_sides(desk: Bench) -> None:
+    vendors = desk.query(
+        "SELECT sage_id, zoho_id FROM sagezoho.links WHERE zoho_entity = 'Accounts' AND sage_entity = 'vendors'"
+    )
+    [order, *_] = desk.query("SELECT sage_id FROM sagezoho.links WHERE sage_entity = 'orders' ORDER BY 1")
+    desk.act("sage300", "ship_and_invoice_order", order=order["sage_id"])
+    desk.act("sage300", "edit_vendor", vendor=vendors[0]["sage_id"], fields={"PhoneNumber": "604-555-0177"})
+    desk.act("zoho_crm", "edit_record", module="Accounts", id=vendors[-1]["zoho_id"], values={"Phone": "604-555-0144"})
+
+
+def test_carrying_a_plan_out_costs_what_the_plan_said(desk: Bench) -> None:
+    """As the vendors count it: the first sync, and one with edits on both sides and an invoice."""
+    _one_at_a_time(desk)
+    for prepare in (lambda _desk: None, _edited_on_both_sides):
+        prepare(desk)
+        plan = desk.plan()
+        cost = plan.cost
+        start = _spent(desk)
+        number = _begin(desk, plan)
+        seen = _spent(desk)
+        assert [seen[0] - start[0], seen[2] - start[2]] == [cost.sage300_looks, cost.zoho_crm_looks]
+        _carry(desk, number)
+        done = [now - before for now, before in zip(_spent(desk), seen, strict=True)]
+        assert done == [
+            cost.sage300_reads + cost.sage300_writes,
+            cost.zoho_crm_reads + cost.zoho_crm_writes,
+            cost.zoho_crm_credits,
+        ]
+        assert cost.sage300_writes + cost.zoho_crm_writes > 0

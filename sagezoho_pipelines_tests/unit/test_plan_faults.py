@@ -13,6 +13,8 @@ from sagezoho_pipelines.engine.planning import faults, writes
 FIELDS: list[dict[str, Any]] = [
     {"api_name": "Last_Name", "data_type": "text", "length": 8, "system_mandatory": True},
     {"api_name": "Email", "data_type": "email", "length": 100},
+    {"api_name": "Phone", "data_type": "phone", "length": 30},
+    {"api_name": "Site", "data_type": "website", "length": 100},
     {"api_name": "Seats", "data_type": "integer", "length": 3},
     {"api_name": "Share", "data_type": "double", "length": 5},
     {"api_name": "Active", "data_type": "boolean"},
@@ -28,6 +30,10 @@ FIELDS: list[dict[str, Any]] = [
         ({}, "MANDATORY_NOT_FOUND", "Last_Name"),
         ({"Last_Name": "Alexandra"}, "INVALID_DATA", "Last_Name"),
         ({"Last_Name": "Ng", "Email": "nobody at nowhere"}, "INVALID_DATA", "Email"),
+        ({"Last_Name": "Ng", "Phone": "604/5550199"}, "INVALID_DATA", "Phone"),
+        ({"Last_Name": "Ng", "Phone": "---"}, "INVALID_DATA", "Phone"),
+        ({"Last_Name": "Ng", "Site": "harbour"}, "INVALID_DATA", "Site"),
+        ({"Last_Name": "Ng", "Site": "harbour lights.example"}, "INVALID_DATA", "Site"),
         ({"Last_Name": "Ng", "Seats": Decimal("1.5")}, "INVALID_DATA", "Seats"),
         ({"Last_Name": "Ng", "Seats": 1000}, "INVALID_DATA", "Seats"),
         ({"Last_Name": "Ng", "Share": "12"}, "INVALID_DATA", "Share"),
@@ -47,11 +53,13 @@ def test_what_zoho_is_sure_to_refuse(row: dict[str, Any], code: str, field: str)
     [
         {"Last_Name": "Ng", "Email": "a.b@c.example", "Seats": 12, "Share": Decimal("1.5"), "Active": True},
         {"Last_Name": "Ng", "Since": "2026-02-28", "Kind": "Somebody else", "Unknown": "x" * 999},
+        {"Last_Name": "Ng", "Phone": "+1 (604) 555-0199 ext. 12", "Site": "https://www.harbour.example/a?b=c"},
+        {"Last_Name": "Ng", "Phone": " ", "Email": " ", "Site": " "},
         {"Last_Name": writes.placeholder("Accounts", "SAMINC/1200")},
     ],
 )
 def test_what_zoho_takes_is_not_refused(row: dict[str, Any]) -> None:
-    """A picklist takes values that its list lacks, a lookup may be needed by the layout alone, ids fit."""
+    """Blank is nothing, a picklist takes what its list lacks, a lookup may be needed by the layout alone, ids fit."""
     assert faults.of_zoho_row(row, FIELDS, creating=True) is None
 
 

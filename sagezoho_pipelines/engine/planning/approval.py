@@ -1,24 +1,20 @@
 """Carrying a plan out: both vendors' clients, wrapped so that a write which the plan does not hold is never sent."""
 
-# What no flow calls is refused, whatever it is given.
-# ruff: noqa: ARG002
-
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sagezoho_pipelines.domain.criteria import Criteria
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
-from sagezoho_pipelines.domain.metadata import FieldInfo
 from sagezoho_pipelines.domain.planned import PlannedWrite
 from sagezoho_pipelines.domain.records import Row, System
-from sagezoho_pipelines.domain.usage import Usage
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.planning import writes
 from sagezoho_pipelines.engine.planning.document import Plan, Seal
-from sagezoho_pipelines.engine.ports import Ledger, RowResult, Sage300, Watch, Watched, ZohoCrm, ZohoPage
+from sagezoho_pipelines.engine.planning.foresight import Foresight
+from sagezoho_pipelines.engine.planning.passing import PassingSage, PassingZoho
+from sagezoho_pipelines.engine.ports import Ledger, RowResult, Sage300, ZohoCrm
 
 NOT_IN_PLAN = "NOT_IN_PLAN"
 #: So many links are asked for at once.
@@ -27,11 +23,11 @@ _LINKS = 1000
 
 def bound(ctx: Context, plan: Plan, seal: Seal) -> Context:
     """The context in which exactly this plan is carried out. The plan is redacted: values are told by their digests."""
-    approval = Approval(plan, seal, names_of(plan, ctx.ledger))
+    approval, foresight = Approval(plan, seal, names_of(plan, ctx.ledger)), Foresight(ctx.sage, ctx.zoho)
     return replace(
         ctx,
-        sage=ApprovedSage(ctx.sage, approval),
-        zoho=ApprovedZoho(ctx.zoho, approval),
+        sage=ApprovedSage(ctx.sage, approval, foresight),
+        zoho=ApprovedZoho(ctx.zoho, approval, foresight),
         pins=plan.pinned,
         approved=True,
     )
@@ -76,86 +72,40 @@ def refusal(system: System, write: PlannedWrite) -> VendorError:
     )
 
 
-class ApprovedSage:
-    """Implements `Sage300`."""
+class ApprovedSage(PassingSage):
+    """Implements `Sage300`. What the plan foresaw as a refusal is one, in the plan's own words."""
 
-    def __init__(self, real: Sage300, approval: Approval) -> None:
-        self._real = real
+    def __init__(self, real: Sage300, approval: Approval, foresight: Foresight) -> None:
+        super().__init__(real, approval.names)
         self._approval = approval
-        self.usage: Usage = real.usage
-
-    def pages(
-        self, entity_set: str, *, select: Sequence[str], where: Criteria = (), page_size: int | None = None
-    ) -> Iterator[Sequence[Row]]:
-        return self._real.pages(entity_set, select=select, where=where, page_size=page_size)
-
-    def find(self, entity_set: str, *, where: Criteria, select: Sequence[str], limit: int | None = None) -> list[Row]:
-        found = self._real.find(entity_set, where=where, select=select, limit=limit)
-        for row in found:
-            self._approval.names.saw_in_sage(entity_set, row)
-        return found
-
-    def get(self, entity_set: str, key: str | int, *, select: Sequence[str] = ()) -> Row | None:
-        return self._real.get(entity_set, key, select=select)
-
-    def exists(self, entity_set: str, *, where: Criteria) -> bool:
-        return self._real.exists(entity_set, where=where)
-
-    def described(self, entity_sets: Sequence[str]) -> dict[str, dict[str, FieldInfo]]:
-        return self._real.described(entity_sets)
+        self._foresight = foresight
 
     def create(self, entity_set: str, body: Row) -> Row:
-        self._require(writes.sage_create(entity_set, self._approval.names.named(body)))
+        self._require(writes.sage_create(entity_set, self._names.named(body)), entity_set, body)
         made = self._real.create(entity_set, body)
-        self._approval.names.saw_in_sage(entity_set, {**body, **made})
+        self._names.saw_in_sage(entity_set, {**body, **made})
         return made
 
     def patch(self, entity_set: str, key: str | int, body: Row) -> None:
-        self._require(writes.sage_patch(entity_set, key, self._approval.names.named(body)))
+        self._require(writes.sage_patch(entity_set, key, self._names.named(body)), entity_set, body)
         self._real.patch(entity_set, key, body)
 
-    def _require(self, write: PlannedWrite) -> None:
+    def _require(self, write: PlannedWrite, entity_set: str, body: Row) -> None:
         if not self._approval.allows(write):
-            raise refusal(System.SAGE300, write)
+            raise self._foresight.of_sage(entity_set, body) or refusal(System.SAGE300, write)
 
 
-class ApprovedZoho:
-    """Implements `ZohoCrm`. Of a write's rows those that the plan holds are sent; the others wait."""
+class ApprovedZoho(PassingZoho):
+    """Implements `ZohoCrm`. Of a write's rows those that the plan holds are sent; the others are refused, or wait."""
 
-    def __init__(self, real: ZohoCrm, approval: Approval) -> None:
-        self._real = real
+    def __init__(self, real: ZohoCrm, approval: Approval, foresight: Foresight) -> None:
+        super().__init__(real, approval.names)
         self._approval = approval
-        self.usage: Usage = real.usage
-
-    def changed_since(
-        self,
-        module: str,
-        *,
-        fields: Sequence[str],
-        since: datetime,
-        where: Criteria = (),
-        until: datetime | None = None,
-    ) -> Iterator[ZohoPage]:
-        return self._real.changed_since(module, fields=fields, since=since, where=where, until=until)
-
-    def find(self, module: str, *, where: Criteria, fields: Sequence[str], limit: int | None = None) -> list[Row]:
-        found = self._real.find(module, where=where, fields=fields, limit=limit)
-        for row in found:  # a record read back by its Sage key is the planned one
-            self._approval.names.saw_in_zoho(module, row)
-        return found
-
-    def get(self, module: str, record_id: str) -> Row | None:
-        return self._real.get(module, record_id)
-
-    def get_many(self, module: str, ids: Sequence[str], *, fields: Sequence[str]) -> list[Row]:
-        return self._real.get_many(module, ids, fields=fields)
-
-    def deleted_since(self, module: str, since: datetime) -> Iterator[Row]:
-        return self._real.deleted_since(module, since)
+        self._foresight = foresight
 
     def insert(self, module: str, rows: Sequence[Row], *, trigger: Sequence[str] = ()) -> list[RowResult]:
-        planned = [writes.zoho_insert(module, self._approval.names.named(row)) for row in rows]
-        return self._send(rows, planned, lambda chosen: self._real.insert(module, chosen, trigger=trigger))
+        planned = [writes.zoho_insert(module, self._names.named(row)) for row in rows]
+        return self._send(module, rows, planned, lambda chosen: self._real.insert(module, chosen, trigger=trigger))
 
     def update(
         self,
@@ -165,8 +115,9 @@ class ApprovedZoho:
         trigger: Sequence[str] = (),
         unmodified_since: datetime | None = None,
     ) -> list[RowResult]:
-        planned = [writes.zoho_update(module, self._approval.names.named(row)) for row in rows]
+        planned = [writes.zoho_update(module, self._names.named(row)) for row in rows]
         return self._send(
+            module,
             rows,
             planned,
             lambda chosen: self._real.update(module, chosen, trigger=trigger, unmodified_since=unmodified_since),
@@ -175,64 +126,38 @@ class ApprovedZoho:
     def upsert(
         self, module: str, rows: Sequence[Row], *, duplicate_check: Sequence[str], trigger: Sequence[str] = ()
     ) -> list[RowResult]:
-        planned = [writes.zoho_upsert(module, self._approval.names.named(row), duplicate_check) for row in rows]
+        planned = [writes.zoho_upsert(module, self._names.named(row), duplicate_check) for row in rows]
         return self._send(
+            module,
             rows,
             planned,
             lambda chosen: self._real.upsert(module, chosen, duplicate_check=duplicate_check, trigger=trigger),
         )
 
-    def write_cost(self, rows: int) -> tuple[int, int]:
-        return self._real.write_cost(rows)
-
-    def modules(self) -> list[Row]:
-        return self._real.modules()
-
-    def fields(self, module: str) -> list[Row]:
-        return self._real.fields(module)
-
-    def org(self) -> Row:
-        return self._real.org()
-
-    def current_user(self) -> Row:
-        return self._real.current_user()
-
-    def server_time(self) -> datetime:
-        return self._real.server_time()
-
-    def create_fields(self, module: str, fields: Sequence[Row]) -> list[RowResult]:
-        raise refusal(System.ZOHO_CRM, PlannedWrite(f"zoho_crm create_fields {module}", "", ""))
-
-    def enable_channels(self, wanted: Sequence[Watch]) -> list[RowResult]:
-        raise refusal(System.ZOHO_CRM, PlannedWrite("zoho_crm enable_channels", "", ""))
-
-    def replace_channels(self, wanted: Sequence[Watch]) -> list[RowResult]:
-        raise refusal(System.ZOHO_CRM, PlannedWrite("zoho_crm replace_channels", "", ""))
-
-    def renew_channels(self, wanted: Sequence[Watch]) -> list[RowResult]:
-        raise refusal(System.ZOHO_CRM, PlannedWrite("zoho_crm renew_channels", "", ""))
-
-    def channel(self, channel_id: int) -> list[Watched]:
-        return self._real.channel(channel_id)
-
-    def disable_channel(self, channel_id: int) -> None:
-        raise refusal(System.ZOHO_CRM, PlannedWrite("zoho_crm disable_channel", str(channel_id), ""))
-
     def _send(
         self,
+        module: str,
         rows: Sequence[Row],
         planned: Sequence[PlannedWrite],
         send: Callable[[Sequence[Row]], list[RowResult]],
     ) -> list[RowResult]:
-        results = [RowResult(error=refusal(System.ZOHO_CRM, write)) for write in planned]
         chosen = [
             index
             for index, write in enumerate(planned)
-            if self._approval.allows(write) or self._approval.names.completes(rows[index])
+            if self._approval.allows(write) or self._names.completes(rows[index])
+        ]
+        results = [
+            RowResult() if index in chosen else RowResult(error=self._unplanned(module, row, planned[index]))
+            for index, row in enumerate(rows)
         ]
         answers = send([rows[index] for index in chosen]) if chosen else []
         for index, answer in zip(chosen, answers, strict=True):
             results[index] = answer
             if answer.error is None and planned[index].makes:
-                self._approval.names.became(planned[index].makes, answer.id)
+                self._names.became(planned[index].makes, answer.id)
         return results
+
+    def _unplanned(self, module: str, row: Row, write: PlannedWrite) -> VendorError:
+        """Foreseen by the plan, or else of a record that has changed since."""
+        foreseen = self._foresight.of_zoho(module, row, creating="id" not in row)
+        return foreseen or refusal(System.ZOHO_CRM, write)

@@ -18,7 +18,12 @@ from sagezoho_pipelines.engine.widths import WIDTHS
 
 _TEXTS = frozenset({"text", "textarea", "email", "phone", "website", "picklist"})
 _NUMBERS = frozenset({"integer", "double", "currency", "percent"})
-_EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
+#: Looser than Zoho's own patterns: what does not even fit these is refused for sure.
+_FORMATS = {
+    "email": (re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+"), "not an e-mail address"),
+    "phone": (re.compile(r"(?=.*[0-9A-Za-z])[0-9A-Za-z +().,*;-]+"), "not a phone number"),
+    "website": (re.compile(r"\S*[^\s.]\.[^\s.]\S*"), "not the address of a web site"),
+}
 _CORRECT = "correct the value in the source, or let the mapping shorten or drop it"
 
 
@@ -37,6 +42,18 @@ def of_sage_row(entity_set: str, body: Row) -> VendorError | None:
                 advice=_CORRECT,
             )
     return None
+
+
+def unknown_code(field: str, title: str, value: str) -> VendorError:
+    """The refusal of a code that the company does not have."""
+    return VendorError(
+        system=System.SAGE300,
+        code="FieldInvalid",
+        text=f"{title} {value!r} does not exist",
+        verdict=Verdict.REFUSE,
+        field=field,
+        advice="correct the code in the source or in sagezoho.yaml, or set it up in Sage",
+    )
 
 
 def of_zoho_row(row: Row, fields: Sequence[Row], *, creating: bool) -> VendorError | None:
@@ -90,9 +107,11 @@ def _fault(field: Row, value: Any) -> str | None:
     if kind in _TEXTS:
         if not isinstance(value, str):
             return "text expected"
-        if isinstance(length, int) and len(value.strip()) > length:
-            return f"{len(value.strip())} characters, at most {length} are allowed"
-        return "not an e-mail address" if kind == "email" and not _EMAIL.fullmatch(value.strip()) else None
+        text = value.strip()
+        if isinstance(length, int) and len(text) > length:
+            return f"{len(text)} characters, at most {length} are allowed"
+        pattern, fault = _FORMATS.get(kind, (None, None))
+        return fault if text and pattern is not None and not pattern.fullmatch(text) else None
     if kind in _NUMBERS:
         return _number_fault(kind, length, value)
     if kind == "boolean":

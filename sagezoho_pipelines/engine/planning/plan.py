@@ -16,6 +16,7 @@ from sagezoho_pipelines.domain.records import AuditEntry, Change, EntityRef, Lin
 from sagezoho_pipelines.engine import guards, pausing
 from sagezoho_pipelines.engine.context import Context, Facts
 from sagezoho_pipelines.engine.planning.document import Plan, order_of, sorted_writes
+from sagezoho_pipelines.engine.planning.foresight import Foresight
 from sagezoho_pipelines.engine.planning.shadow_ledger import ShadowLedger
 from sagezoho_pipelines.engine.planning.shadow_vendors import Notebook, ShadowSage, ShadowZoho
 from sagezoho_pipelines.engine.planning.writes import Names, is_placeholder
@@ -41,7 +42,8 @@ def make(ctx: Context, ledger: ReadableLedger, flows: Sequence[str], *, names: N
     notebook, collected = Notebook(names or Names()), _Collected()
     moment = ctx.clock()
     shadow = ShadowLedger(ledger, at=moment, settled=collected.add)
-    sage, zoho = ShadowSage(ctx.sage, notebook), ShadowZoho(ctx.zoho, notebook)
+    foresight = Foresight(ctx.sage, ctx.zoho)
+    sage, zoho = ShadowSage(ctx.sage, notebook, foresight), ShadowZoho(ctx.zoho, notebook, foresight)
     before = _reads(ctx)
     planning = replace(
         ctx,
@@ -50,7 +52,6 @@ def make(ctx: Context, ledger: ReadableLedger, flows: Sequence[str], *, names: N
         zoho=zoho,
         settings=_one_by_one(ctx),
         clock=lambda: moment,
-        facts=Facts(),
         stop=threading.Event(),
         actor="plan",
         run_id="plan",
@@ -58,16 +59,19 @@ def make(ctx: Context, ledger: ReadableLedger, flows: Sequence[str], *, names: N
     )
     for flow in flows:
         collected.flow = flow
-        tally = run_flow(planning, flow, Window.incremental())
+        # Each flow is a run of its own, which learns for itself what a run has to know.
+        tally = run_flow(replace(planning, facts=Facts()), flow, Window.incremental())
         for note in tally.notes:
             notebook.note(note)
     after = _reads(ctx)
     cost = Cost(
-        sage300_reads=after[0] - before[0] - sage.own_reads,
+        sage300_reads=after[0] - before[0] - foresight.sage_reads,
         sage300_writes=sage.write_calls,
-        zoho_crm_reads=after[1] - before[1] - zoho.own_reads,
+        zoho_crm_reads=after[1] - before[1] - foresight.zoho_reads,
         zoho_crm_writes=zoho.write_calls,
-        zoho_crm_credits=after[2] - before[2] - zoho.own_credits + zoho.write_credits,
+        zoho_crm_credits=after[2] - before[2] - foresight.zoho_credits + zoho.write_credits,
+        sage300_looks=after[0] - before[0],
+        zoho_crm_looks=after[2] - before[2],
     )
     for flow in flows:
         for text in guarded(ctx, flow, collected.items):
@@ -216,6 +220,5 @@ def _one_by_one(ctx: Context) -> Any:
 
 
 def _reads(ctx: Context) -> tuple[int, int, int]:
-    """Calls of either vendor and credits so far, without those that had to be made again."""
-    sage, zoho = ctx.sage.usage, ctx.zoho.usage
-    return sage.calls - sage.retries, zoho.calls - zoho.retries, zoho.credits - zoho.retried_credits
+    """Calls of either vendor and credits so far."""
+    return ctx.sage.usage.needed_calls, ctx.zoho.usage.needed_calls, ctx.zoho.usage.needed_credits

@@ -5,21 +5,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sagezoho_pipelines.domain.criteria import Criteria, where
+from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
-from sagezoho_pipelines.domain.metadata import FieldInfo
 from sagezoho_pipelines.domain.planned import PlannedWrite
 from sagezoho_pipelines.domain.records import Row, System
-from sagezoho_pipelines.domain.usage import Usage
-from sagezoho_pipelines.engine.planning import faults, writes
-from sagezoho_pipelines.engine.ports import RowResult, Sage300, Watch, Watched, ZohoCrm, ZohoPage
-
-_NOT_PART = "a plan runs the flows only: {} is none of their calls"
+from sagezoho_pipelines.engine.planning import writes
+from sagezoho_pipelines.engine.planning.foresight import Foresight
+from sagezoho_pipelines.engine.planning.passing import PassingSage, PassingZoho
+from sagezoho_pipelines.engine.ports import RowResult, Sage300, ZohoCrm
 
 
 class Notebook:
@@ -42,44 +39,24 @@ class Notebook:
             self.notes.append(text)
 
 
-class ShadowSage:
-    """Implements `Sage300`. `own_reads` counts calls that only planning makes; `writes` those that it saves."""
+class ShadowSage(PassingSage):
+    """Implements `Sage300`. `write_calls` counts the writes that would be sent."""
 
-    def __init__(self, real: Sage300, notebook: Notebook) -> None:
-        self._real = real
+    def __init__(self, real: Sage300, notebook: Notebook, foresight: Foresight) -> None:
+        super().__init__(real, notebook.names)
         self._notebook = notebook
+        self._foresight = foresight
         self._made: dict[tuple[str, str], Row] = {}
-        self.usage: Usage = real.usage
-        self.own_reads = 0
         self.write_calls = 0
-
-    def pages(
-        self, entity_set: str, *, select: Sequence[str], where: Criteria = (), page_size: int | None = None
-    ) -> Iterator[Sequence[Row]]:
-        return self._real.pages(entity_set, select=select, where=where, page_size=page_size)
-
-    def find(self, entity_set: str, *, where: Criteria, select: Sequence[str], limit: int | None = None) -> list[Row]:
-        found = self._real.find(entity_set, where=where, select=select, limit=limit)
-        for row in found:
-            self._notebook.names.saw_in_sage(entity_set, row)
-        return found
 
     def get(self, entity_set: str, key: str | int, *, select: Sequence[str] = ()) -> Row | None:
         made = self._made.get((entity_set, str(key)))
         if made is not None:
             return {name: made.get(name) for name in select} if select else made
-        return self._real.get(entity_set, key, select=select)
-
-    def exists(self, entity_set: str, *, where: Criteria) -> bool:
-        return self._real.exists(entity_set, where=where)
-
-    def described(self, entity_sets: Sequence[str]) -> dict[str, dict[str, FieldInfo]]:
-        return self._real.described(entity_sets)
+        return super().get(entity_set, key, select=select)
 
     def create(self, entity_set: str, body: Row) -> Row:
-        fault = faults.of_sage_row(entity_set, body)
-        if fault is not None:
-            raise fault
+        self._refuse(entity_set, body)
         planned = writes.sage_create(entity_set, self._notebook.names.named(body))
         self._note(planned)
         if entity_set == "OE/OEOrders" and not body.get("ShipToAddressLine1"):
@@ -93,13 +70,10 @@ class ShadowSage:
         return made
 
     def patch(self, entity_set: str, key: str | int, body: Row) -> None:
-        fault = faults.of_sage_row(entity_set, body)
-        if fault is not None:
-            raise fault
+        self._refuse(entity_set, body)
         if (entity_set, str(key)) not in self._made:
-            before = self.usage.calls
-            held = self._real.get(entity_set, key, select=sorted(body))
-            self.own_reads += self.usage.calls - before
+            with self._foresight.aside():
+                held = self._real.get(entity_set, key, select=sorted(body))
             if held is None:
                 raise VendorError(
                     system=System.SAGE300,
@@ -111,76 +85,39 @@ class ShadowSage:
             self._notebook.holds(System.SAGE300, str(key), held)
         self._note(writes.sage_patch(entity_set, key, self._notebook.names.named(body)))
 
+    def _refuse(self, entity_set: str, body: Row) -> None:
+        fault = self._foresight.of_sage(entity_set, body)
+        if fault is not None:
+            raise fault
+
     def _note(self, planned: PlannedWrite) -> None:
         self.write_calls += 1
         self._notebook.writes.append(planned)
 
 
-class ShadowZoho:
-    """Implements `ZohoCrm`. `own_*` count calls that only planning makes; `write_*` those that it saves."""
+class ShadowZoho(PassingZoho):
+    """Implements `ZohoCrm`. `write_*` count the writes that would be sent."""
 
-    def __init__(self, real: ZohoCrm, notebook: Notebook) -> None:
-        self._real = real
+    def __init__(self, real: ZohoCrm, notebook: Notebook, foresight: Foresight) -> None:
+        super().__init__(real, notebook.names)
         self._notebook = notebook
+        self._foresight = foresight
         self._made: dict[tuple[str, str], dict[str, Any]] = {}
-        self._fields: dict[str, list[Row]] = {}
-        self.usage: Usage = real.usage
-        self.own_reads = self.own_credits = 0
         self.write_calls = self.write_credits = 0
 
     # reads
 
-    def changed_since(
-        self,
-        module: str,
-        *,
-        fields: Sequence[str],
-        since: datetime,
-        where: Criteria = (),
-        until: datetime | None = None,
-    ) -> Iterator[ZohoPage]:
-        return self._real.changed_since(module, fields=fields, since=since, where=where, until=until)
-
-    def find(self, module: str, *, where: Criteria, fields: Sequence[str], limit: int | None = None) -> list[Row]:
-        found = self._real.find(module, where=where, fields=fields, limit=limit)
-        for row in found:
-            self._notebook.names.saw_in_zoho(module, row)
-        return found
-
     def get(self, module: str, record_id: str) -> Row | None:
         made = self._made.get((module, record_id))
-        return dict(made) if made is not None else self._real.get(module, record_id)
+        return dict(made) if made is not None else super().get(module, record_id)
 
     def get_many(self, module: str, ids: Sequence[str], *, fields: Sequence[str]) -> list[Row]:
         there = [one for one in ids if (module, one) not in self._made]
-        found = {str(row["id"]): row for row in self._real.get_many(module, there, fields=fields)} if there else {}
+        found = {str(row["id"]): row for row in super().get_many(module, there, fields=fields)} if there else {}
         for one in ids:
             if (module, one) in self._made:
                 found[one] = {"id": one, **{name: self._made[module, one].get(name) for name in fields}}
         return [found[one] for one in ids if one in found]
-
-    def deleted_since(self, module: str, since: datetime) -> Iterator[Row]:
-        return self._real.deleted_since(module, since)
-
-    def modules(self) -> list[Row]:
-        return self._real.modules()
-
-    def fields(self, module: str) -> list[Row]:
-        if module not in self._fields:
-            self._fields[module] = self._real.fields(module)
-        return self._fields[module]
-
-    def org(self) -> Row:
-        return self._real.org()
-
-    def current_user(self) -> Row:
-        return self._real.current_user()
-
-    def server_time(self) -> datetime:
-        return self._real.server_time()
-
-    def write_cost(self, rows: int) -> tuple[int, int]:
-        return self._real.write_cost(rows)
 
     # writes
 
@@ -231,24 +168,6 @@ class ShadowZoho:
                 results.append(RowResult(id=record_id))
         return results
 
-    def create_fields(self, module: str, fields: Sequence[Row]) -> list[RowResult]:
-        raise NotImplementedError(_NOT_PART.format("create_fields"))
-
-    def enable_channels(self, wanted: Sequence[Watch]) -> list[RowResult]:
-        raise NotImplementedError(_NOT_PART.format("enable_channels"))
-
-    def replace_channels(self, wanted: Sequence[Watch]) -> list[RowResult]:
-        raise NotImplementedError(_NOT_PART.format("replace_channels"))
-
-    def renew_channels(self, wanted: Sequence[Watch]) -> list[RowResult]:
-        raise NotImplementedError(_NOT_PART.format("renew_channels"))
-
-    def channel(self, channel_id: int) -> list[Watched]:
-        return self._real.channel(channel_id)
-
-    def disable_channel(self, channel_id: int) -> None:
-        raise NotImplementedError(_NOT_PART.format("disable_channel"))
-
     # how
 
     def _created(self, module: str, row: Row, planned: PlannedWrite) -> RowResult:
@@ -282,19 +201,17 @@ class ShadowZoho:
         return RowResult(id=record_id)
 
     def _refused(self, module: str, row: Row, *, creating: bool) -> RowResult | None:
-        with self._own():
-            fields = self.fields(module)
-        for name, value in faults.unlisted(row, fields):
+        for name, value in self._foresight.unlisted(module, row):
             self._notebook.note(
                 f"{module}.{name}: {value!r} is not in the field's picklist; Zoho takes it all the same"
             )
-        error = faults.of_zoho_row(row, fields, creating=creating)
+        error = self._foresight.of_zoho(module, row, creating=creating)
         return None if error is None else RowResult(error=error)
 
     def _there(self, module: str, rows: Sequence[Row]) -> dict[str, Row]:
         """The records to be updated, with the fields concerned: what they hold, and whether they exist."""
         ids = [str(row["id"]) for row in rows if (module, str(row["id"])) not in self._made]
-        with self._own():
+        with self._foresight.aside():
             found = self._real.get_many(module, ids, fields=_readable(rows)) if ids else []
         return {str(row["id"]): row for row in found}
 
@@ -304,7 +221,7 @@ class ShadowZoho:
         found: dict[str, Row] = {}
         for name in unique:
             values = sorted({str(row[name]) for row in rows if row.get(name)})
-            with self._own():
+            with self._foresight.aside():
                 matching = self._real.find(module, where=[where(name, "in", values)], fields=[name]) if values else []
                 whole = (
                     self._real.get_many(module, [str(row["id"]) for row in matching], fields=names) if matching else []
@@ -318,13 +235,6 @@ class ShadowZoho:
         calls, credits = self._real.write_cost(rows)
         self.write_calls += calls
         self.write_credits += credits
-
-    @contextmanager
-    def _own(self) -> Iterator[None]:
-        calls, credits = self.usage.calls, self.usage.credits
-        yield
-        self.own_reads += self.usage.calls - calls
-        self.own_credits += self.usage.credits - credits
 
 
 def _readable(rows: Sequence[Row]) -> list[str]:

@@ -41,7 +41,9 @@ def cost(plan: Plan) -> str:
     spent = plan.cost
     return (
         f"Sage 300: {spent.sage300_reads} reads, {spent.sage300_writes} writes; "
-        f"Zoho CRM: {spent.zoho_crm_reads} reads, {spent.zoho_crm_writes} writes, {spent.zoho_crm_credits} credits"
+        f"Zoho CRM: {spent.zoho_crm_reads} reads, {spent.zoho_crm_writes} writes, {spent.zoho_crm_credits} credits. "
+        f"To see first that nothing has moved: {spent.sage300_looks} calls of Sage 300, "
+        f"{spent.zoho_crm_looks} credits"
     )
 
 

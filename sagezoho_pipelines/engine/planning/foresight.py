@@ -1,0 +1,81 @@
+"""What either vendor is sure to refuse, as far as its own data shows before anything is sent.
+
+A plan tells it, and the run that carries the plan out refuses the same in the same words.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sagezoho_pipelines.domain.errors import VendorError
+from sagezoho_pipelines.domain.records import Row
+from sagezoho_pipelines.engine import sage_codes
+from sagezoho_pipelines.engine.planning import faults
+from sagezoho_pipelines.engine.ports import Sage300, ZohoCrm
+from sagezoho_pipelines.engine.sage_codes import CodeSet
+
+
+class Foresight:
+    """Asks either vendor once for each thing it must know, aside from what the flows ask. Thread-safe."""
+
+    def __init__(self, sage: Sage300, zoho: ZohoCrm) -> None:
+        self._sage = sage
+        self._zoho = zoho
+        self._fields: dict[str, list[Row]] = {}
+        self._codes: dict[tuple[CodeSet, str], bool] = {}
+        self._lock = threading.Lock()
+        self.sage_reads = self.zoho_reads = self.zoho_credits = 0
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Counts what is asked here for planning's own sake: a sync would not ask it."""
+        sage, zoho = self._sage.usage, self._zoho.usage
+        before = sage.needed_calls, zoho.needed_calls, zoho.needed_credits
+        yield
+        self.sage_reads += sage.needed_calls - before[0]
+        self.zoho_reads += zoho.needed_calls - before[1]
+        self.zoho_credits += zoho.needed_credits - before[2]
+
+    def of_sage(self, entity_set: str, body: Row) -> VendorError | None:
+        """The refusal of a text that is too wide, or of a code that the company does not have."""
+        fault = faults.of_sage_row(entity_set, body)
+        if fault is not None:
+            return fault
+        for field, (title, codes) in sage_codes.REFERENCES.get(entity_set, {}).items():
+            value = str(body.get(field) or "").strip().upper()
+            if value and not self._knows(codes, value):
+                return faults.unknown_code(field, title, value)
+        return None
+
+    def of_zoho(self, module: str, row: Row, *, creating: bool) -> VendorError | None:
+        """The refusal that the module's field metadata promises."""
+        return faults.of_zoho_row(row, self.fields(module), creating=creating)
+
+    def unlisted(self, module: str, row: Row) -> list[tuple[str, str]]:
+        return faults.unlisted(row, self.fields(module))
+
+    def fields(self, module: str) -> list[Row]:
+        with self._lock:
+            if module not in self._fields:
+                with self.aside():
+                    self._fields[module] = self._zoho.fields(module)
+            return self._fields[module]
+
+    def _knows(self, codes: CodeSet, value: str) -> bool:
+        """What cannot be looked up is not doubted: Sage will say."""
+        with self._lock:
+            if (codes, value) not in self._codes:
+                with self.aside():
+                    self._codes[codes, value] = self._asked(codes, value)
+            return self._codes[codes, value]
+
+    def _asked(self, codes: CodeSet, value: str) -> bool:
+        try:
+            answer = sage_codes.ask(self._sage, codes, value)
+        except VendorError as error:
+            if error.code != "Forbidden":
+                raise
+            return True
+        return answer is None or answer.exists
