@@ -135,6 +135,16 @@ class Bench:
         handle = self.sandbox.sage300 if system == "sage300" else self.sandbox.zoho_crm
         return handle.world.actions[action](arguments)
 
+    def win_deal(self, name: str, **values: Any) -> str:
+        """A deal is won with a new account, which holds an address and these values. Returns the account's id."""
+        address = {
+            "Billing_Street": "1 Quay", "Billing_City": "Vancouver", "Billing_State": "BC", "Billing_Code": "V6B",
+            "Billing_Country": "Canada",
+        }  # fmt: skip
+        account = str(self.act("zoho_crm", "add_account", name=name, values={**address, **values})["id"])
+        self.act("zoho_crm", "add_deal", name=f"Refit of {name}", account_id=account, amount="9", stage="Closed Won")
+        return account
+
     def edit_inbox(self, key: str, **fields: Any) -> None:
         """Give the record's entry in the inbox these values, as a person does."""
         [entry] = inbox.entries(self.engine, ids=[key])

@@ -128,6 +128,20 @@ def test_a_plan_that_may_be_mailed_shows_no_value_and_can_be_applied(ready: Work
     assert ready("apply", str(path)).exit_code == 0
 
 
+def test_another_process_makes_the_same_bytes(ready: Workplace, sandbox: Sandbox) -> None:
+    """Whatever order its sets and dictionaries have."""
+    _win(sandbox, 2)
+    here = {redacted: _plan(ready, *redacted).read_bytes() for redacted in ((), ("--redact",))}
+    for seed in ("1", "2"):
+        for redacted, made in here.items():
+            there = ready.path / f"there-{seed}.json"
+            subprocess.run(
+                [*COMMAND, "plan", "--out", str(there), *redacted],
+                env={**_environment(ready), "PYTHONHASHSEED": seed}, cwd=ready.path, check=True, capture_output=True,
+            )  # fmt: skip
+            assert there.read_bytes() == made
+
+
 def test_a_plan_changed_by_hand_is_refused(ready: Workplace) -> None:
     path = _plan(ready, "vendors")
     path.write_text(path.read_text().replace('"created"', '"updated"', 1))
@@ -180,11 +194,8 @@ def test_an_apply_that_was_killed_goes_on_with_the_rest(ready: Workplace, sandbo
     planned = json.loads(path.read_text())
     orders = sum(item["operation"] == "create" and item.get("target_entity") == "orders" for item in planned["items"])
     assert orders > 2
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("SAGEZOHO_", "DAGSTER_"))}
     sandbox.sage300.world.faults.latency = 0.2
-    process = subprocess.Popen(
-        [*COMMAND, "apply", str(path)], env={**environment, **{k: v for k, v in ready.env.items() if v}}, cwd=ready.path
-    )
+    process = subprocess.Popen([*COMMAND, "apply", str(path)], env=_environment(ready), cwd=ready.path)
     try:
         end = time.monotonic() + 90
         while not 1 <= len(_posted(sandbox)) < orders and time.monotonic() < end:
@@ -230,6 +241,12 @@ def test_a_first_sync_asks_for_a_plan_where_the_connection_wants_one(ready: Work
     assert _writes(sandbox) == before
     assert ready("apply", str(_plan(ready))).exit_code == 0
     assert ready("sync").exit_code == 0
+
+
+def _environment(place: Workplace) -> dict[str, str]:
+    """For the command in a process of its own."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("SAGEZOHO_", "DAGSTER_"))}
+    return {**ours, **{name: value for name, value in place.env.items() if value}}
 
 
 def _posted(sandbox: Sandbox) -> list[str]:

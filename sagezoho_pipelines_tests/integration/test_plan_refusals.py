@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -17,10 +16,6 @@ from sagezoho_pipelines.ledger.plans import PostgresPlanStore
 from sagezoho_pipelines_tests.bench import Bench, bench
 
 SEAL = Seal("test", b"k" * 32)
-ADDRESS = {
-    "Billing_Street": "1 Quay", "Billing_City": "Vancouver", "Billing_State": "BC", "Billing_Code": "V6B",
-    "Billing_Country": "Canada",
-}  # fmt: skip
 #: What the account of a won deal holds, and the field that Sage would refuse for it.
 CUSTOMERS = [
     ({"Sage_Customer_Group": "NOPE"}, "GroupCode"),
@@ -45,15 +40,9 @@ def desk(engine: Engine) -> Iterator[Bench]:
         yield made
 
 
-def _won(desk: Bench, name: str, **values: Any) -> str:
-    account = str(desk.act("zoho_crm", "add_account", name=name, values={**ADDRESS, **values})["id"])
-    desk.act("zoho_crm", "add_deal", name=f"Refit of {name}", account_id=account, amount="9", stage="Closed Won")
-    return account
-
-
 def _spoil(desk: Bench) -> dict[str, str]:
     """Records of every kind that one of the vendors will refuse, and the field that it is about."""
-    fields = {_won(desk, f"Firm {at}", **values): field for at, (values, field) in enumerate(CUSTOMERS)}
+    fields = {desk.win_deal(f"Firm {at}", **values): field for at, (values, field) in enumerate(CUSTOMERS)}
     for at, (values, field) in enumerate(VENDORS):
         desk.act("sage300", "add_vendor", fields={"VendorNumber": f"BAD{at}", "VendorName": f"Bad {at}", **values})
         fields[f"BAD{at}"] = field
@@ -114,7 +103,7 @@ def test_applying_a_plan_refuses_what_the_plan_said_in_its_words_and_is_done(des
 
 
 def test_what_was_refused_is_delivered_once_it_is_mended(desk: Bench) -> None:
-    account = _won(desk, "Firm", Sage_Customer_Group="NOPE")
+    account = desk.win_deal("Firm", Sage_Customer_Group="NOPE")
     _apply(desk, desk.plan())
     desk.act("zoho_crm", "edit_account", account_id=account, values={"Sage_Customer_Group": "WHL"})
     assert desk.plan().totals["refused"] == 0
@@ -125,5 +114,5 @@ def test_what_was_refused_is_delivered_once_it_is_mended(desk: Bench) -> None:
 def test_a_code_that_cannot_be_looked_up_is_not_doubted(desk: Bench) -> None:
     """Without the right to see tax groups a plan says nothing of them, and Sage has the last word."""
     desk.sandbox.sage300.world.faults.add("status", status=403, method="GET", path="TXTaxGroups")
-    _won(desk, "Firm", Sage_Customer_Tax_Group="NOPE")
+    desk.win_deal("Firm", Sage_Customer_Tax_Group="NOPE")
     assert desk.plan("customers").totals["refused"] == 0
