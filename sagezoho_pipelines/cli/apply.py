@@ -95,5 +95,6 @@ def _tell(
     if not done:
         raise Failed(
             f"{plan.connection}: the plan is not done: {len(left)} of its records still wait, are held by a process "
-            "that was killed, or have changed meanwhile. Apply it again later; 'sagezoho explain RECORD' says more."
+            "that was killed, or went another way than planned. Apply it again later: it goes on, or says what has "
+            "moved; 'sagezoho explain RECORD' says more."
         )

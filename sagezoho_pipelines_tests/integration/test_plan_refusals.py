@@ -116,3 +116,25 @@ def test_a_code_that_cannot_be_looked_up_is_not_doubted(desk: Bench) -> None:
     desk.sandbox.sage300.world.faults.add("status", status=403, method="GET", path="TXTaxGroups")
     desk.win_deal("Firm", Sage_Customer_Tax_Group="NOPE")
     assert desk.plan("customers").totals["refused"] == 0
+
+
+@pytest.mark.parametrize(
+    ("module", "field"), [("Accounts", "Account_Name.id"), ("Products", "Invoiced_Items[0].Product_Name.id")]
+)
+def test_what_points_at_a_record_that_is_gone_is_refused_beforehand(desk: Bench, module: str, field: str) -> None:
+    """The second invoice, once its account was deleted, or the product that the first one made."""
+    desk.win_deal("Quay")
+    desk.sync()
+    account = desk.win_deal("Harbour")
+    desk.sync()
+    first, second = desk.query("SELECT sage_id FROM sagezoho.links WHERE sage_entity = 'orders' ORDER BY sage_id")
+    desk.act("sage300", "ship_and_invoice_order", order=first["sage_id"])
+    desk.sync()
+    [product] = [str(row["id"]) for row in desk.state("zoho_crm", "Products") if row.get("Sage_Item_Key")]
+    desk.act("zoho_crm", "delete_record", module=module, id=account if module == "Accounts" else product)
+    desk.act("sage300", "ship_and_invoice_order", order=second["sage_id"])
+    plan = desk.plan("invoices")
+    [refused] = [item for item in plan.items if item.outcome == "refused"]
+    assert (refused.source_entity, refused.error["code"], refused.error["field"]) == ("invoices", "INVALID_DATA", field)
+    desk.sync("invoices")
+    assert _codes(_met(desk)) == _codes(_foreseen(plan))

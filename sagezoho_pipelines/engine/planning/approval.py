@@ -68,7 +68,7 @@ def refusal(system: System, write: PlannedWrite) -> VendorError:
         code=NOT_IN_PLAN,
         text=f"not sent: the plan holds no such write ({write.call} {write.key})",
         verdict=Verdict.RETRY,
-        advice="the record has changed since the plan was made; it stays queued for the next plan or sync",
+        advice="the record, or what became of it, is not as the plan says; it stays queued for the next plan or sync",
     )
 
 

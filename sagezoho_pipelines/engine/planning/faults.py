@@ -73,6 +73,12 @@ def of_zoho_row(row: Row, fields: Sequence[Row], *, creating: bool) -> VendorErr
     return None
 
 
+def dangling(field: str) -> VendorError:
+    """The refusal of a record that points at one which Zoho does not have, or no longer."""
+    advice = "restore the record that it points at from Zoho's recycle bin, or link another one"
+    return _refused("INVALID_DATA", field, "the id given seems to be invalid", advice)
+
+
 def unlisted(row: Row, fields: Sequence[Row]) -> list[tuple[str, str]]:
     """Picklist values that the list lacks: Zoho takes them all the same, and shows them to nobody who chooses."""
     found = []

@@ -123,6 +123,7 @@ class ShadowZoho(PassingZoho):
 
     def insert(self, module: str, rows: Sequence[Row], *, trigger: Sequence[str] = ()) -> list[RowResult]:
         self._count(len(rows))
+        self._foresight.look_up(module, rows)
         results = []
         for row in rows:
             planned = writes.zoho_insert(module, self._notebook.names.named(row))
@@ -138,6 +139,7 @@ class ShadowZoho(PassingZoho):
         unmodified_since: datetime | None = None,
     ) -> list[RowResult]:
         self._count(len(rows))
+        self._foresight.look_up(module, rows)
         there = self._there(module, rows)
         return [self._updated(module, row, there) for row in rows]
 
@@ -150,6 +152,7 @@ class ShadowZoho(PassingZoho):
         trigger: Sequence[str] = (),
     ) -> list[RowResult]:
         self._count(len(rows))
+        self._foresight.look_up(module, rows)
         known = self._matched(module, rows, duplicate_check)
         results = []
         for row in rows:
