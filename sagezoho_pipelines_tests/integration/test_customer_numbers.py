@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from sagezoho_pipelines.domain.errors import ConfigurationError
 from sagezoho_pipelines.domain.records import Outcome
 from sagezoho_pipelines_tests.bench import Bench, bench
-from sagezoho_pipelines_tests.integration.test_flow_orders import _account, _deal, _inbox, _orders
+from sagezoho_pipelines_tests.integration.selling import inbox, new_account, orders, won_deal
 
 
 @pytest.fixture
@@ -26,20 +26,20 @@ def _numbers(desk: Bench) -> set[str]:
 
 
 def _error(desk: Bench, account: str) -> dict[str, Any]:
-    [found] = [entry["error"] for entry in _inbox(desk) if entry["key"] == account]
+    [found] = [entry["error"] for entry in inbox(desk) if entry["key"] == account]
     error: dict[str, Any] = found
     return error
 
 
 def test_two_accounts_do_not_share_a_number(desk: Bench) -> None:
-    first, second = (_account(desk, name, Sage_Customer_Number=given) for name, given in
+    first, second = (new_account(desk, name, Sage_Customer_Number=given) for name, given in
                      (("Harbour Lights Ltd", "harbour-1"), ("Other Ltd", "HARBOUR-1")))  # fmt: skip
     for account in (first, second):
-        _deal(desk, account, f"Of {account}")
+        won_deal(desk, account, f"Of {account}")
     desk.sync("orders")
-    [order] = _orders(desk)
+    [order] = orders(desk)
     assert order["CustomerNumber"] == "HARBOUR-1"
-    [refused] = [entry for entry in _inbox(desk) if entry["key"] in (first, second)]
+    [refused] = [entry for entry in inbox(desk) if entry["key"] in (first, second)]
     assert refused["error"]["code"] == "CUSTOMER_NUMBER_TAKEN"
     assert refused["error"]["field"] == "Sage_Customer_Number"
     assert "choose another number" in refused["error"]["advice"]
@@ -47,38 +47,38 @@ def test_two_accounts_do_not_share_a_number(desk: Bench) -> None:
 
 @pytest.mark.parametrize("given", ["", "THIRTEEN-CHAR"])
 def test_a_number_that_sage_cannot_hold_is_refused_by_the_fields_name(desk: Bench, given: str) -> None:
-    account = _account(desk, Sage_Customer_Number=given[:12])
+    account = new_account(desk, Sage_Customer_Number=given[:12])
     if len(given) > 12:  # Zoho's own field is no longer than that: as an account from before the field was narrowed
         desk.sandbox.zoho_crm.world.org.modules["Accounts"].fields["Sage_Customer_Number"].length = 40
         desk.act("zoho_crm", "edit_account", account_id=account, values={"Sage_Customer_Number": given})
-    _deal(desk, account)
+    won_deal(desk, account)
     desk.sync("orders")
     error = _error(desk, account)
     assert (error["code"], error["field"]) == ("CUSTOMER_NUMBER_INVALID", "Sage_Customer_Number")
     assert "1 to 12 characters" in error["text"]
-    assert _orders(desk) == []
+    assert orders(desk) == []
 
 
 def test_a_number_that_a_person_corrects_after_a_refusal_counts(desk: Bench) -> None:
-    account = _account(desk, Sage_Customer_Number="wrong", Sage_Customer_Group="NOSUCH")
-    deal = _deal(desk, account)
+    account = new_account(desk, Sage_Customer_Number="wrong", Sage_Customer_Group="NOSUCH")
+    deal = won_deal(desk, account)
     assert desk.sync("orders").count(Outcome.REFUSED) == 1
     desk.act(
         "zoho_crm", "edit_account", account_id=account,
         values={"Sage_Customer_Number": "right", "Sage_Customer_Group": "RTL"},
     )  # fmt: skip
     desk.edit_inbox(account)
-    assert desk.sync("customers", "orders").left_over == 0, _inbox(desk)
+    assert desk.sync("customers", "orders").left_over == 0, inbox(desk)
     assert "RIGHT" in _numbers(desk)
     assert "WRONG" not in _numbers(desk)
-    [order] = _orders(desk)
+    [order] = orders(desk)
     assert (str(order["OrderReference"]).strip(), order["CustomerNumber"]) == (deal, "RIGHT")
     assert desk.query("SELECT 1 FROM sagezoho.intents WHERE state = 'open'") == []
 
 
 def test_a_number_whose_customer_may_have_been_made_is_kept_whatever_the_field_says_since(desk: Bench) -> None:
-    account = _account(desk, Sage_Customer_Number="first")
-    _deal(desk, account)
+    account = new_account(desk, Sage_Customer_Number="first")
+    won_deal(desk, account)
     desk.sandbox.sage300.world.faults.add("reset_after", method="POST", path="ARCustomers", times=1)
     desk.sandbox.sage300.world.faults.add("status", method="GET", path="ARCustomers.*FIRST", status=503, nth=2)
     desk.sandbox.sage300.world.faults.add("status", method="GET", path="ARCustomers.*FIRST", status=503, nth=3)
@@ -95,7 +95,7 @@ def test_a_sequence_that_has_outgrown_sage_says_what_to_shorten(engine: Engine) 
     rule = {"rule": "sequence", "prefix": "ABCDEFGH", "digits": 4, "start": 9999}
     with bench(engine, vendors=2, deals=0, flows={"customers": {"number": rule}}) as desk:
         for name in ("First Ltd", "Second Ltd"):
-            _deal(desk, _account(desk, name), name)
+            won_deal(desk, new_account(desk, name), name)
         with pytest.raises(ConfigurationError, match=r"ABCDEFGH10000.*shorten flows\.customers\.number\.prefix"):
             desk.sync("orders")
         assert {number for number in _numbers(desk) if number.startswith("ABC")} <= {"ABCDEFGH9999"}

@@ -15,7 +15,7 @@ from sagezoho_pipelines.domain.records import Outcome
 from sagezoho_pipelines.engine.check import Status, zoho_stages
 from sagezoho_pipelines.sandbox.faults import FaultRule
 from sagezoho_pipelines_tests.bench import Bench, bench
-from sagezoho_pipelines_tests.integration.test_flow_orders import _account, _deal, _inbox, _orders
+from sagezoho_pipelines_tests.integration.selling import inbox, new_account, orders, won_deal
 
 ITEM = "A1-105/0"
 
@@ -33,8 +33,8 @@ def _quote(desk: Bench, deal: str, *lines: dict[str, Any]) -> str:
 
 
 def _refusal(desk: Bench) -> dict[str, Any]:
-    [entry] = _inbox(desk)
-    assert _orders(desk) == []
+    [entry] = inbox(desk)
+    assert orders(desk) == []
     error: dict[str, Any] = entry["error"]
     assert "retry this" in error["advice"]
     return error
@@ -42,7 +42,7 @@ def _refusal(desk: Bench) -> dict[str, Any]:
 
 @pytest.mark.parametrize("field", ["Discount", "Adjustment"])
 def test_a_quote_that_is_cheaper_as_a_whole_is_no_dearer_order(desk: Bench, field: str) -> None:
-    deal = _deal(desk, _account(desk))
+    deal = won_deal(desk, new_account(desk))
     quote = _quote(desk, deal)
     desk.act("zoho_crm", "edit_record", module="Quotes", id=quote, values={field: Decimal("-2.5")})
     assert desk.sync("orders").count(Outcome.REFUSED) == 1
@@ -53,11 +53,11 @@ def test_a_quote_that_is_cheaper_as_a_whole_is_no_dearer_order(desk: Bench, fiel
     desk.act("zoho_crm", "edit_record", module="Quotes", id=quote, values={field: 0})
     desk.edit_inbox(deal)
     assert desk.sync("orders").left_over == 0
-    assert len(_orders(desk)) == 1
+    assert len(orders(desk)) == 1
 
 
 def test_two_accepted_quotes_are_for_a_person_to_choose_from(desk: Bench) -> None:
-    deal = _deal(desk, _account(desk))
+    deal = won_deal(desk, new_account(desk))
     quotes = {_quote(desk, deal), _quote(desk, deal)}
     assert desk.sync("orders").count(Outcome.REFUSED) == 1
     error = _refusal(desk)
@@ -67,8 +67,8 @@ def test_two_accepted_quotes_are_for_a_person_to_choose_from(desk: Bench) -> Non
 
 def test_a_line_without_product_code_names_line_and_product(desk: Bench) -> None:
     product = desk.act("zoho_crm", "add_record", module="Products", values={"Product_Name": "Uncoded lamp"})
-    account = _account(desk)
-    deal = _deal(desk, account)
+    account = new_account(desk)
+    deal = won_deal(desk, account)
     rows = [{"Product_Name": {"id": product["id"]}, "Quantity": 1, "List_Price": 1}]
     quote = {"Subject": "Q", "Quote_Stage": "Closed Won", "Deal_Name": {"id": deal}, "Account_Name": {"id": account}}
     desk.act("zoho_crm", "add_record", module="Quotes", values={**quote, "Quoted_Items": rows})
@@ -80,7 +80,7 @@ def test_a_line_without_product_code_names_line_and_product(desk: Bench) -> None
 
 
 def test_rows_that_zoho_does_not_show_are_not_left_out_of_an_order(desk: Bench) -> None:
-    deal = _deal(desk, _account(desk))
+    deal = won_deal(desk, new_account(desk))
     quote = _quote(desk, deal)
     [whole] = [row for row in desk.zoho().get_many("Quotes", [quote], fields=["Subject"]) if row["id"] == quote]
     rows = [{"id": "1", "Quantity": 1, "List_Price": 1, "Product_Name": {"id": "2", "Product_Code": ITEM}}]
@@ -105,14 +105,14 @@ def _sold_by_subform(desk: Bench, **values: Any) -> str:
     products = desk.state("zoho_crm", "Products")
     product = next(row for row in products if row["Product_Code"] == ITEM)
     row = {"Product": {"id": product["id"]}, "Quantity": 4, "Rate": 25, **values}
-    return _deal(desk, _account(desk), values={"Deal_Items": [row]})
+    return won_deal(desk, new_account(desk), values={"Deal_Items": [row]})
 
 
 def test_a_subforms_own_columns_give_discount_and_description(engine: Engine) -> None:
     with bench(engine, vendors=2, deals=0, flows=_subform(discount="Discount", description="Notes")) as desk:
         _sold_by_subform(desk, Discount=10, Notes="With stand")
-        assert desk.sync("orders").left_over == 0, _inbox(desk)
-        [order] = _orders(desk)
+        assert desk.sync("orders").left_over == 0, inbox(desk)
+        [order] = orders(desk)
         [line] = order["OrderDetails"]
         assert (line["QuantityOrdered"], line["PricingUnitPrice"], line["DiscountPercent"]) == (4, 25, 10)
         assert str(line["Description"]).strip() == "With stand"
@@ -141,6 +141,6 @@ def test_a_subform_named_wrongly_stops_the_flow_before_an_order_loses_lines_or_p
         _sold_by_subform(desk)
         with pytest.raises(ConfigurationError, match=words):
             desk.sync("orders")
-        assert _orders(desk) == []
+        assert orders(desk) == []
         told = [finding for finding in zoho_stages(desk.context()) if finding.name == "subform"]
         assert [finding.status for finding in told] == [Status.MISSING]
