@@ -22,7 +22,7 @@ from sagezoho_pipelines.domain.reconcile import (
     is_blank,
     same,
 )
-from sagezoho_pipelines.domain.records import Authority, FieldChange, Link, Row, System
+from sagezoho_pipelines.domain.records import Authority, FieldChange, GivesWay, Link, Row, System
 
 _BLANKS = re.compile(r"\s+")
 
@@ -31,6 +31,9 @@ _DECLARED = "shorten("
 
 #: In a link's details, and in those of the inbox's entry: when it was asked what an inactive Sage record means.
 ASKED = "asked"
+
+#: In a link's details: what a write under way replaces, and the same of writes whose end was never known.
+GIVING_WAY, ATTEMPTED = "giving_way", "attempted"
 
 #: What becomes of the account of a Sage record that is inactive.
 Inactive = Literal["mark", "ignore", "inbox"]
@@ -87,6 +90,36 @@ class Pair:
             return ZOHO
         behind = {rule.target for rule in self.sage_rules if name in rule.sources}
         return SAGE if behind.intersection(link.unsettled) else None
+
+    def typed_since(self, link: Link, name: str, side: System, base: Base | None, sage: Row, zoho: Row) -> bool:
+        """Whether an unsettled side holds what is neither from before our write nor what we wrote: a person's word."""
+        held = self.to_zoho.apply(sage)[name] if side is SAGE else zoho.get(name)
+        if base is not None and same(held, base.sage if side is SAGE else base.zoho):
+            return False
+        record = sage if side is SAGE else zoho
+        noted = self._noted(link, name, side)
+        known = {field: [value for one in notes for value in (one.before, one.after)] for field, notes in noted.items()}
+        return any(not any(same(record.get(field), one) for one in values) for field, values in known.items())
+
+    def carried(self, link: Link, name: str, side: System, sage: Row, zoho: Row) -> Base | None:
+        """Where the other side still says what was sent to an unsettled one: the base of a word typed there since."""
+        sent = {field: notes[-1].after for field, notes in self._noted(link, name, side).items()}
+        if side is ZOHO:
+            said = self.to_zoho.apply(sage)[name]
+            return Base(said, sent[name]) if same(said, sent[name]) else None
+        values = {rule.target: rule.value(zoho) for rule in self.sage_rules if name in rule.sources}
+        if not all(same(value, sent.get(field)) for field, value in values.items()):
+            return None
+        return Base(self.to_zoho.apply({**sage, **sent})[name], zoho.get(name))
+
+    def _noted(self, link: Link, name: str, side: System) -> dict[str, list[GivesWay]]:
+        """What was noted of earlier writes of a field, by the fields of the side that was written."""
+        fields = {name} if side is ZOHO else {rule.target for rule in self.sage_rules if name in rule.sources}
+        found: dict[str, list[GivesWay]] = {}
+        for one in map(GivesWay.of, (*link.details.get(ATTEMPTED, ()), *link.details.get(GIVING_WAY, ()))):
+            if one.system is side and one.field in fields:
+                found.setdefault(one.field, []).append(one)
+        return found
 
     def base(self, link: Link, name: str, zoho: Row, *, untouched: bool = False) -> Base | None:
         """What the two last settled on. Where only what we wrote is known, that.
@@ -256,6 +289,9 @@ def compare(
         base = pair.base(link, name, zoho, untouched=untouched)
         rule = policy.of(name, two_way=name in pair.two_way)
         unsettled = pair.unsettled(link, name)
+        if unsettled is not None and pair.typed_since(link, name, unsettled, base, sage, zoho):
+            base = pair.carried(link, name, unsettled, sage, zoho) or base
+            unsettled = None
         one = decide(name, said[name], zoho.get(name), base, rule, later=later, unsettled=unsettled)
         if name == policy.status and sage.get("Status") == "Inactive":
             one = _of_inactive(one, base, policy.inactive)

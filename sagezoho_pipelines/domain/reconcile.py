@@ -94,12 +94,12 @@ class Decision:
         match self.finding:
             case Finding.PUT_BACK | Finding.OVERRIDDEN | Finding.EDITED:
                 lost = "; ".join(
-                    f"{_shown(self.held(side))} in {NAMES[side]} gave way to {_shown(self.value)}"
+                    f"{shown(self.held(side))} in {NAMES[side]} gave way to {shown(self.value)}"
                     for side in sorted(self.targets)
                 )
                 return f"{self.finding}: {edited}{led}; {lost}"
             case Finding.LEFT | Finding.OPEN:
-                both = f"Sage 300 has {_shown(self.sage)}, Zoho CRM has {_shown(self.zoho)}"
+                both = f"Sage 300 has {shown(self.sage)}, Zoho CRM has {shown(self.zoho)}"
                 return f"{'left as it is' if self.finding is Finding.LEFT else 'to be decided'}: {edited}{led}; {both}"
             case Finding.FILLED:
                 return f"filled in: {' and '.join(NAMES[side] for side in sorted(self.targets))} had nothing"
@@ -213,6 +213,7 @@ def _plain(value: Any) -> Any:
     return canonical(value)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value for a clerk to read: on one line, in quotes, cut where it is long."""
     text = " ".join(str(value).split()) if not is_blank(value) else ""
     return f"“{text if len(text) <= _LONGEST else text[: _LONGEST - 1] + '…'}”" if text else "nothing"

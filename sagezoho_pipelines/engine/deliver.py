@@ -12,7 +12,7 @@ from typing import Protocol
 
 from sagezoho_pipelines.domain.errors import MappingFailed, SagezohoError, VendorError, Verdict
 from sagezoho_pipelines.domain.records import Change, EntityRef, System
-from sagezoho_pipelines.engine import guards, left_alone, pausing, settling
+from sagezoho_pipelines.engine import guards, left_alone, pausing, questions, settling
 from sagezoho_pipelines.engine import write_back as write_backs
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.ports import Settlement
@@ -104,6 +104,7 @@ def _work(ctx: Context, handler: Handler, tally: Tally) -> None:
         try:
             wanted, passed = left_alone.passed_over(ctx, source, handler.flow, handler.target, changes)
             done = _attempt(ctx, handler, wanted) if wanted else []
+            done = questions.answered(ctx, source, handler.flow, handler.target, done)
             settlements = write_backs.announced(ctx, source, [*passed, *done])
             settling.settle(ctx, settlements, handler.flow, target=handler.target)
         except BaseException:

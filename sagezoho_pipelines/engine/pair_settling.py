@@ -8,19 +8,20 @@ from typing import Any
 
 from sagezoho_pipelines.domain.digest import digest
 from sagezoho_pipelines.domain.errors import OutcomeUnknown, VendorError, Verdict
-from sagezoho_pipelines.domain.pairing import ASKED, Comparison
+from sagezoho_pipelines.domain.pairing import ASKED, ATTEMPTED, GIVING_WAY, Comparison
 from sagezoho_pipelines.domain.reconcile import SAGE, ZOHO, Decision, same
 from sagezoho_pipelines.domain.records import Change, FieldChange, Link, Look, Outcome, Row, System
-from sagezoho_pipelines.engine import giving_way, settling, zoho_target
+from sagezoho_pipelines.engine import giving_way, pairs, settling, zoho_target
 from sagezoho_pipelines.engine import write_back as write_backs
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.pairs import INACTIVE, MODULE, SIDES_DIFFER, Carried, Kind
+from sagezoho_pipelines.engine.pairs import MODULE, Carried, Kind
 from sagezoho_pipelines.engine.ports import Settlement
+from sagezoho_pipelines.engine.questions import INACTIVE, SIDES_DIFFER
 from sagezoho_pipelines.engine.settling import Movement
 from sagezoho_pipelines.engine.zoho_target import ZohoWrite
 
 #: Details of a link that end with its next settlement.
-_PASSING = ("gone", "giving_way", ASKED)
+_PASSING = ("gone", GIVING_WAY, ATTEMPTED, ASKED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ def _renewed(
         zoho_name = write.sent.get("Account_Name", zoho_name)
     time = write.result.modified_time if write.result is not None and write.error is None else None
     whole = not (comparison.open or unsettled)
+    details = {name: value for name, value in link.details.items() if name not in _PASSING}
     equal = comparison.is_equal or (whole and not comparison.left)
     return replace(
         link,
@@ -112,7 +114,7 @@ def _renewed(
         written=written,
         agreed=agreed,
         unsettled=_unsettled(write, carried),
-        details={name: value for name, value in link.details.items() if name not in _PASSING},
+        details={**details, **_remembered(comparison, link, write, carried)},
         # Of a record with an open question not all that it holds is ours, even if we wrote it last.
         target_time=(time or link.target_time) if whole else None,
         seen_equal_at=ctx.clock() if equal else link.seen_equal_at,
@@ -133,11 +135,19 @@ def _unsettled(write: ZohoWrite, carried: Carried) -> tuple[str, ...]:
     return tuple(sorted({*zoho, *sage}))
 
 
+def _remembered(comparison: Comparison, link: Link, write: ZohoWrite, carried: Carried) -> Row:
+    """What was sent to a side of which nobody knows whether it arrived: what is typed there next shows by it."""
+    if not _unsettled(write, carried):
+        return {}
+    sending = {name: comparison.to_sage[name] for name in carried.sent}
+    return giving_way.remembered(link, [*write.gives_way, *giving_way.in_sage(comparison, sending)])
+
+
 def _learned(
     ctx: Context, kind: Kind, change: Change, comparison: Comparison, write: ZohoWrite, carried: Carried
 ) -> Change:
     """The change with the digest of its record as it is after our own write: the next poll then knows it."""
-    fields = ctx.mappings[kind.flow].source_fields()
+    fields = pairs.digested(ctx, kind)
     if kind.written is ZOHO and carried.record is not None:
         return replace(change, digest=digest(carried.record, fields))
     if kind.written is SAGE and write.sent and write.error is None:
@@ -184,10 +194,18 @@ def _sage_movements(kind: Kind, comparison: Comparison, link: Link, carried: Car
     return [
         Movement(
             SAGE, kind.sage_entity, link.sage_id, operation, outcome, comparison.sage_changes(names),
-            _decided(decisions[operation]), source=(ZOHO, MODULE, link.zoho_id),
+            {**_decided(decisions[operation]), **_otherwise(comparison, carried, names)},
+            source=(ZOHO, MODULE, link.zoho_id),
         )
         for operation, names in by_operation.items()
     ]  # fmt: skip
+
+
+def _otherwise(comparison: Comparison, carried: Carried, names: Sequence[str]) -> dict[str, Any]:
+    """Where Sage was read with something else than it was sent: a form of its own, or somebody was quick."""
+    held = carried.record or {}
+    found = {name: held[name] for name in names if name in held and not same(held[name], comparison.to_sage[name])}
+    return {"read_back": found} if found else {}
 
 
 def _left(comparison: Comparison, write: ZohoWrite) -> list[Movement]:

@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 from sagezoho_pipelines.config import PairSettings
 from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError, Verdict
 from sagezoho_pipelines.domain.pairing import ASKED, Comparison, Misfit, Pair, Policy, compare
-from sagezoho_pipelines.domain.reconcile import SAGE, ZOHO, edited_last
+from sagezoho_pipelines.domain.reconcile import SAGE, ZOHO, edited_last, same
 from sagezoho_pipelines.domain.records import Authority, Change, Link, Row, System
-from sagezoho_pipelines.engine import giving_way, sage_target, zoho_target
+from sagezoho_pipelines.engine import giving_way, questions, sage_target, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import as_date
 from sagezoho_pipelines.engine.widths import WIDTHS
@@ -26,9 +26,8 @@ from sagezoho_pipelines.engine.zoho_target import ZohoWrite
 MODULE = "Accounts"
 MARKER = "DateLastMaintained"
 _MODIFIED = ("Modified_Time", "Modified_By")
-#: Open questions of a comparison, as the inbox shows them.
-SIDES_DIFFER = "SIDES_DIFFER"
-INACTIVE = "INACTIVE_IN_SAGE"
+#: Sage's record is no longer the one that was compared.
+EDITED_MEANWHILE = "EDITED_MEANWHILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +114,19 @@ def zoho_fields(ctx: Context, kind: Kind) -> tuple[str, ...]:
     return zoho_target.readable(ctx, MODULE, sorted(names))
 
 
+def digested(ctx: Context, kind: Kind) -> tuple[str, ...]:
+    """The fields of the record a pair is delivered for that make another version of it.
+
+    Of an account all that is compared, since what is put back must be noticed first; a field that the organisation has
+    only lately makes all accounts new ones, to be looked at.
+    """
+    names = ctx.mappings[kind.flow].source_fields()
+    if kind.written is ZOHO:
+        return tuple(names)
+    compared = pair(ctx, kind).fields if enabled(ctx, kind) else ()
+    return zoho_target.readable(ctx, MODULE, sorted({*names, *compared}))
+
+
 def sage_fields(ctx: Context, kind: Kind) -> tuple[str, ...]:
     """What is read of a Sage record to compare it."""
     flow, target = kind.to_zoho
@@ -169,7 +181,7 @@ def compared(
 def _left_before(ctx: Context, kind: Kind, change: Change, link: Link) -> dict[str, Any]:
     """Differences that a person dismissed. That a record is inactive is asked anew each time it becomes so."""
     found: dict[str, Any] = {}
-    for code in (SIDES_DIFFER, INACTIVE):
+    for code in (questions.SIDES_DIFFER, questions.INACTIVE):
         entry = ctx.ledger.dismissed(change.entity, [change.key], code=code).get(change.key)
         details = entry["details"] if entry else {}
         is_earlier = details.get(ASKED) != link.details.get(ASKED)
@@ -191,7 +203,7 @@ def planned(comparison: Comparison, link: Link) -> ZohoWrite:
     """What the account is sent; it is not sent where somebody edited the account after it was read."""
     sent = comparison.to_zoho
     read_at = _instant(comparison.zoho.get("Modified_Time"))
-    gives_way = giving_way.in_zoho(comparison, link)
+    gives_way = giving_way.in_zoho(comparison)
     return ZohoWrite(MODULE, comparison.pair.to_zoho, link, sent, sent, unmodified_since=read_at, gives_way=gives_way)
 
 
@@ -213,17 +225,34 @@ def carry_to_sage(ctx: Context, kind: Kind, change: Change, link: Link, comparis
         return Carried(misfits=misfits)
     try:
         sage_target.hold(ctx, change)
-        gives_way = giving_way.in_sage(comparison, link, sending)
-        if gives_way:
-            ctx.ledger.give_way([(link, gives_way)])
+        _require_unedited(ctx, kind, link, comparison, sending)
+        ctx.ledger.give_way([(link, giving_way.in_sage(comparison, sending))])
         ctx.ledger.unsettle([(link, sending)])
         ctx.sage.patch(kind.entity_set, link.sage_id, sending)
         record = ctx.sage.get(kind.entity_set, link.sage_id, select=sage_fields(ctx, kind))
     except VendorError as error:
         if error.verdict is Verdict.FATAL:
             raise
-        return Carried(tuple(sending), misfits=misfits, error=error)
+        return Carried(() if error.code == EDITED_MEANWHILE else tuple(sending), misfits=misfits, error=error)
     return Carried(tuple(sending), record, misfits)
+
+
+def _require_unedited(ctx: Context, kind: Kind, link: Link, comparison: Comparison, sending: Iterable[str]) -> None:
+    """Sage takes no condition with a write, and keeps no trace of what it overwrites: so it is read once more.
+
+    Raises VendorError, to be tried again, where somebody has edited what is to be written. What is typed between this
+    read and the write that follows at once cannot be told.
+    """
+    now = ctx.sage.get(kind.entity_set, link.sage_id, select=sage_fields(ctx, kind)) or {}
+    edited = sorted(name for name in sending if not same(now.get(name), comparison.sage.get(name)))
+    if edited:
+        raise VendorError(
+            system=SAGE,
+            code=EDITED_MEANWHILE,
+            text=f"not sent: {', '.join(edited)} of {link.sage_id} was edited in Sage after it was read",
+            verdict=Verdict.RETRY,
+            field=edited[0],
+        )
 
 
 def _is_untouched(ctx: Context, kind: Kind, link: Link, account: Row) -> bool:
@@ -231,7 +260,12 @@ def _is_untouched(ctx: Context, kind: Kind, link: Link, account: Row) -> bool:
     modified = _instant(account.get("Modified_Time"))
     if kind.written is not ZOHO or link.target_time is None or modified != link.target_time:
         return False
-    by = account.get("Modified_By")
+    return is_ours(ctx, account)
+
+
+def is_ours(ctx: Context, row: Row) -> bool:
+    """Whether Zoho says that the last to write a record was the user we write as."""
+    by = row.get("Modified_By")
     return isinstance(by, Mapping) and bool(by.get("id")) and str(by["id"]) == _ourselves(ctx)
 
 
@@ -253,9 +287,7 @@ def _later(ctx: Context, sage: Row, account: Row) -> System | None:
     side = edited_last(
         as_date(sage.get(MARKER)), _instant(account.get("Modified_Time")), ZoneInfo(ctx.settings.timezone)
     )
-    by = account.get("Modified_By")
-    ours = isinstance(by, Mapping) and str(by.get("id") or "") == _ourselves(ctx) if side is ZOHO else False
-    return None if ours else side
+    return None if side is ZOHO and is_ours(ctx, account) else side
 
 
 def _instant(value: Any) -> datetime | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sagezoho_pipelines.domain.errors import ConfigurationError, OutcomeUnknown, VendorError, Verdict
 from sagezoho_pipelines.domain.mapping import TargetMapping
+from sagezoho_pipelines.domain.reconcile import same
 from sagezoho_pipelines.domain.records import FieldChange, GivesWay, Link, Outcome, Row, System
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.ports import RowResult
@@ -174,6 +175,9 @@ def write(ctx: Context, writes: Sequence[ZohoWrite], *, unique: str) -> list[Zoh
         lambda rows: ctx.zoho.update(module, rows, trigger=trigger),
         [{"id": done[i].record_id, **empty[i]} for i in emptied],
     )
+    for index, refused in _edited_meanwhile(ctx, done, known).items():
+        done[index] = replace(done[index], result=RowResult(id=done[index].record_id, error=refused))
+    known = [i for i in known if done[i].error is None]
     unsettle(ctx, [done[i] for i in known])
     read = [i for i in known if done[i].unmodified_since is not None]
     times = [time for time in (done[i].unmodified_since for i in read) if time is not None]
@@ -194,6 +198,32 @@ def write(ctx: Context, writes: Sequence[ZohoWrite], *, unique: str) -> list[Zoh
         [{"id": done[i].record_id, **done[i].sent} for i in blind],
     )
     return done
+
+
+def _edited_meanwhile(ctx: Context, writes: Sequence[ZohoWrite], known: Sequence[int]) -> dict[int, VendorError]:
+    """Of writes that a comparison decided upon, those of which somebody has edited what is to be written since.
+
+    Zoho's own condition is to the second, and one for all rows of a call: what is typed in the second of the read, or
+    while the rest of a batch was read, passes it.
+    """
+    decided = {writes[i].record_id: i for i in known if writes[i].gives_way}
+    if not decided:
+        return {}
+    names = sorted({one.field for i in decided.values() for one in writes[i].gives_way})
+    module = writes[known[0]].module
+    found = {}
+    for row in ctx.zoho.get_many(module, sorted(decided), fields=names):
+        index = decided[str(row["id"])]
+        edited = sorted(one.field for one in writes[index].gives_way if not same(row.get(one.field), one.before))
+        if edited:
+            found[index] = VendorError(
+                system=System.ZOHO_CRM,
+                code="ALREADY_MODIFIED",
+                text=f"not sent: {', '.join(edited)} of {module} {row['id']} was edited in Zoho after it was read",
+                verdict=Verdict.RETRY,
+                field=edited[0],
+            )
+    return found
 
 
 def unsettle(ctx: Context, writes: Sequence[ZohoWrite]) -> None:

@@ -110,6 +110,17 @@ def test_status_and_terms_of_sage_reach_the_account_and_are_not_sales_to_change(
     assert account(desk)["Sage_Customer_Terms"] == customer(desk)["Terms"].strip()
 
 
+def test_a_status_that_somebody_typed_over_in_zoho_is_put_back_by_the_next_poll(desk: Bench) -> None:
+    settle(desk)
+    in_zoho(desk, Sage_Customer_Status="Best friend")
+    settle(desk)
+    assert account(desk)["Sage_Customer_Status"] == "Active"
+    [entry] = audited(desk, "put back")
+    assert [(field.target, field.before, field.after) for field in entry.fields] == [
+        ("Sage_Customer_Status", "Best friend", "Active")
+    ]
+
+
 def test_where_sage_leads_its_edits_reach_the_account(engine: Engine) -> None:
     with at_desk(engine, customers={"authority": "sage300"}) as desk:
         in_sage(desk, City="Oakland", AddressLine1="1 Dock", AddressLine2="Shed 4")

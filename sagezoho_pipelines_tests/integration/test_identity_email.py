@@ -97,6 +97,22 @@ def test_an_organisation_without_the_field_goes_on_and_gets_the_addresses_once_i
         assert of_customers.account(desk)["Sage_Email"] == of_customers.customer(desk)["Email"].strip() == NEW
 
 
+def test_a_field_that_came_later_is_filled_by_the_next_sweep_without_an_edit(engine: Engine) -> None:
+    with without_the_field(engine) as desk:
+        number = of_vendors.number_of(desk, 1)
+        mail = of_vendors.vendor(desk, number)["Email"].strip()
+        of_customers.in_sage(desk, Email=NEW)
+        of_customers.settle(desk)
+        desk.setup()
+        desk.sync(*of_customers.FLOWS, window=Window.sweep())
+        assert of_vendors.account(desk, number)["Sage_Email"] == mail != ""
+        assert of_customers.account(desk)["Sage_Email"] == NEW
+        assert of_customers.customer(desk)["Email"].strip() == NEW
+        desk.reset_counters()
+        desk.sync(*of_customers.FLOWS, window=Window.sweep())
+        assert desk.writes() == {"sage300": 0, "zoho_crm": 0}
+
+
 def test_without_the_field_a_renumbered_vendor_is_still_followed(engine: Engine) -> None:
     with without_the_field(engine) as desk:
         number = of_vendors.number_of(desk, 1)

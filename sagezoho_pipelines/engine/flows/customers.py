@@ -30,11 +30,11 @@ _NUMBER_IS_GONE = frozenset({"CUSTOMER_NUMBER_TAKEN", "RecordDuplicate"})
 
 
 def account_fields(ctx: Context) -> tuple[str, ...]:
-    """What is read of an account: the customer's fields, and the ship-to address that orders take from it."""
+    """What is read of an account: what its customer is made of or compared with, and the address orders are sent to."""
     number = ctx.settings.flows.customers.number
     chosen = {number.field} if number.rule == "field" else set()
     addressed = {source.split(".", 1)[1] for source in _account_sources(ctx)}
-    names = {*ctx.mappings[FLOW].source_fields(), *chosen, *addressed, "Account_Name"}
+    names = {*pairs.digested(ctx, pairs.CUSTOMERS), *chosen, *addressed, "Account_Name"}
     return zoho_target.readable(ctx, "Accounts", sorted(names))
 
 
@@ -55,7 +55,7 @@ feed = ZohoFeed(
     module="Accounts",
     label="Account_Name",
     select=account_fields,
-    digested=lambda ctx: ctx.mappings[FLOW].source_fields(),
+    digested=lambda ctx: pairs.digested(ctx, pairs.CUSTOMERS),
     conditions=lambda _ctx: (),
     overlap=lambda ctx: timedelta(seconds=ctx.settings.flows.orders.overlap_seconds),
     wanted=_linked_only,
@@ -113,7 +113,7 @@ class CustomersHandler:
                     system=System.ZOHO_CRM,
                 )
             name = str(account.get("Account_Name") or "")
-            change = settling.resolved(change, account, ctx.mappings[FLOW].source_fields(), name)
+            change = settling.resolved(change, account, pairs.digested(ctx, pairs.CUSTOMERS), name)
             sage_target.hold(ctx, change)
             if link is not None and pairs.enabled(ctx, pairs.CUSTOMERS):
                 return self._pair(ctx, change, account, link)
@@ -153,7 +153,7 @@ class CustomersHandler:
             settlement = settling.failed(ctx, FLOW, change, error, target=self.target, operation="create")
             return replace(settlement, intents=[(intent.id, "refused", "")])
         number = str(created.record["CustomerNumber"]).strip()
-        if created.earlier:  # nobody knows what that attempt, or a PATCH after it, has left there
+        if created.earlier and not _two_way(ctx):  # nobody knows what that attempt has left there
             ctx.sage.patch(ENTITY_SET, number, mapping.lasting(after))
         answer = {"CustomerNumber": number, "read_back": created.found}
         movement = Movement(
@@ -170,7 +170,9 @@ class CustomersHandler:
             authority=_leader(ctx),
             source_digest=change.digest,
             written=_written(ctx, mapping, after),
-            agreed=pairs.first_agreed(ctx, pairs.CUSTOMERS, created.record, account) if not created.found else {},
+            agreed=_agreed(ctx, created, after, account),
+            # Made from an older version of the account: what Sage holds is nobody's edit, as far as can be known.
+            unsettled=tuple(sorted(mapping.lasting(after))) if created.earlier and created.stale else (),
         )
         return settling.settled(
             ctx,
@@ -367,6 +369,15 @@ def _written(ctx: Context, mapping: TargetMapping, after: Row) -> Row:
     absent = zoho_target.absent_fields(ctx, "Accounts")
     unsaid = {rule.target for rule in mapping.rules if rule.sources and absent.issuperset(rule.sources)}
     return {name: value for name, value in after.items() if name not in unsaid}
+
+
+def _agreed(ctx: Context, created: sage_target.Created, after: Row, account: Row) -> Row:
+    """What a new customer and its account agree on: of one that an earlier attempt made, what that attempt sent."""
+    if not created.found:
+        return pairs.first_agreed(ctx, pairs.CUSTOMERS, created.record, account)
+    if created.earlier and not created.stale:
+        return pairs.first_agreed(ctx, pairs.CUSTOMERS, after, account)
+    return {}
 
 
 def _compare_next(ctx: Context, change: Change) -> list[Look]:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from sagezoho_pipelines.domain.criteria import Criteria, where
 from sagezoho_pipelines.domain.pairing import as_settled, sage_as_settled
 from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Link, Look, Outcome, Row, System
-from sagezoho_pipelines.engine import lost, pairs, settling
+from sagezoho_pipelines.engine import lost, pairs, questions, settling
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import SageDateFeed, ZohoFeed
 from sagezoho_pipelines.engine.flows import customers, vendors
@@ -64,18 +64,25 @@ def _linked_customers(ctx: Context, rows: Sequence[Row]) -> Sequence[Row]:
 
 
 def _settled_accounts(ctx: Context, rows: Sequence[Row]) -> set[str]:
-    """Of these accounts, those that hold what was settled on: our own writes, and edits of nothing that is compared."""
+    """Of these accounts, those that hold what was settled on: our own writes, and edits of nothing that is compared.
+
+    Where a question is open, what was settled on before it may be somebody's answer.
+    """
     links = _vendor_links(ctx, [str(row["id"]) for row in rows])
     made, known = pairs.pair(ctx, pairs.VENDORS), pairs.known(ctx)
     by_id = {str(row["id"]): row for row in rows}
-    return {key for key, link in links.items() if as_settled(made, link, by_id[key], known)}
+    quiet = {key for key, link in links.items() if as_settled(made, link, by_id[key], known)}
+    asked = questions.asked(ctx, ctx.sage_entity("vendors"), sorted(links[key].sage_id for key in quiet))
+    return {key for key in quiet if links[key].sage_id not in asked}
 
 
 def _settled_customers(ctx: Context, rows: Sequence[Row]) -> set[str]:
     links = _customer_links(ctx, [_number(row) for row in rows])
     made, known = pairs.pair(ctx, pairs.CUSTOMERS), pairs.known(ctx)
     by_number = {_number(row): row for row in rows}
-    return {key for key, link in links.items() if sage_as_settled(made, link, by_number[key], known)}
+    quiet = {key for key, link in links.items() if sage_as_settled(made, link, by_number[key], known)}
+    asked = questions.asked(ctx, ctx.zoho_entity(customers.SOURCE), sorted(links[key].zoho_id for key in quiet))
+    return {key for key in quiet if links[key].zoho_id not in asked}
 
 
 def _number(row: Row) -> str:

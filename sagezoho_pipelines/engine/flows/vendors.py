@@ -9,7 +9,7 @@ from typing import Any
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.pairing import Comparison
 from sagezoho_pipelines.domain.records import Authority, Change, EntityRef, Link, Look, Outcome, Row, System
-from sagezoho_pipelines.engine import lost, pair_settling, pairs, settling, zoho_target
+from sagezoho_pipelines.engine import left_behind, lost, pair_settling, pairs, settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import SageDateFeed
 from sagezoho_pipelines.engine.flows import vendor_ground
@@ -24,6 +24,7 @@ from sagezoho_pipelines.engine.flows.vendor_ground import (
     vendor_fields,
 )
 from sagezoho_pipelines.engine.ports import RowResult, Settlement
+from sagezoho_pipelines.engine.settling import Movement
 from sagezoho_pipelines.engine.zoho_target import ZohoWrite
 
 #: Zoho takes a hundred rows in one call.
@@ -83,10 +84,32 @@ class VendorsHandler:
         changes, gone = vendor_ground.resolve(ctx, changes)
         settlements = [self._deleted(ctx, change) for change in gone]
         ground = vendor_ground.ground_of(ctx, changes)
+        self._left_behind(ctx, ground)
         planned = self._accounts(ctx, ground)
         done = self._contacts(ctx, planned)
         settlements += [self._settlement(ctx, delivery) for delivery in done]
         return [*ground.settlements, *settlements]
+
+    def _left_behind(self, ctx: Context, ground: Ground) -> None:
+        """Link the accounts that an attempt which was cut off has made and a person has edited since.
+
+        Each is then looked at as any linked one is. What that attempt wrote is what the vendor still says; where even
+        that is not known, the two meet for the first time.
+        """
+        new = {ctx.sage_key(change.key): change for change in ground.changes if change.key not in ground.links}
+        for key, row in left_behind.edited_since(ctx, "Accounts", ACCOUNT_KEY, new).items():
+            change, account = new[key], str(row["id"])
+            written = ctx.mappings[FLOW]["accounts"].apply(document_of(ctx, change.key, change.payload))
+            known = change.attempt > 1 or not pairs.enabled(ctx, pairs.VENDORS)
+            link = _link(ctx, change, "Accounts", str((change.payload or {}).get("VendorName") or ""), change.name)
+            link = replace(link, zoho_id=account, written=written if known else {}, seen_equal_at=None)
+            look = Look(change.entity, change.key, change.cause, "its account was edited before it was linked")
+            answer = {"text": f"account {account} was made by an attempt that was cut off, and edited since"}
+            movement = Movement(*self.target, account, "link", Outcome.NOOP, answer=answer)
+            ground.settle(
+                change,
+                settling.settled(ctx, FLOW, change, Outcome.NOOP, movements=[movement], links=[link], looks=[look]),
+            )
 
     def _accounts(self, ctx: Context, ground: Ground) -> list[_Delivery]:
         mapping = ctx.mappings[FLOW]["accounts"]
@@ -112,6 +135,7 @@ class VendorsHandler:
             if item.moved is not None:
                 old = _contact_link(ctx, item.moved.before.sage_id)
                 links |= {item.change.key: replace(old, sage_id=item.change.key)} if old is not None else {}
+        links |= self._edited_contacts(ctx, [item for item in wanted if item.change.key not in links])
         writes = [
             zoho_target.planned(
                 "Contacts",
@@ -129,6 +153,18 @@ class VendorsHandler:
                 written = [_failed_write(write, error) for write in writes]
             contacts = {item.change.id: write for item, write in zip(wanted, written, strict=True)}
         return [replace(delivery, contact=contacts.get(delivery.change.id)) for delivery in deliveries]
+
+    def _edited_contacts(self, ctx: Context, new: Sequence[_Delivery]) -> dict[str, Link]:
+        """Links to contacts that an attempt which was cut off has made: what a person has edited there since stays."""
+        by_key = {ctx.sage_key(item.change.key): item for item in new}
+        changes = {key: item.change for key, item in by_key.items()}
+        found = {}
+        for key, row in left_behind.edited_since(ctx, "Contacts", CONTACT_KEY, changes).items():
+            item = by_key[key]
+            written = ctx.mappings[FLOW]["contacts"].apply({**item.document, "account": {"id": item.account.record_id}})
+            link = _link(ctx, item.change, "Contacts", str(item.document.get("VendorName") or ""), "")
+            found[item.change.key] = replace(link, zoho_id=str(row["id"]), written=written)
+        return found
 
     def _settlement(self, ctx: Context, delivery: _Delivery) -> Settlement:
         """The accounts that were written are linked whatever became of their contacts."""
