@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 
 from sagezoho_pipelines import config
 from sagezoho_pipelines.config import Settings
-from sagezoho_pipelines.domain.errors import SagezohoError
+from sagezoho_pipelines.domain.errors import ConfigurationError, SagezohoError
 from sagezoho_pipelines.domain.mapping import FlowMapping
 from sagezoho_pipelines.domain.records import Change, EntityRef, System
 from sagezoho_pipelines.domain.settlement import CaptureResult, Settlement
@@ -157,10 +157,34 @@ class Installation(AbstractContextManager["Installation"]):
         return PostgresMetadataStore(self.database)
 
     @cached_property
-    def mappings(self) -> Mapping[str, Mapping[str, FlowMapping]]:
-        """Each connection's mappings, by flow. Raises ConfigurationError naming file and line of what does not fit."""
+    def _mappings(self) -> Mapping[str, Mapping[str, FlowMapping] | ConfigurationError]:
         home = config.config_path(self.env).parent
-        return {name: load_mappings(self.settings, name, home) for name in self.settings.connections}
+        found: dict[str, Mapping[str, FlowMapping] | ConfigurationError] = {}
+        for name in self.settings.connections:
+            try:
+                found[name] = load_mappings(self.settings, name, home)
+            except ConfigurationError as error:
+                found[name] = error
+        return found
+
+    def mappings_of(self, connection: str) -> Mapping[str, FlowMapping]:
+        """A connection's mappings, by flow. Raises ConfigurationError naming file and line of what does not fit."""
+        self.settings.connection(connection)
+        found = self._mappings[connection]
+        if isinstance(found, ConfigurationError):
+            raise found
+        return found
+
+    @property
+    def broken(self) -> Mapping[str, ConfigurationError]:
+        """The connections that cannot run, and why: their mapping does not fit. Those beside them go on.
+
+        Raises that error where it stops them all.
+        """
+        broken = {name: held for name, held in self._mappings.items() if isinstance(held, ConfigurationError)}
+        if broken and len(broken) == len(self._mappings):
+            raise next(iter(broken.values()))
+        return broken
 
     def sage300(self, connection: str, *, request_source: str = "sagezoho") -> Sage300Client:
         settings = self.settings.connection(connection).sage300
@@ -227,7 +251,7 @@ class Installation(AbstractContextManager["Installation"]):
             sage=self.sage300(connection, request_source=f"sagezoho/{run_id}"),
             zoho=self.zoho_crm(connection),
             ledger=self.ledger,
-            mappings=self.mappings[connection],
+            mappings=self.mappings_of(connection),
             clock=self.clock,
             random=random.random,
             run_id=run_id,

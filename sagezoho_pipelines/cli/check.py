@@ -99,12 +99,14 @@ def _installation(installation: Installation) -> Iterator[Finding]:
 
 
 def _mappings(installation: Installation) -> str:
-    """The mapping of each flow; by connection where they differ."""
+    """The mapping of each flow; by connection where they differ. Of a broken one its own connection tells."""
+    broken = installation.broken
     told = {
-        name: ", ".join(f"{flow} {mapping.fingerprint}" for flow, mapping in mappings.items())
-        for name, mappings in installation.mappings.items()
+        name: ", ".join(f"{flow} {mapping.fingerprint}" for flow, mapping in installation.mappings_of(name).items())
+        for name in installation.settings.connections
+        if name not in broken
     }
-    if len(set(told.values())) == 1:
+    if len(set(told.values())) == 1 and not broken:
         return next(iter(told.values()))
     return "; ".join(f"{name}: {text}" for name, text in told.items())
 
@@ -153,6 +155,10 @@ def _connection(installation: Installation, connection: str) -> Iterator[Finding
     from sagezoho_pipelines.domain.errors import SagezohoError
     from sagezoho_pipelines.engine.check import Finding, Status, mappings_that_do_not_fit
 
+    if connection in installation.broken:
+        detail, remedy = str(installation.broken[connection]), "correct the mapping; the other connections go on"
+        yield Finding("Flows", "mapping", Status.MISSING, detail, remedy)
+        return
     areas: tuple[tuple[str, str, Callable[[Context], Iterator[Finding]]], ...] = (
         ("Sage 300", "sage300", _sage300),
         ("Zoho CRM", "zoho_crm", _zoho_crm),

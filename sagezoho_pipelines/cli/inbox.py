@@ -133,7 +133,7 @@ def edit(ids: str, assigned: tuple[str, ...], why: str, connection: str | None, 
         entry, *others = _named(installation, (ids,), connection)
         if others:
             raise click.UsageError(f"{ids} is ambiguous: give the number of one entry")
-        require_editable(installation.mappings[entry.connection], entry.system, entry.entity, fields)
+        require_editable(installation.mappings_of(entry.connection), entry.system, entry.entity, fields)
         kept = (entry.override or {}).get("fields") or {}
         change = ledger.retry(
             installation.database,
@@ -277,13 +277,13 @@ def _assignment(text: str) -> tuple[str, Any]:
 
 
 def _editable(installation: Installation, entry: InboxEntry) -> list[str]:
-    """The fields that may be set for an entry; none where its connection is no longer configured."""
+    """The fields that may be set for an entry; none where its connection is not configured, or broken."""
     from sagezoho_pipelines.engine.inbox import editable
 
-    mappings = installation.mappings.get(entry.connection)
-    return [] if mappings is None else editable(mappings, entry.system, entry.entity)
+    if entry.connection not in installation.settings.connections or entry.connection in installation.broken:
+        return []
+    return editable(installation.mappings_of(entry.connection), entry.system, entry.entity)
 
 
 def _mappings(installation: Installation, entry: InboxEntry) -> Mapping[str, FlowMapping]:
-    installation.settings.connection(entry.connection)
-    return installation.mappings[entry.connection]
+    return installation.mappings_of(entry.connection)

@@ -35,7 +35,7 @@ def show(flow: str | None, connection: str | None, as_json: bool) -> None:
     """List every target field: what it is made from, when it is written, and which file says so."""
     with options.installation() as installation:
         names = options.chosen(installation.settings, connection)
-        mappings = {name: installation.mappings[name] for name in names}
+        mappings = {name: installation.mappings_of(name) for name in names}
     known = list(next(iter(mappings.values())))
     if flow is not None and flow not in known:
         raise click.UsageError(f"there is no flow {flow!r}; known: {', '.join(known)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -44,6 +44,26 @@ def chosen(settings: Settings, name: str | None) -> list[str]:
     if not settings.connections:
         raise ConfigurationError("the configuration has no connection: add one under 'connections'")
     return sorted(settings.connections)
+
+
+def able(installation: Installation, name: str | None) -> tuple[list[str], Mapping[str, Exception]]:
+    """The connections a command works on, and those beside them that a broken mapping stops.
+
+    Raises what stops the one that was named, or all of them.
+    """
+    names = chosen(installation.settings, name)
+    if name is not None:
+        installation.mappings_of(name)
+    broken = {one: error for one, error in installation.broken.items() if one in names}
+    return [one for one in names if one not in broken], broken
+
+
+def tell_broken(broken: Mapping[str, Exception]) -> None:
+    """What stops a connection, on standard error."""
+    from sagezoho_pipelines.cli import output
+
+    for name, error in broken.items():
+        output.warn(f"Error: {name} is stopped until its mapping is corrected: {error}")
 
 
 def context(installation: Installation, name: str | None) -> Context:

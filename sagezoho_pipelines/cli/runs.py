@@ -135,7 +135,7 @@ def run_flow_job(
 def drains_due(installation: Installation, *, now: datetime) -> list[Drain]:
     """The runs that would deliver what is due now, in every connection. Raises LedgerUnavailable."""
     due = due_changes(installation.database, at=now)
-    connections = installation.settings.connections
+    connections = [name for name in installation.settings.connections if name not in installation.broken]
     return [drain for name in connections for drain in drains_of(_graph(installation, name), in_connection(due, name))]
 
 
@@ -166,6 +166,8 @@ def warm_up(instance: dg.DagsterInstance, installation: Installation) -> None:
     _ = installation.ledger
     dead_runs.bury(instance)
     for name in installation.settings.connections:
+        if name in installation.broken:
+            continue
         for flow in _graph(installation, name).flows:
             _job(installation, name, flow)
 

@@ -54,8 +54,7 @@ def sync(
 
     with interruptible(repeatedly=True), options.installation() as installation:
         wanted = named_flows(flows)
-        connections = options.chosen(installation.settings, connection)
-        _ = installation.mappings
+        connections, broken = options.able(installation, connection)
         _ = installation.database
         with dagster_instance() as instance:
             reports = []
@@ -67,11 +66,13 @@ def sync(
         refused = left_behind(installation, reports)
         resting = at_rest(installation, connections)
         holds = [hold for name in connections for hold in installation.ledger.holds(name)]
-    done = not refused and not resting and all(clean(report) for report in reports)
+    done = not refused and not resting and not broken and all(clean(report) for report in reports)
     show_errors(reports)
+    options.tell_broken(broken)
     if as_json:
-        flows_told = by_flow(reports)
-        output.emit_json({"ok": done, "flows": flows_told, "left_behind": list(refused), "paused": list(resting)})
+        told = {"flows": by_flow(reports), "left_behind": list(refused), "paused": list(resting)}
+        stopped = {"broken": {name: str(error) for name, error in broken.items()}} if broken else {}
+        output.emit_json({"ok": done, **told, **stopped})
     else:
         show(reports, holds)
         show_left_behind(refused)

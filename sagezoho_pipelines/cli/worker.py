@@ -52,8 +52,8 @@ def worker(as_json: bool) -> None:
     from sagezoho_pipelines.ledger.postgres import database_url
 
     with options.installation() as installation, dagster_instance() as instance:
-        _ = installation.mappings
-        options.chosen(installation.settings, None)
+        _, broken = options.able(installation, None)
+        options.tell_broken(broken)
         listener = Listener(database_url(installation.env))
         resident = Worker(installation, instance, listener, told=_as_line if as_json else _say)
         with _stopped_by_signals(resident):

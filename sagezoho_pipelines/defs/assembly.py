@@ -10,6 +10,7 @@ from sagezoho_pipelines import config
 from sagezoho_pipelines.config import Settings
 from sagezoho_pipelines.defs import checks, pools, queued, retention
 from sagezoho_pipelines.defs.assets import OWNERS, assets_of
+from sagezoho_pipelines.defs.broken import broken_of
 from sagezoho_pipelines.defs.channels import channel_of
 from sagezoho_pipelines.defs.drift import drift_of
 from sagezoho_pipelines.defs.graph import Graph
@@ -28,6 +29,11 @@ def components_of(installation: Installation) -> dict[str, Any]:
         return {"assets": [_not_configured(installation)]}
     found: dict[str, list[Any]] = {"assets": [], "asset_checks": [], "jobs": [], "schedules": [], "sensors": []}
     for name, settings in sorted(configured.connections.items()):
+        if name in installation.broken:
+            broken = broken_of(name, installation.broken[name])
+            found["assets"].append(broken.asset)
+            found["sensors"].append(broken.sensor)
+            continue
         graph = Graph(name, settings)
         channel = channel_of(graph)
         found["assets"].append(channel.asset)
@@ -36,7 +42,7 @@ def components_of(installation: Installation) -> dict[str, Any]:
         found["schedules"].append(channel.schedule)
         if not graph.flows:
             continue
-        assets = assets_of(graph, installation.mappings[name])
+        assets = assets_of(graph, installation.mappings_of(name))
         hourly, nightly = checks.checks_of(graph)
         jobs = jobs_of(graph, assets, hourly=hourly, nightly=nightly)
         found["assets"] += [*assets, *checks.ledger_assets(graph)]

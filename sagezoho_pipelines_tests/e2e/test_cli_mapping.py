@@ -95,3 +95,33 @@ def test_drift_is_told_with_exit_code_1_until_it_is_accepted(ready: Workplace, s
     assert (listed["ok"], listed["connections"]["saminc"]["found"][0]["severity"]) == (False, "error")
     assert ready("mapping", "drift", "--accept").exit_code == 0
     assert "nothing has changed" in ready("mapping", "drift").output
+
+
+ELSEWHERE = """
+  elsewhere:
+    sage300: {url: "http://127.0.0.1:1/Sage300WebApi", company: SAMLTD}
+    mappings: {vendors: {accounts: {Phone: "trim(PhoneNumber"}}}
+"""
+
+
+def test_a_broken_mapping_stops_its_connection_alone_and_every_command_says_so(
+    ready: Workplace, sandbox: Sandbox
+) -> None:
+    ready.configure(sandbox, rest=ELSEWHERE)
+    told = f"elsewhere is stopped until its mapping is corrected: {_place(ready, 'PhoneNumber')}"
+    done = ready("sync", "vendors")
+    assert done.exit_code == 1
+    assert told in done.stderr
+    assert len(ready.json("links", "list", "--kind", "vendors")["links"]) == 8
+    again = ready.json("sync", "vendors")
+    assert not again["ok"]
+    assert again["flows"]["vendors"]["success"]
+    assert _place(ready, "PhoneNumber") in again["broken"]["elsewhere"]
+    named = ready("sync", "vendors", "--connection", "elsewhere")
+    assert named.exit_code == 1
+    assert _place(ready, "PhoneNumber") in named.stderr
+    report = ready.json("check")["connections"]
+    [finding] = report["elsewhere"]
+    assert (finding["name"], finding["status"]) == ("mapping", "missing")
+    assert _place(ready, "PhoneNumber") in finding["detail"]
+    assert all(one["status"] != "missing" for one in report["saminc"])

@@ -78,6 +78,34 @@ def test_a_broken_configuration_is_one_clear_message(tmp_path: Path, line: str, 
         build_defs(installation=installation(tmp_path, CONFIG + line + "\n"))
 
 
+BROKEN = """
+  elsewhere:
+    sage300: {url: "http://127.0.0.1:1/Sage300WebApi", company: SAMLTD}
+    mappings: {vendors: {accounts: {Phone: "trim(PhoneNumber"}}}
+"""
+
+
+def test_a_broken_mapping_of_one_connection_leaves_the_others_and_shows_what_to_correct(tmp_path: Path) -> None:
+    definitions = build_defs(installation=installation(tmp_path, CONFIG + BROKEN))
+    dg.Definitions.validate_loadable(definitions)
+    repository = definitions.get_repository_def()
+    assert repository.has_job("saminc__vendors")
+    assert not repository.has_job("elsewhere__vendors")
+    [told] = [spec.description for spec in definitions.resolve_all_asset_specs() if spec.key.path[0] == "elsewhere"]
+    assert told is not None
+    assert "sagezoho.yaml:9" in told
+    sensor = repository.get_sensor_def("elsewhere__configuration")
+    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+    with pytest.raises(dg.Failure, match=r"elsewhere is stopped until its mapping is corrected: .*yaml:9.*Phone"):
+        sensor(dg.build_sensor_context())
+
+
+def test_a_mapping_that_breaks_all_connections_is_one_clear_message(tmp_path: Path) -> None:
+    everywhere = BROKEN.splitlines()[-1].strip()
+    with pytest.raises(ConfigurationError, match=r"yaml:.*Phone"):
+        build_defs(installation=installation(tmp_path, CONFIG + everywhere + "\n"))
+
+
 def test_dagster_itself_can_load_it(tmp_path: Path) -> None:
     (tmp_path / "sagezoho.yaml").write_text(CONFIG, encoding="utf-8")
     (tmp_path / "home").mkdir()
