@@ -308,4 +308,4 @@ def _require_field(ctx: Context, entry: LinkEntry, field: str | None) -> None:
 
     known = fields_of(ctx, kind_of(entry.link))
     if field is not None and field not in known:
-        raise SagezohoError(f"{field} is no field that both sides have; there are {', '.join(known)}.")
+        raise SagezohoError(f"{field} does not go both ways; these do: {', '.join(known)}.")

@@ -37,7 +37,7 @@ def plan(
 
     with options.installation() as installation:
         wanted = named_flows(flows)
-        connections = options.chosen(installation.settings, connection)
+        connections, broken = options.able(installation, connection)
         if out is not None and len(connections) > 1:
             raise click.UsageError(f"a plan file is for one connection: add --connection {connections[0]}")
         plans = []
@@ -46,6 +46,7 @@ def plan(
                 plans.append(_plan(installation, name, wanted or enabled_flows(installation, name), redact=redact))
         if out is not None:
             _write(out, plans[0], installation)
+        options.tell_broken(broken)
         if as_json:
             output.emit_json([one.document() for one in plans] if len(plans) > 1 else plans[0].document())
             return

@@ -53,7 +53,6 @@ KINDS: Mapping[str, PairKind] = {
             "vendors",
             Authority.SAGE300,
             key_field="Sage_Contact_Key",
-            two_way=True,
         ),
         PairKind(
             "customers",

@@ -32,7 +32,7 @@ class ZohoWrite:
     `result` is Zoho's own answer; a write with nothing to send has none. `also` are further mappings that filled
     fields of the same record, `subforms` those that filled the rows of a subform. `unmodified_since` is the modified
     time of the record that was decided upon: where somebody has edited it since, it is not written. `gives_way` is
-    what people typed there and is overridden.
+    what people typed there and is overridden. `held` is what the record held of it right before, where that was read.
     """
 
     module: str
@@ -45,6 +45,7 @@ class ZohoWrite:
     subforms: Mapping[str, TargetMapping] = field(default_factory=dict)
     unmodified_since: datetime | None = None
     gives_way: Sequence[GivesWay] = ()
+    held: Row = field(default_factory=dict)
 
     @property
     def operation(self) -> str:
@@ -81,7 +82,7 @@ class ZohoWrite:
         return {name: None for name, value in self.mapping.lasting(self.after).items() if value is None}
 
     def movement(self) -> Movement:
-        before = self.link.written if self.link is not None else {}
+        before = {**(self.link.written if self.link is not None else {}), **self.held}
         return Movement(
             System.ZOHO_CRM,
             self.module,
@@ -224,6 +225,22 @@ def _edited_meanwhile(ctx: Context, writes: Sequence[ZohoWrite], known: Sequence
                 field=edited[0],
             )
     return found
+
+
+def with_what_is_held(ctx: Context, writes: Sequence[ZohoWrite]) -> list[ZohoWrite]:
+    """The writes, each update with what its record holds now of the fields it sends: the audit tells what gives way."""
+    ids = {item.link.zoho_id for item in writes if item.link is not None and item.sent}
+    if not ids:
+        return list(writes)
+    names = sorted({name for item in writes if item.link is not None for name in item.sent})
+    rows = ctx.zoho.get_many(writes[0].module, sorted(ids), fields=readable(ctx, writes[0].module, names))
+    there = {str(row["id"]): row for row in rows}
+
+    def held(item: ZohoWrite) -> Row:
+        row = there.get(item.link.zoho_id, {}) if item.link is not None else {}
+        return {name: row[name] for name in item.sent if name in row}
+
+    return [replace(item, held=held(item)) for item in writes]
 
 
 def unsettle(ctx: Context, writes: Sequence[ZohoWrite]) -> None:

@@ -78,8 +78,19 @@ def test_set_authority_names_the_fields_there_are(ready: Workplace, sandbox: San
     wrong = ready("links", "set-authority", account, "zoho_crm", "--field", "Fone")
     assert wrong.exit_code == 1
     assert "Phone" in wrong.output
+    one_way = ready("links", "set-authority", account, "zoho_crm", "--field", "Sage_Vendor_Terms")
+    assert one_way.exit_code == 1
+    assert "Sage_Vendor_Terms does not go both ways" in one_way.output
     assert _links(ready)[0]["exceptions"] == {"Phone": "zoho_crm"}
     assert len(ready.json("links", "list", "--authority", "zoho_crm")["links"]) == 1
+
+
+def test_a_contact_goes_one_way_and_says_so(ready: Workplace) -> None:
+    assert ready("sync", "vendors").exit_code == 0
+    [contact, *_] = ready.json("links", "list", "--kind", "contacts")["links"]
+    done = ready("links", "set-authority", f"link-{contact['id']}", "zoho_crm")
+    assert done.exit_code == 1
+    assert "contacts go one way: sage300 leads them" in done.output
 
 
 @pytest.mark.parametrize("ending", ["csv", "xlsx"])
@@ -129,20 +140,25 @@ def test_every_bad_line_is_named_and_then_nothing_is_done(ready: Workplace, sand
         ("vendors", vendors[3], "4.376E+18", ""),
         ("vendors", vendors[4], other, "nobody"),
         ("planets", vendors[4], other, ""),
+        ("vendors", vendors[5], "98", "", "Fone = zoho_crm"),
+        ("vendors", vendors[6], "99", "", "Phone = zoho_crm; Sage_Vendor_Terms = zoho_crm"),
     ]
-    names = ("kind", "sage_id", "zoho_id", "authority")
+    names = ("kind", "sage_id", "zoho_id", "authority", "exceptions")
+    rows = [(*row, "")[:5] for row in rows]
     path = _file(ready, "links.csv", *(dict(zip(names, row, strict=True)) for row in rows))
     done = ready("links", "import", path, "--apply")
     assert done.exit_code == 1
     told = ready("links", "import", path, "--apply", "--json")
     bad = {one["line"]: one["reason"] for one in json.loads(told.stdout)["bad"]}
-    assert set(bad) == {3, 4, 5, 6, 7, 8}
+    assert set(bad) == {3, 4, 5, 6, 7, 8, 9, 10}
     assert "stands here twice (the first is line 2)" in bad[3]
     assert f"{vendors[0]} (" in bad[4]
     assert "stands here twice" in bad[5]
     assert "rounded" in bad[6]
     assert "nobody" in bad[7]
     assert "planets" in bad[8]
+    assert bad[9].startswith("exceptions: Fone does not go both ways; these do: Account_Name")
+    assert "Sage_Vendor_Terms does not go both ways" in bad[10]
     assert len(_links(ready)) == 1
 
 

@@ -295,6 +295,33 @@ def test_off_means_one_way_as_before(engine: Engine) -> None:
         in_sage(desk, number, City="Oakland")
         desk.sync("vendors", "identity")
         assert (account(desk, number)["Phone"], account(desk, number)["Billing_City"]) == ("555 0100", "Oakland")
+        in_sage(desk, number, PhoneNumber="555 0300")
+        desk.sync("vendors", "identity")
+        assert account(desk, number)["Phone"] == "555 0300"
+        told = [field for entry in audited(desk, number, "update") for field in entry.fields if field.target == "Phone"]
+        assert ("555 0100", "555 0300") in [(field.before, field.after) for field in told]
+
+
+def test_an_edit_of_a_contact_stays_until_sage_changes_that_field_and_then_the_audit_has_it(desk: Bench) -> None:
+    number = number_of(desk)
+    in_sage(desk, number, ContactName="Ann Lee", ContactsPhone="555 0001")
+    settle(desk)
+
+    def contact() -> dict[str, Any]:
+        rows = desk.state("zoho_crm", "Contacts")
+        return next(row for row in rows if row.get("Sage_Contact_Key") == f"SAMINC/{number}")
+
+    desk.act("zoho_crm", "edit_record", module="Contacts", id=contact()["id"], values={"Phone": "555 0100"})
+    in_sage(desk, number, City="Oakland")
+    settle(desk)
+    assert contact()["Phone"] == "555 0100"
+    in_sage(desk, number, ContactsPhone="555 0300")
+    settle(desk)
+    assert contact()["Phone"] == "555 0300"
+    told = [entry for entry in audited(desk, number, "update") if entry.target_entity == "Contacts"]
+    assert ("Phone", "555 0100", "555 0300") in [
+        (field.target, field.before, field.after) for entry in told for field in entry.fields
+    ]
 
 
 def test_explain_says_which_side_changed_who_led_and_what_gave_way(

@@ -192,10 +192,12 @@ class CustomersHandler:
         looks = self._waiting_orders(ctx, change.key)
         if not sent:
             return settling.settled(ctx, FLOW, change, Outcome.NOOP, looks=looks)
+        held = ctx.sage.get(ENTITY_SET, link.sage_id, select=sorted(sent)) or {}
         ctx.ledger.unsettle([(link, sent)])
         ctx.sage.patch(ENTITY_SET, link.sage_id, sent)
+        before = {**link.written, **held}
         movement = Movement(
-            System.SAGE300, "customers", link.sage_id, "update", Outcome.UPDATED, mapping.trace(link.written, sent)
+            System.SAGE300, "customers", link.sage_id, "update", Outcome.UPDATED, mapping.trace(before, sent)
         )
         fresh = replace(
             link.wrote(sent),

@@ -124,7 +124,10 @@ class VendorsHandler:
             document = document_of(ctx, change.key, change.payload)
             write = zoho_target.planned("Accounts", settling.edited(mapping, change), link, document)
             deliveries.append(_Delivery(change, document, write))
-        written = zoho_target.write(ctx, [delivery.account for delivery in deliveries], unique=ACCOUNT_KEY)
+        writes = [delivery.account for delivery in deliveries]
+        if not pairs.enabled(ctx, pairs.VENDORS):
+            writes = zoho_target.with_what_is_held(ctx, writes)
+        written = zoho_target.write(ctx, writes, unique=ACCOUNT_KEY)
         return [replace(delivery, account=write) for delivery, write in zip(deliveries, written, strict=True)]
 
     def _contacts(self, ctx: Context, deliveries: Sequence[_Delivery]) -> list[_Delivery]:
@@ -148,6 +151,7 @@ class VendorsHandler:
         contacts: dict[int, ZohoWrite] = {}
         if writes:
             try:
+                writes = zoho_target.with_what_is_held(ctx, writes)
                 written = zoho_target.write(ctx, writes, unique=CONTACT_KEY)
             except VendorError as error:
                 written = [_failed_write(write, error) for write in writes]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.links import KINDS, PairKind
 from sagezoho_pipelines.domain.records import Authority, Link
-from sagezoho_pipelines.engine import zoho_target
+from sagezoho_pipelines.engine import pairs, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.linking.sides import Side, sage_side, zoho_side
 
@@ -90,6 +90,10 @@ def check(ctx: Context, asked: Sequence[Asked]) -> Checked:
         table = _table(ctx, kind, list(mine.values()))
         for index, one in mine.items():
             known = table.by_sage.get(one.sage_id)
+            reason = _misled(ctx, one, known)
+            if reason:
+                problems[index] = reason
+                continue
             if known is not None and known.zoho_id == one.zoho_id:
                 wanted = _led(known, one)
                 (unchanged if wanted == known else lead).append(wanted)
@@ -105,12 +109,9 @@ def check(ctx: Context, asked: Sequence[Asked]) -> Checked:
 
 
 def fields_of(ctx: Context, kind: PairKind) -> list[str]:
-    """The Zoho fields of a kind that either side may lead."""
-    if kind.name == "customers":
-        return sorted(ctx.mappings["customers"].source_fields())
-    target = {"vendors": "accounts", "contacts": "contacts"}[kind.name]
-    skipped = {kind.key_field}
-    return sorted(rule.target for rule in ctx.mappings["vendors"][target].rules if rule.target not in skipped)
+    """The Zoho fields of a kind that either side may lead: the others go one way, whatever is said."""
+    pair = next((one for one in (pairs.VENDORS, pairs.CUSTOMERS) if one.flow == kind.name), None)
+    return [] if pair is None else sorted(pairs.pair(ctx, pair).two_way)
 
 
 def _unreadable(one: Asked) -> str:
@@ -162,6 +163,13 @@ def _carriers(ctx: Context, kind: PairKind, sage_ids: Sequence[str]) -> dict[str
     keys = sorted(ctx.sage_key(one) for one in sage_ids)
     found = ctx.zoho.find(kind.zoho_entity, where=[where(kind.key_field, "in", keys)], fields=[kind.key_field])
     return {str(row[kind.key_field]): str(row["id"]) for row in found}
+
+
+def _misled(ctx: Context, one: Asked, known: Link | None) -> str:
+    """What is wrong with the fields that are to be led otherwise; what the table says already is no news."""
+    fields = fields_of(ctx, one.kind)
+    wrong = sorted({*(one.exceptions or {})} - {*fields} - {*(known.exceptions if known is not None else ())})
+    return f"exceptions: {wrong[0]} does not go both ways; these do: {', '.join(fields)}" if wrong else ""
 
 
 def _obstacle(ctx: Context, one: Asked, table: _Table) -> str:
