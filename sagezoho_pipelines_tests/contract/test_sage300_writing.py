@@ -265,6 +265,23 @@ def test_shipping_in_parts_invoices_in_parts_and_posts_receivables(sage: SageSer
     assert sage.get(path).json()["OrderNumber"] == order["OrderNumber"]
 
 
+def test_the_orders_discount_goes_with_its_invoices(sage: SageService) -> None:
+    order = sage.post("OE/OEOrders", {**ORDER, "OrderDiscountPercentage": 10})
+    number = sage.act("ship_and_invoice_order", order=order["OrderNumber"])["InvoiceNumber"]
+    [invoice] = sage.values(f"OE/OEInvoices?$filter=InvoiceNumber eq '{number}'")
+    assert invoice["InvoiceDiscountAmount"] == order["OrderDiscountAmount"] > 0
+    assert invoice["InvoiceTotalWithTax"] == order["OrderTotal"]
+
+
+def test_an_items_stocking_unit_needs_no_row_of_its_own(sage: SageService) -> None:
+    item = {"UnformattedItemNumber": "LAMP", "StockingUnitOfMeasure": "Ea.", "ItemUnitsOfMeasure": [{}]}
+    sage.post("IC/ICItems", item)
+    line = {"LineType": "Item", "Item": "LAMP", "QuantityOrdered": 1}
+    assert sage.post("OE/OEOrders", order_with(**line, OrderUnitOfMeasure="Ea."))["NumberOfLinesOnOrder"] == 1
+    reply = sage.call("POST", "OE/OEOrders", order_with(**line, OrderUnitOfMeasure="Box"))
+    assert refusal(reply)[1] == "FieldInvalid"
+
+
 def test_a_payment_in_parts_closes_the_document_at_last(sage: SageService) -> None:
     order = sage.post("OE/OEOrders", ORDER)
     number = sage.act("ship_and_invoice_order", order=order["OrderNumber"])["InvoiceNumber"]

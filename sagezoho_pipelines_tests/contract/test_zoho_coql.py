@@ -175,3 +175,28 @@ def test_a_boolean_is_quoted(zoho: Service) -> None:
     assert zoho.coql("select id from Deals where Locked__s = 'false' limit 1").status_code == 200
     assert _refused(zoho, "select id from Deals where Locked__s = false")[0] == "SYNTAX_ERROR"
     assert _refused(zoho, "select id from Deals where Locked__s = 0")[0] == "INVALID_QUERY"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select sum(Deal_Name) from Deals where id is not null",
+        "select avg(Closing_Date) from Deals where id is not null",
+        "select min(Stage) from Deals where id is not null",
+        "select max(Account_Name) from Deals where id is not null",
+    ],
+)
+def test_only_what_can_be_reckoned_is_aggregated(zoho: Service, query: str) -> None:
+    refused, details = _refused(zoho, query)
+    assert (refused, details["reason"]) == ("INVALID_QUERY", "column has unsupported data type")
+
+
+def test_sums_and_bounds(zoho: Service) -> None:
+    amounts = [row["Amount"] for row in zoho.world.state("Deals") if row["Amount"] is not None]
+    columns = "sum(Amount) as s, min(Amount) as low, max(Amount) as high"
+    [row] = zoho.coql(f"select {columns} from Deals where id is not null").json()["data"]
+    assert row["s"] == pytest.approx(float(sum(amounts)))
+    assert (row["low"], row["high"]) == (pytest.approx(float(min(amounts))), pytest.approx(float(max(amounts))))
+    days = [row["Closing_Date"] for row in zoho.world.state("Deals") if row["Closing_Date"]]
+    [row] = zoho.coql("select min(Closing_Date) as first from Deals where id is not null").json()["data"]
+    assert row["first"] == min(days)

@@ -382,6 +382,24 @@ def test_search_errors(zoho: Service) -> None:
     assert _refusal(zoho.get("Accounts/search", word="abc", page=11))[1] == "LIMIT_REACHED"
 
 
+@pytest.mark.parametrize(
+    "criteria",
+    [
+        "(Account_Name:greater_than:a)",
+        "(Account_Name:equals:a,b)",
+        "(Employees:starts_with:5)",
+        "(Employees:between:5)",
+        "(Employees:between:5,6,7)",
+        "(Employees:between:5,null)",
+        "(Employees:equals:many)",
+        "(Locked__s:less_than:true)",
+        "(Tag:equals:a)",
+    ],
+)
+def test_criteria_fit_the_type_of_their_field_whether_there_are_rows_or_not(zoho: Service, criteria: str) -> None:
+    assert _refusal(zoho.get("Accounts/search", criteria=criteria))[1] == "INVALID_QUERY"
+
+
 def test_count_is_stale_for_a_while(zoho: Service) -> None:
     zoho.insert_id("Accounts", Account_Name="A")
     assert zoho.get("Accounts/actions/count").json() == {"count": 1}

@@ -32,6 +32,7 @@ _HEADER = {
     "ShipViaCode": "ShipViaCode",
     "Salesperson1": "Salesperson1",
     "EnteredBy": "EnteredBy",
+    "InvoiceDiscountPercentage": "OrderDiscountPercentage",
     "InvoiceHomeCurrency": "OrderHomeCurrency",
     "InvoiceSourceCurrency": "OrderSourceCurrency",
     "InvoiceRate": "OrderRate",
@@ -185,7 +186,8 @@ def _total(invoice: Row, lines: list[Row]) -> None:
     header, excluded, included = tax_totals(lines)
     items = sum((line["DiscountedExtendedAmount"] for line in lines if line["LineType"] == "Item"), Decimal(0))
     charges = sum((line["DiscountedExtendedAmount"] for line in lines if line["LineType"] != "Item"), Decimal(0))
-    subtotal = items + charges
+    discount = rounded(items * invoice.get("InvoiceDiscountPercentage", Decimal(0)) / 100)
+    subtotal = items + charges - discount
     total = subtotal + excluded
     due = invoice["InvoiceDate"] + timedelta(days=TERM_DAYS.get(invoice.get("TermsCode", "").rstrip(), 30))
     invoice |= header
@@ -196,6 +198,7 @@ def _total(invoice: Row, lines: list[Row]) -> None:
         "InvoiceItemTotalAmount": items,
         "InvoiceTotalMiscellaneousCharges": charges,
         "InvoiceDiscountBase": items,
+        "InvoiceDiscountAmount": discount,
         "InvoiceSubtotalAmount": subtotal,
         "InvoiceTotalWithInvoiceDisc": subtotal,
         "InvoiceTotalBeforeTax": subtotal - included,

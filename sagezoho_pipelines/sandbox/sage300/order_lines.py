@@ -113,7 +113,8 @@ class _LineWriter:
     def _set_unit(self, unit: str) -> None:
         if self.item is None:
             return
-        units = {row["UnitOfMeasure"].upper(): row for row in self.item.get("ItemUnitsOfMeasure", [])}
+        units: dict[str, Row] = {self.item["StockingUnitOfMeasure"].rstrip().upper(): {}}
+        units |= {row.get("UnitOfMeasure", "").upper(): row for row in self.item.get("ItemUnitsOfMeasure", [])}
         known = units.get(unit.upper())
         if known is None:
             raise SageError("FieldInvalid", f"Unit of measure {unit} does not exist for item {self.line['Item']}.")

@@ -56,6 +56,11 @@ class _Runner:
         self.columns = [(column, self.path(column.name)) for column in query.columns]
         self.test = self.criteria(query.where)
         self.order = [(self.path(name), descends) for name, descends in query.order_by]
+        for column, path in self.columns:
+            if column.aggregate is not None:
+                path.require(column.aggregate)
+        for name in (*query.group_by, *(name for name, _ in query.order_by)):
+            self.path(name).require("order")
 
     def path(self, name: str) -> ColumnPath:
         if name not in self.paths:
@@ -244,10 +249,10 @@ def _aggregate(column: Column, path: ColumnPath, rows: list[Row]) -> Any:
         return len(held)
     if not held:
         return None
-    if column.aggregate == "min":
-        return path.show(min(held))
-    if column.aggregate == "max":
-        return path.show(max(held))
+    if column.aggregate in ("min", "max"):
+        # Long integers are held as text.
+        pick = min if column.aggregate == "min" else max
+        return path.show(pick(held, key=int) if path.field.data_type == "bigint" else pick(held))
     total = sum((Decimal(one) for one in held), Decimal(0))
     return plain(total if column.aggregate == "sum" else total / len(held))
 

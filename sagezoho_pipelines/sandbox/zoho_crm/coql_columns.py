@@ -22,6 +22,7 @@ _USER_FIELDS = {
         ("name", "text"),
     )
 }
+_LISTS = frozenset({"multiselectpicklist"})
 _NOT_SELECTABLE = frozenset(
     {"subform", "taxes", "ranges", "tags", "territories", "profileimage", "consent_lookup", "layout", "ALARM", "RRULE"}
 )
@@ -55,6 +56,18 @@ class ColumnPath:
             if found.data_type in _NOT_SELECTABLE:
                 raise invalid_query("column has unsupported data type", column_name=name)
             self.field = found
+
+    def require(self, use: str) -> None:
+        """INVALID_QUERY where a column of this type cannot be aggregated by `use`, or ordered or grouped by."""
+        kind = self.field.data_type
+        number = self.field.is_number or (kind == "bigint" and self.field is not ID_FIELD)
+        fits = kind not in _LISTS
+        if use in ("sum", "avg"):
+            fits = number
+        elif use in ("min", "max"):
+            fits = number or kind in ("date", "datetime")
+        if not fits:
+            raise invalid_query("column has unsupported data type", column_name=self.name)
 
     def value(self, row: Row) -> Any:
         for hop in self.hops:

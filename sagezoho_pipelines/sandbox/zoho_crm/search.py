@@ -19,20 +19,8 @@ Test = Callable[[Row], bool]
 ROWS_MAX = 2_000
 CRITERIA_MAX = 10
 IN_MAX = 100
-OPERATORS = frozenset(
-    {
-        "equals",
-        "not_equal",
-        "starts_with",
-        "contains",
-        "in",
-        "between",
-        "greater_than",
-        "greater_equal",
-        "less_than",
-        "less_equal",
-    }
-)
+_EQUALITY = frozenset({"equals", "not_equal", "in"})
+_RANGE = frozenset({"between", "greater_than", "greater_equal", "less_than", "less_equal"})
 SPECIAL = re.compile(r"[(),\\]")
 
 
@@ -170,14 +158,30 @@ class _Criteria:
 
     def test(self, name: str, operator: str, values: list[str]) -> Test:
         field = self.module.fields.get(name) or (Field(0, "id", "Id", "lookup", 19) if name == "id" else None)
-        if field is None or operator not in OPERATORS or len(values) > IN_MAX:
+        if field is None or operator not in _operators(field):
+            raise _invalid(api_name=name, operator=operator)
+        fewest, most = {"in": (1, IN_MAX), "between": (2, 2)}.get(operator, (1, 1))
+        if not fewest <= len(values) <= most:
             raise _invalid(api_name=name, operator=operator)
         key = "id" if name == "id" else name
         if field.is_text:
             folded = [one.casefold() for one in values]
             return lambda row: _text_matches(operator, str(row.get(key) or "").casefold(), folded)
         read = [None if one in ("null", "${EMPTY}") else _value(field, one) for one in values]
+        if operator in _RANGE and None in read:
+            raise _invalid(api_name=name, operator=operator)
         return lambda row: _value_matches(operator, _number(field, row.get(key)), read)
+
+
+def _operators(field: Field) -> frozenset[str]:
+    """What a criterion may ask of a field of this type; nothing where the index does not hold it."""
+    if field.is_text:
+        return _EQUALITY | {"starts_with", "contains"}
+    if field.is_number or field.data_type in ("bigint", "date", "datetime"):
+        return _EQUALITY | _RANGE
+    if field.data_type in ("boolean", "lookup", "ownerlookup"):
+        return _EQUALITY
+    return frozenset()
 
 
 def _joined(joint: str, left: Test, right: Test) -> Test:
