@@ -35,6 +35,10 @@ class Cause(StrEnum):
     RETRY = "retry"
 
 
+#: Why a record is looked at that a whole sweep did not meet: by these words a plan counts deletions.
+GONE_FROM_SOURCE = "no longer in the source"
+
+
 class ChangeState(StrEnum):
     """`queued` and `claimed` are open; all others are final until a person or a newer version re-opens the record."""
 

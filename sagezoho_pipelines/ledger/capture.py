@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from sagezoho_pipelines.domain.records import CapturedRecord, Cause, EntityRef, Look, Row
+from sagezoho_pipelines.domain.records import GONE_FROM_SOURCE, CapturedRecord, Cause, EntityRef, Look, Row
 from sagezoho_pipelines.domain.settlement import CaptureResult
 from sagezoho_pipelines.ledger import watermarks
 from sagezoho_pipelines.ledger.sqljson import rows, to_json
@@ -129,9 +129,7 @@ def mark_missing(
 ) -> int:
     """Records that a whole sweep did not meet: marked deleted, and each looked at once more."""
     gone = connection.execute(_MISSING, {**watermarks.of(entity), "since": not_seen_since, "at": at}).scalars().all()
-    enqueue(
-        connection, [Look(entity, key, Cause.SWEEP, "no longer in the source") for key in gone], at=at, run_id=run_id
-    )
+    enqueue(connection, [Look(entity, key, Cause.SWEEP, GONE_FROM_SOURCE) for key in gone], at=at, run_id=run_id)
     return len(gone)
 
 

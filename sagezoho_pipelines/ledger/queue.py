@@ -152,24 +152,23 @@ def claim(
         "at": at,
         "run_id": run_id,
     }
-    return sorted(
-        (
-            Change(
-                id=row.id,
-                entity=entity,
-                key=row.key,
-                digest=row.digest,
-                payload=row.payload,
-                cause=Cause(row.cause),
-                attempt=row.attempts,
-                captured_at=row.captured_at,
-                name=row.name,
-                reason=row.reason,
-                override=Override(**row.override) if row.override else None,
-            )
-            for row in connection.execute(_CLAIM, values)
-        ),
-        key=lambda change: change.id,
+    claimed = (change_of(row, entity) for row in connection.execute(_CLAIM, values))
+    return sorted(claimed, key=lambda change: change.id)
+
+
+def change_of(row: Any, entity: EntityRef) -> Change:
+    return Change(
+        id=row.id,
+        entity=entity,
+        key=row.key,
+        digest=row.digest,
+        payload=row.payload,
+        cause=Cause(row.cause),
+        attempt=row.attempts,
+        captured_at=row.captured_at,
+        name=row.name,
+        reason=row.reason,
+        override=Override(**row.override) if row.override else None,
     )
 
 

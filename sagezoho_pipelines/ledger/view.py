@@ -9,8 +9,9 @@ from sqlalchemy import Connection, text
 
 from sagezoho_pipelines.domain.errors import BusinessKeyTaken
 from sagezoho_pipelines.domain.planned import OpenChange
-from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Override
+from sagezoho_pipelines.domain.records import EntityRef
 from sagezoho_pipelines.domain.settlement import Intent, IntentRequest
+from sagezoho_pipelines.ledger.queue import change_of
 from sagezoho_pipelines.ledger.watermarks import of
 
 _OPEN = text("""
@@ -40,23 +41,7 @@ ORDER BY id
 def open_changes(connection: Connection, entity: EntityRef, *, at: datetime) -> list[OpenChange]:
     """The queue of one entity, oldest first; `attempt` counts the attempts made so far."""
     return [
-        OpenChange(
-            Change(
-                id=row.id,
-                entity=entity,
-                key=row.key,
-                digest=row.digest,
-                payload=row.payload,
-                cause=Cause(row.cause),
-                attempt=row.attempts,
-                captured_at=row.captured_at,
-                name=row.name,
-                reason=row.reason,
-                override=Override(**row.override) if row.override else None,
-            ),
-            due=bool(row.due),
-            queued=row.queued,
-        )
+        OpenChange(change_of(row, entity), due=bool(row.due), queued=row.queued)
         for row in connection.execute(_OPEN, {**of(entity), "at": at})
     ]
 

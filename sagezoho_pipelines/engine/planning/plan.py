@@ -12,7 +12,7 @@ from sagezoho_pipelines.domain.errors import SagezohoError
 from sagezoho_pipelines.domain.holds import Weight
 from sagezoho_pipelines.domain.links import PairKind
 from sagezoho_pipelines.domain.planned import Cost, FieldPlan, Made, Pin, PlanItem
-from sagezoho_pipelines.domain.records import AuditEntry, Change, EntityRef, Link, System
+from sagezoho_pipelines.domain.records import GONE_FROM_SOURCE, AuditEntry, Change, EntityRef, Link, System
 from sagezoho_pipelines.engine import guards, pausing
 from sagezoho_pipelines.engine.context import Context, Facts
 from sagezoho_pipelines.engine.planning.document import Plan, order_of, sorted_writes
@@ -112,7 +112,7 @@ def guarded(ctx: Context, flow: str, items: Sequence[_Noted]) -> Iterator[str]:
 
 def _weight(ctx: Context, source: EntityRef, kind: PairKind, items: Sequence[_Noted]) -> Weight:
     mine = [item for item in items if item.change.entity == source]
-    gone = sum(item.change.reason == "no longer in the source" for item in mine)
+    gone = sum(item.change.reason == GONE_FROM_SOURCE for item in mine)
     linked = ctx.ledger.weigh(source, kind.sage_entity, kind.zoho_entity, at=ctx.clock()).linked
     return Weight(
         len({item.change.key for item in mine if item.outcome == "created"}),

@@ -11,7 +11,15 @@ from datetime import datetime
 from typing import Any
 
 from sagezoho_pipelines.domain.planned import OpenChange
-from sagezoho_pipelines.domain.records import CapturedRecord, Cause, Change, ChangeState, EntityRef, Look
+from sagezoho_pipelines.domain.records import (
+    GONE_FROM_SOURCE,
+    CapturedRecord,
+    Cause,
+    Change,
+    ChangeState,
+    EntityRef,
+    Look,
+)
 from sagezoho_pipelines.domain.write_backs import Standing
 from sagezoho_pipelines.engine.ports import CaptureResult, LedgerView, Settlement
 
@@ -130,7 +138,7 @@ class ShadowQueue:
 
     def mark_missing(self, entity: EntityRef) -> int:
         gone = sorted(self._real.seen(entity, None).keys() - self._digests[entity].keys())
-        self.enqueue([Look(entity, key, Cause.SWEEP, "no longer in the source") for key in gone])
+        self.enqueue([Look(entity, key, Cause.SWEEP, GONE_FROM_SOURCE) for key in gone])
         return len(gone)
 
     def claim(self, entity: EntityRef, *, limit: int) -> list[Change]:
