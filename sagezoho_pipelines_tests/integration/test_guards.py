@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from sagezoho_pipelines.config import FLOWS
+from sagezoho_pipelines.config import FLOWS, Guards
 from sagezoho_pipelines.domain.records import Cause, EntityRef, Look, Outcome, System
 from sagezoho_pipelines.engine import guards
 from sagezoho_pipelines.engine.planning import carrying
@@ -69,6 +69,29 @@ def test_what_a_guard_holds_is_due_for_nobody(engine: Engine) -> None:
 def test_a_guard_that_is_not_crossed_lets_everything_through(engine: Engine) -> None:
     with _desk(engine, vendors={"max_creates": 8, "max_updates_pct": 0, "max_deletes": 0}) as desk:
         assert desk.sync("vendors").left_over == 0
+        assert desk.ledger.holds() == []
+
+
+@pytest.mark.parametrize("flow", ["vendors", "customers", "orders", "invoices"])
+def test_each_flow_has_guards_of_its_own(engine: Engine, flow: str) -> None:
+    """Everything before it has been synced, and a guard stops what is new in this one."""
+    with bench(engine, vendors=4, deals=0) as desk:
+        desk.win_deal("Harbour Lights")
+        for earlier in FLOWS[: FLOWS.index(flow)]:
+            desk.sync(earlier)
+        if flow == "invoices":
+            [order] = desk.query("SELECT sage_id FROM sagezoho.links WHERE sage_entity = 'orders'")
+            desk.act("sage300", "ship_and_invoice_order", order=order["sage_id"])
+        guarded = getattr(desk.settings.flows, flow).model_copy(update={"guards": Guards(max_creates=0)})
+        flows = desk.settings.flows.model_copy(update={flow: guarded})
+        desk.settings = desk.settings.model_copy(update={"flows": flows})
+        desk.reset_counters()
+        tally = desk.sync(flow)
+        assert tally.held > 0
+        assert {(one.flow, one.code) for one in desk.ledger.holds()} == {(flow, "max_creates")}
+        assert desk.writes() == {"sage300": 0, "zoho_crm": 0}
+        _apply(desk, flow)
+        assert sum(desk.writes().values()) > 0
         assert desk.ledger.holds() == []
 
 

@@ -101,6 +101,15 @@ def test_an_error_does_not_keep_harmless_changes_from_being_remembered(desk: Ben
     assert _found(_look(desk)) == [(ERROR, "Accounts.Billing_City", "shrank from 100 to 20 characters")]
 
 
+def test_a_field_made_anew_with_another_type_is_an_error(desk: Bench) -> None:
+    desk.act("zoho_crm", "drop_field", module="Accounts", field="Sage_Open_Invoices")
+    made = {"field_label": "Sage Open Invoices", "data_type": "text", "length": 20}
+    assert desk.zoho().create_fields("Accounts", [made])[0].error is None
+    report = _look(desk)
+    assert (ERROR, "Accounts.Sage_Open_Invoices", "changed its type from integer to text") in _found(report)
+    assert not report.ok
+
+
 def test_a_field_becomes_mandatory_only_for_those_who_make_records_without_it(desk: Bench) -> None:
     for module, field in (("Accounts", "Industry"), ("Accounts", "Phone"), ("Deals", "Next_Step")):
         desk.act("zoho_crm", "change_field", module=module, field=field, mandatory=True)

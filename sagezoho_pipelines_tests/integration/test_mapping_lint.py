@@ -106,6 +106,13 @@ def test_the_shipped_mappings_fit_both_systems(desk: Bench, tmp_path: Path) -> N
             "OnHold is compared with 'Hold', which it never is",
             "Its values are 'NotOnHold', 'OnHold'",
         ),
+        ("customers__customers", "Terms: \"'NET30DAYS'\"", "'NET30DAYS' is longer than the 6 characters", "shorter"),
+        (
+            "customers__customers",
+            "CurrencyCode: \"lookup('terms', Sage_Customer_Currency)\"",
+            "'Cash', 'Net 30' is longer than the 3 characters that the field holds",
+            "terms.csv:2",
+        ),
         ("orders__order_lines", "Comments: line.coment", "it reads line.coment", "Correct the name"),
         ("vendors__accounts", "Phone: account.id", "it reads account.id", ""),
         ("vendors__accounts", "Phone: config.group", "it reads config.group", ""),

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from sagezoho_pipelines.config import FLOWS
 from sagezoho_pipelines.domain.digest import canonical_json
 from sagezoho_pipelines.domain.mapping import FieldRule, TargetMapping
 from sagezoho_pipelines.domain.mapping_files import parse
@@ -42,6 +43,11 @@ examples = settings(max_examples=25, deadline=None)
 
 def rules_of(ends: Ends) -> TargetMapping:
     return default_mapping(ends.flow)[ends.target]
+
+
+def test_every_shipped_target_is_among_these() -> None:
+    shipped = {f"{flow}.{target}" for flow in FLOWS for target in default_mapping(flow).targets}
+    assert shipped == {str(ends) for ends in ENDS}
 
 
 @every_target

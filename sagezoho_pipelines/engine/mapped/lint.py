@@ -206,7 +206,17 @@ class _Target:
             yield self._finding(
                 Level.NOTE, rule.target, rule.place, f"text that is longer than {result.cut} characters is shortened"
             )
-        if target.length is None or result.length is None or result.length <= target.length:
+        if target.length is None:
+            return
+        long = sorted(one for one in result.literals if len(one) > (target.length or 0))
+        if long:
+            yield self._finding(
+                Level.ERROR, rule.target, rule.place,
+                f"{_few(long)} is longer than the {target.length} characters that the field holds",
+                f"Choose a shorter text.{_lines_of(rule, long)}",
+            )  # fmt: skip
+            return
+        if result.length is None or result.length <= target.length:
             return
         yield self._finding(
             Level.WARNING, rule.target, rule.place,
