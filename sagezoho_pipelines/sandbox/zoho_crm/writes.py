@@ -146,10 +146,15 @@ class Writer:
         return None, None
 
     def _read(self, given: Row, path: str, old: Row | None) -> Row:
+        values = self._stored(self.module, given, path, old)
+        require_sense(self.module.api_name, values, path)
+        return values
+
+    def _stored(self, module: Module, given: Row, path: str, old: Row | None) -> Row:
         """Stored values of the fields sent; what the module does not know is passed over without a word."""
         values: Row = {}
         for name, value in given.items():
-            held = self.module.fields.get(name)
+            held = module.fields.get(name)
             if held is None:
                 continue
             where = f"{path}.{name}"
@@ -158,7 +163,6 @@ class Writer:
                     raise row_invalid(where, reason="field is computed")
                 continue
             values[name] = self._value(held, value, where, old)
-        require_sense(self.module.api_name, values, path)
         return values
 
     def _value(self, held: Field, value: Any, path: str, old: Row | None) -> Any:
@@ -213,17 +217,7 @@ class Writer:
     def _line(self, held: Field, given: Row, path: str, old: Row | None) -> Row:
         module = self.org.modules[held.subform or ""]
         now = self.org.now()
-        line: Row = {**old} if old else {"Created_Time": now}
-        for name, value in given.items():
-            one = module.fields.get(name)
-            if one is None:
-                continue
-            where = f"{path}.{name}"
-            if one.read_only:
-                if name in COMPUTED and self.org.switches.computed_fields == "rejected":
-                    raise row_invalid(where, reason="field is computed")
-                continue
-            line[name] = self._value(one, value, where, None)
+        line: Row = {**(old or {"Created_Time": now}), **self._stored(module, given, path, None)}
         for one in module.fields.values():
             if one.mandatory and line.get(one.api_name) is None:
                 raise row_missing(f"{path}.{one.api_name}")
