@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 FIGURES = ("captured", "unchanged", "created", "updated", "noop", "refused", "conflicted", "retrying", "held")
 _MOST_SHOWN = 25
-_DAY = click.DateTime(["%Y-%m-%d"])
+DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command()
 @click.argument("flows", nargs=-1, metavar="[FLOW]...")
 @options.connection
 @click.option("--sweep", is_flag=True, help="Read every record again: finds deletions and back-dated edits.")
-@click.option("--from", "start", type=_DAY, metavar="DATE", help="Re-read and re-deliver what changed since this day …")
-@click.option("--to", "end", type=_DAY, metavar="DATE", help="… up to this one (default: today).")
+@click.option("--from", "start", type=DAY, metavar="DATE", help="Re-read and re-deliver what changed since this day …")
+@click.option("--to", "end", type=DAY, metavar="DATE", help="… up to this one (default: today).")
 @options.as_json
 def sync(
     flows: tuple[str, ...],

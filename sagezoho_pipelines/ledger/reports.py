@@ -57,6 +57,14 @@ WHERE connection = :connection AND sage_entity = :sage_entity AND zoho_entity = 
 ORDER BY md5(:turn || sage_id || zoho_id) LIMIT :limit
 """)
 
+_LINK_PAGE = text("""
+SELECT id, connection, sage_entity, sage_id, zoho_entity, zoho_id, sage_name, zoho_name, authority, made_by,
+       source_digest, written, target_time, details, exceptions, agreed, seen_equal_at, unsettled, updated_at
+FROM sagezoho.links
+WHERE connection = :connection AND sage_entity = :sage_entity AND zoho_entity = :zoho_entity AND id > :after
+ORDER BY id LIMIT :limit
+""")
+
 
 @dataclass(frozen=True, slots=True)
 class AuditLine:
@@ -116,6 +124,21 @@ def link_sample(
     with engine.connect() as database:
         rows = database.execute(_LINK_SAMPLE, {**values, "turn": turn, "limit": limit}).all()
     return (rows[0].total if rows else 0), [links.link_of(row) for row in rows]
+
+
+def link_pages(
+    engine: Engine, *, connection: str, sage_entity: str, zoho_entity: str, size: int = 100
+) -> Iterator[list[Link]]:
+    """All links of a kind, page by page; no transaction stays open in between."""
+    values = {"connection": connection, "sage_entity": sage_entity, "zoho_entity": zoho_entity, "limit": size}
+    after = 0
+    while True:
+        with engine.connect() as database:
+            rows = database.execute(_LINK_PAGE, {**values, "after": after}).all()
+        if not rows:
+            return
+        yield [links.link_of(row) for row in rows]
+        after = rows[-1].id
 
 
 def run_entries(engine: Engine, run_id: str, *, limit: int = 100) -> list[AuditLine]:
