@@ -23,7 +23,6 @@ ORDERS: Final = "OE/OEOrders"
 INVOICES: Final = "OE/OEInvoices"
 ITEMS: Final = "IC/ICItems"
 CURRENCY_CODES: Final = "CS/CSCurrencyCodes"
-FISCAL_CALENDARS: Final = "CS/CSFiscalCalendars"
 TAX_GROUPS: Final = "TX/TXTaxGroups"
 
 #: Key properties of each set, in metadata order.

@@ -36,10 +36,26 @@ def _truth(desk: Bench) -> dict[str, str]:
     return {row["vendor"]: row["account"] for row in desk.state("zoho_crm", "known_vendors")}
 
 
+def _suggested(report: MatchReport) -> list[Decision]:
+    """What the file for review suggests: link what is sure, create what has no counterpart, ask for the rest."""
+    matching = report.matching
+    sure = [
+        Decision(pair.left, pair.right, Decide.LINK, str(pair.rule), report.sage[pair.left].name)
+        for pair in matching.matched
+    ]
+    asked = [
+        Decision(one.left, pair.right, None, name=report.sage[one.left].name)
+        for one in matching.ambiguous
+        for pair in one.candidates
+    ]
+    new = [Decision(key, "", Decide.CREATE, name=report.sage[key].name) for key in matching.only_left]
+    return [*sure, *asked, *new] if report.flow == "vendors" else [*sure, *asked]
+
+
 def _reviewed(report: MatchReport, truth: dict[str, str]) -> list[Decision]:
     """What a person who knows all the firms makes of the match: its questions answered, what it missed added."""
     answered = []
-    for one in deciding.suggested(report):
+    for one in _suggested(report):
         if one.decide is Decide.LINK:
             answered.append(one)
         elif one.sage_id in truth:
@@ -102,7 +118,7 @@ def test_without_a_review_what_is_asked_waits_and_is_asked_again(desk: Bench) ->
     report = match.run(desk.context(), "vendors")
     figures = report.figures()
     assert figures["ambiguous"] > 0
-    checked = _apply(desk, deciding.suggested(report))
+    checked = _apply(desk, _suggested(report))
     assert checked.undecided == figures["ambiguous"]
     tally = desk.sync("vendors")
     assert tally.count(Outcome.SKIPPED) == figures["ambiguous"]
@@ -163,7 +179,7 @@ def test_customers_are_matched_too_and_follow_the_account(small: Bench) -> None:
     report = match.run(small.context(), "customers")
     number = str(customer["CustomerNumber"]).strip()
     assert {pair.left: pair.right for pair in report.matching.matched} == {number: account}
-    _apply(small, deciding.suggested(report), "customers")
+    _apply(small, _suggested(report), "customers")
     before = len(small.state("sage300", "ARCustomers"))
     small.act("zoho_crm", "add_deal", name="Refit", account_id=account, amount="100", stage="Closed Won")
     assert small.sync("customers").left_over == 0

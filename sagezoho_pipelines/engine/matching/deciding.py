@@ -13,7 +13,7 @@ from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.linking import asking, edits
 from sagezoho_pipelines.engine.linking.asking import BY_HAND, Asked, Checked
 from sagezoho_pipelines.engine.matching import contacts
-from sagezoho_pipelines.engine.matching.match import Flow, MatchReport, kind_of, source_of
+from sagezoho_pipelines.engine.matching.match import Flow, kind_of, source_of
 
 
 class Decide(StrEnum):
@@ -53,22 +53,6 @@ class CheckedDecisions:
     created: int
     undecided: int
     problems: Sequence[tuple[str, str]]
-
-
-def suggested(report: MatchReport) -> list[Decision]:
-    """What the match would do alone: link what is beyond doubt, create what has no counterpart, ask for the rest."""
-    matching = report.matching
-    sure = [
-        Decision(pair.left, pair.right, Decide.LINK, str(pair.rule), report.sage[pair.left].name)
-        for pair in matching.matched
-    ]
-    asked = [
-        Decision(one.left, pair.right, None, name=report.sage[one.left].name)
-        for one in matching.ambiguous
-        for pair in one.candidates
-    ]
-    new = [Decision(key, "", Decide.CREATE, name=report.sage[key].name) for key in matching.only_left]
-    return [*sure, *asked, *new] if report.flow == "vendors" else [*sure, *asked]
 
 
 def check(ctx: Context, flow: Flow, decisions: Sequence[Decision], *, who: str, why: str) -> CheckedDecisions:

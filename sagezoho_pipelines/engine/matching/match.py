@@ -1,7 +1,7 @@
 """The first match: which Sage records and which Zoho accounts are the same firm, before anything is written.
 
-`run` reads both sides and pairs them; what follows from that by itself, and what a person decides, goes through
-`deciding`, which links instead of creating.
+`run` reads both sides and pairs them; what a person decides about that goes through `deciding`, which links instead of
+creating.
 """
 
 from __future__ import annotations
