@@ -35,6 +35,27 @@ SAGE_PORT, ZOHO_PORT = 8300, 8400
     metavar="FILE",
     help="Go on with what this file holds, if it exists, and write it at the end.",
 )
+@click.option("--switch", "switches", multiple=True, metavar="NAME=VALUE", help="Another reading of an open question.")
+@click.option("--list-switches", is_flag=True, help="Show all switches with their defaults, and end.")
+@click.option(
+    "--trust-ca",
+    multiple=True,
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    metavar="FILE",
+    help="Zoho's callbacks trust this certificate authority too.",
+)
+@click.option(
+    "--certificates",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Make a throwaway authority and gateway.pem, gateway.key of this machine there, and trust it.",
+)
+@click.option(
+    "--connect-to",
+    multiple=True,
+    metavar="NAME=HOST:PORT",
+    help="Zoho's callbacks to this host name go there, as a router would lead them.",
+)
 @click.option("--json", "as_json", is_flag=True, help="First line: addresses and credentials as one JSON object.")
 @click.option("--while-stdin-is-open", is_flag=True, hidden=True, help="End with the process that started this.")
 def sandbox(
@@ -47,6 +68,11 @@ def sandbox(
     seed: int,
     latency_ms: int,
     state: Path | None,
+    switches: tuple[str, ...],
+    list_switches: bool,
+    trust_ca: tuple[Path, ...],
+    certificates: Path | None,
+    connect_to: tuple[str, ...],
     as_json: bool,
     while_stdin_is_open: bool,
 ) -> None:
@@ -54,11 +80,26 @@ def sandbox(
 
     They are strict: what they accept and refuse follows the vendors' documents. A port of 0 picks a free one.
     Beside the vendors' own APIs each has a control API under /__sandbox__/ for faults, clock and people's actions.
+
+    Zoho tells of changes by https on port 443 only, to whom it can believe: see --certificates and --connect-to.
     """
+    from sagezoho_pipelines.cli import sandbox_switches
+
+    if list_switches:
+        sandbox_switches.show(as_json=as_json)
+        return
     from sagezoho_pipelines.domain.errors import SagezohoError
     from sagezoho_pipelines.sandbox import saving
+    from sagezoho_pipelines.sandbox.certificates import make as make_certificates
     from sagezoho_pipelines.sandbox.server import Sandbox
 
+    sage_switches, zoho_switches = sandbox_switches.turned(switches)
+    routes = dict(_route(text) for text in connect_to)
+    try:
+        if certificates is not None:
+            trust_ca = (*trust_ca, make_certificates(certificates).authority)
+    except OSError as error:
+        raise SagezohoError(f"{certificates}: certificates cannot be written there ({error.strerror}).") from None
     try:
         kept = saving.load(state) if state is not None and state.exists() else None
         if kept is not None:
@@ -71,6 +112,10 @@ def sandbox(
             known_vendors=known_vendors,
             sage_port=sage_port,
             zoho_port=zoho_port,
+            sage_switches=sage_switches,
+            zoho_switches=zoho_switches,
+            trust_ca=trust_ca,
+            connect_to=routes,
         )
     except saving.NotASavedSandbox as error:
         raise SagezohoError(f"{error}. Remove it to begin anew.") from None
@@ -92,6 +137,14 @@ def sandbox(
     served.serve(json_line=as_json)
     if state is not None:
         saving.save(state, seed=seed, sage=sage, zoho=zoho)
+
+
+def _route(text: str) -> tuple[str, tuple[str, int]]:
+    name, equals, address = text.partition("=")
+    host, colon, port = address.rpartition(":")
+    if not (name and equals and host and colon and port.isdecimal() and int(port) < 65536):
+        raise click.UsageError(f"--connect-to {text}: write NAME=HOST:PORT, e.g. localhost=127.0.0.1:8500")
+    return name, (host.strip("[]"), int(port))
 
 
 def _hint(told: dict[str, dict[str, str]]) -> str:

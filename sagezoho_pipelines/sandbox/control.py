@@ -30,6 +30,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from sagezoho_pipelines.sandbox.faults import CONTROL_PREFIX, FaultRule
+from sagezoho_pipelines.sandbox.switches import turn
 from sagezoho_pipelines.sandbox.world import World
 
 
@@ -96,11 +97,14 @@ class _Control:
                 given = await _given(request)
             except ValueError as error:
                 return _refusal(error)
-            unknown = sorted(set(given) - {f.name for f in dataclasses.fields(switches)})
-            if unknown:
-                return _refusal(ValueError(f"no switch called {', '.join(unknown)}"))
-            for name, value in given.items():
-                setattr(switches, name, value)
+            turned = dataclasses.replace(switches)
+            try:
+                for name, value in given.items():
+                    turn(turned, name, value)
+            except ValueError as error:
+                return _refusal(error)
+            for name in given:
+                setattr(switches, name, getattr(turned, name))
         return _answer(dataclasses.asdict(switches))
 
     async def latency(self, request: Request) -> Response:

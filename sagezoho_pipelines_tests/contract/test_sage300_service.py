@@ -257,7 +257,9 @@ def test_the_control_api_arranges_counts_and_dumps(sage: SageService) -> None:
     assert requests.delete(f"{control}/counters", timeout=10).json()["total"] == 0
     assert requests.post(f"{control}/switches", json={"page_size": 5}, timeout=10).json()["page_size"] == 5
     assert len(sage.get("AP/APVendors").json()["value"]) == 5
-    assert requests.post(f"{control}/switches", json={"nope": 5}, timeout=10).status_code == 400
+    for wrong in ({"nope": 5}, {"page_size": "many"}, {"page_size": 7, "held_customers": "maybe"}):
+        assert requests.post(f"{control}/switches", json=wrong, timeout=10).status_code == 400
+    assert requests.get(f"{control}/switches", timeout=10).json()["page_size"] == 5
     clock = requests.post(f"{control}/clock", json={"set": "2025-01-01T00:00:00+00:00"}, timeout=10).json()
     assert clock["now"].startswith("2025-01-01")
     assert len(requests.get(f"{control}/state/AP/APVendors", timeout=10).json()) == 20

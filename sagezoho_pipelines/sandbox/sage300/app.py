@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from sagezoho_pipelines.sandbox.control import control_routes
 from sagezoho_pipelines.sandbox.fault_play import FaultMiddleware
 from sagezoho_pipelines.sandbox.sage300.catalog import BY_NAME, KNOWN_MODULES, EntitySet
-from sagezoho_pipelines.sandbox.sage300.errors import TEXTS, SageError
+from sagezoho_pipelines.sandbox.sage300.errors import TEXTS, UNRECORDED, SageError
 from sagezoho_pipelines.sandbox.sage300.keys import parse_key
 from sagezoho_pipelines.sandbox.sage300.metadata import metadata, service_document
 from sagezoho_pipelines.sandbox.sage300.query import Query, parse_query
@@ -58,7 +58,9 @@ class _Service:
             with self.world.lock:
                 return self._answer(request, body)
         except SageError as error:
-            return _reply(error.body, error.status, content_type="application/json; charset=utf-8")
+            plain = self.world.switches.unrecorded_statuses == "500" and error.code in UNRECORDED
+            status = 500 if plain else error.status
+            return _reply(error.body, status, content_type="application/json; charset=utf-8")
 
     def _answer(self, request: Request, body: bytes) -> Response:
         raw = request.scope.get("raw_path") or request.scope["path"].encode()
@@ -79,7 +81,7 @@ class _Service:
         entity = BY_NAME.get((module, match[1])) if match else None
         if match is None or entity is None:
             raise SageError("ResourceNotFound", f"The resource '{module}/{resource}' cannot be found.")
-        return self._entity(request, entity.released(self.world.switches.hidden), match[2], user, body)
+        return self._entity(request, entity.released(self.world.switches.unseen), match[2], user, body)
 
     def _check_service(self, request: Request) -> None:
         if self.world.switches.broken:
@@ -104,7 +106,8 @@ class _Service:
     def _resource(self, rest: str, user: User) -> tuple[str, str]:
         """The module and what follows it, after version, tenant, company and rights have been checked."""
         version, tenant, company, module, resource = (*rest.split("/", 4), "", "", "", "")[:5]
-        if version.lower() != "v1.0" or unquote(tenant) != "-" or not company:
+        theirs = unquote(tenant) == "-" or (self.world.switches.any_tenant and tenant)
+        if version.lower() != "v1.0" or not theirs or not company:
             raise SageError("ResourceNotFound", f"The resource '{rest}' cannot be found.")
         if self.world.switches.company_any_case:
             company = company.upper()
@@ -120,7 +123,7 @@ class _Service:
 
     def _described(self, request: Request, module: str, resource: str) -> Response:
         if resource:
-            return _reply(metadata(module, self.world.switches.hidden).decode(), content_type="application/xml")
+            return _reply(metadata(module, self.world.switches.unseen).decode(), content_type="application/xml")
         return _reply(simplejson.dumps(service_document(self._base(request, module), module)))
 
     def _entity(self, request: Request, entity: EntitySet, key: str | None, user: User, body: bytes) -> Response:

@@ -17,7 +17,10 @@ PROCESS = ("POST",)
 
 @dataclass(frozen=True)
 class EntitySet:
-    """`key` names the key properties in metadata order; `process` marks a set that only runs `$process`."""
+    """`key` names the key properties in metadata order; `process` marks a set that only runs `$process`.
+
+    `twin` is what the key property is called under another reading: rows hold both, a release shows one.
+    """
 
     module: str
     name: str
@@ -25,6 +28,7 @@ class EntitySet:
     key: tuple[str, ...]
     verbs: tuple[str, ...]
     process: bool = False
+    twin: str = ""
     hidden: frozenset[str] = frozenset()
 
     @cached_property
@@ -37,7 +41,9 @@ class EntitySet:
     def released(self, hidden: Iterable[str]) -> EntitySet:
         """The set without the properties, named `APVendors.WebSite`, that an older release lacks."""
         mine = frozenset(name.partition(".")[2] for name in hidden if name.partition(".")[0] == self.name)
-        return replace(self, hidden=mine) if mine else self
+        if not mine:
+            return self
+        return replace(self, hidden=mine, key=(self.twin,) if self.twin and self.key[0] in mine else self.key)
 
     @property
     def clr_type(self) -> str:
@@ -57,7 +63,7 @@ SETS = (
     EntitySet("AP", "APPostInvoices", "APPostInvoice", ("ActionSelector",), PROCESS, process=True),
     EntitySet("AR", "ARCustomers", "ARCustomer", ("CustomerNumber",), MASTER),
     EntitySet("AR", "ARCustomerGroups", "ARCustomerGroup", ("GroupCode",), MASTER),
-    EntitySet("AR", "ARTerms", "ARTerm", ("TermsCode",), MASTER),
+    EntitySet("AR", "ARTerms", "ARTerm", ("TermsCode",), MASTER, twin="TermsCodeKey"),
     EntitySet("AR", "ARPostedDocuments", "ARPostedDocument", ("CustomerNumber", "DocumentNumber"), READ),
     EntitySet("AR", "ARInvoiceBatches", "ARInvoiceBatch", ("BatchNumber",), BATCH),
     EntitySet("AR", "ARPostInvoices", "ARPostInvoice", ("ActionSelector",), PROCESS, process=True),

@@ -30,6 +30,9 @@ STATUS = {
     "FieldInvalid": 409,
 }
 
+UNRECORDED = frozenset(code for code, status in STATUS.items() if status not in (404, 409, 500))
+"""Codes whose status nobody has written down."""
+
 SERVICE_UNAVAILABLE = (
     '<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01//EN""http://www.w3.org/TR/html4/strict.dtd">\r\n'
     "<HTML><HEAD><TITLE>Service Unavailable</TITLE>\r\n"

@@ -47,6 +47,8 @@ class Table:
 
     def put(self, row: Row) -> Row:
         key = self.key_of(row)
+        if self.entity.twin:
+            row = {**row, self.entity.twin: row[self.entity.key[0]]}
         old = self._rows.get(key)
         if old is None:
             # Seeding comes in key order, which makes the append the usual case.

@@ -26,7 +26,7 @@ def create(world: SageWorld, entity: EntitySet, body: bytes, user: str) -> Row:
         return create_order(world, payload, user)
     if entity.name in LEDGERS:
         return create_batch(world, entity.name, payload, user)
-    return create_master(world, entity.name, payload)
+    return create_master(world, entity.name, _by_its_name(world, entity, payload))
 
 
 def template(world: SageWorld, entity: EntitySet) -> Row:
@@ -47,7 +47,13 @@ def update(world: SageWorld, entity: EntitySet, row: Row, body: bytes, user: str
         changed = {name: value for name, value in without_operations(payload).items() if name != "OrderDetails"}
         world.table(entity.name).change(row, **changed)
     else:
-        update_master(world, entity.name, row, payload, purge=purge)
+        update_master(world, entity.name, row, _by_its_name(world, entity, payload), purge=purge)
+
+
+def _by_its_name(world: SageWorld, entity: EntitySet, payload: Row) -> Row:
+    """The payload with the key property called what the table calls it."""
+    [shown], [kept] = entity.key[:1], world.table(entity.name).entity.key[:1]
+    return {kept if name == shown else name: value for name, value in payload.items()}
 
 
 def delete(world: SageWorld, entity: EntitySet, row: Row) -> None:

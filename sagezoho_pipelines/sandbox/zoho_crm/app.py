@@ -86,12 +86,19 @@ class _Desk:
                     raise invalid_url()
                 access = self.world.oauth.presented(call.headers.get("authorization"))
                 call.admit(access)
-                self.world.limits.spend(call.credits())
+                self.world.limits.spend(call.credits(self.world.switches))
                 answer = self.route(call)
             except ApiError as error:
-                error = self.spelled(call, error)
-                answer = Answer(error.status, error.body())
+                return self.refuse(call, error, access)
             return self.respond(answer.status, answer.body, access)
+
+    def refuse(self, call: Call | None, error: ApiError, access: Access | None = None) -> Response:
+        switches = self.world.switches
+        told = self.spelled(call, error)
+        response = self.respond(told.status, told.body(), access)
+        if told.status == 429 and switches.retry_after_seconds is not None:
+            response.headers["Retry-After"] = str(switches.retry_after_seconds)
+        return response
 
     async def _probe(self, call: Call) -> None:
         """Ask at the addresses of a subscription, outside the lock and the event loop: whoever answers may be slow."""
@@ -123,10 +130,12 @@ class _Desk:
         raise invalid_url()
 
     def spelled(self, call: Call | None, error: ApiError) -> ApiError:
-        """The refusal under the name that the switches choose for it."""
+        """The refusal under the name and status that the switches choose for it."""
         code, status = error.code, error.status
         if code == "INVALID_TOKEN":
             code = self.world.switches.dead_token_code
+        elif code == "OAUTH_SCOPE_MISMATCH":
+            status = self.world.switches.scope_mismatch_status
         elif self.world.switches.code_spellings == "of the OpenAPI file":
             if code == "INVALID_REQUEST_METHOD":
                 code, status = "METHOD_NOT_ALLOWED", 405
@@ -174,8 +183,7 @@ class _Gate:
             counters = self.desk.world.counters
             counters.begin(call.method, scope["path"])
             counters.end(str(error.status))
-            error = self.desk.spelled(call, error)
-            await self.desk.respond(error.status, error.body())(scope, receive, send)
+            await self.desk.refuse(call, error)(scope, receive, send)
 
 
 async def _read(receive: Receive) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any
 from sagezoho_pipelines.sandbox.zoho_crm import coql
 from sagezoho_pipelines.sandbox.zoho_crm.errors import ApiError, RowError, invalid_body, unparsable
 from sagezoho_pipelines.sandbox.zoho_crm.oauth import Access, demand
+from sagezoho_pipelines.sandbox.zoho_crm.switches import ZohoSwitches
 
 API = "/crm/v8/"
 ROWS_MAX = 100
@@ -93,12 +94,14 @@ class Call:
             return "cvid" in self.params or self.params.get("sort_by", "id") != "id"
         return self.written_rows() > HEAVY_ROWS
 
-    def credits(self) -> int:
+    def credits(self, switches: ZohoSwitches) -> int:
         if self.parts == ("coql",):
             try:
                 return coql.cost(str(self.body().get("select_query", "")))
             except ApiError:
                 return 1
+        if self.parts[-1:] == ("search",):
+            return switches.search_credits
         rows = self.written_rows()
         if rows:
             return -(-rows // 10)
@@ -126,11 +129,12 @@ def batch(name: str, rows: list[dict[str, Any]], ok: int, refused: list[RowError
     return Answer(status, {name: rows})
 
 
-def record_id(text: str) -> int:
+def record_id(text: str, switches: ZohoSwitches) -> int:
     """The id at the end of a record's URL."""
-    if not (text.isascii() and text.isdigit()):
+    digits = text.isascii() and text.isdigit()
+    if not digits and switches.malformed_id == "INVALID_URL_PATTERN":
         raise ApiError(404, "INVALID_URL_PATTERN", "Please check if the URL trying to access is a correct one")
-    if len(text) > 19:
+    if not digits or len(text) > 19:
         raise ApiError(400, "INVALID_DATA", "the id given seems to be invalid", {"id": text})
     return int(text)
 

@@ -30,13 +30,13 @@ def answer_lock(world: ZohoWorld, call: Call, module: Module, rest: list[str]) -
         raise ApiError(403, "INVALID_REQUEST_METHOD", "The http request method type is not a valid one")
     operation = _OPERATION[call.method]
     call.demand(f"ZohoCRM.modules.lockinginformation.{operation}", scope_for_module(module.api_name, operation))
-    place = (module.api_name, record_id(rest[0]))
+    place = (module.api_name, record_id(rest[0], world.switches))
     if place[1] not in world.org.table(module.api_name).rows:
         raise ApiError(400, "INVALID_DATA", "the id given seems to be invalid", {"id": rest[0]})
     held = world.org.guards.locks.get(place)
     if call.method == "POST":
         return _lock(world, call, place, held)
-    if held is None or (len(rest) == 3 and record_id(rest[2]) != held.id):
+    if held is None or (len(rest) == 3 and record_id(rest[2], world.switches) != held.id):
         if call.method == "GET":
             return EMPTY
         raise ApiError(400, "INVALID_DATA", "the id given seems to be invalid", {"id": rest[2]})

@@ -73,6 +73,8 @@ class AccountsServer:
         self.own_grant = Grant(org.integration_user, DEFAULT_SCOPES)
         self.access: OrderedDict[str, Access] = OrderedDict()
         self.codes: dict[str, Code] = {}
+        self.exchanged: deque[int] = deque()
+        """When codes became refresh tokens, of late."""
 
     def _token(self) -> str:
         return f"1000.{self.org.random.getrandbits(128):032x}.{self.org.random.getrandbits(128):032x}"
@@ -110,6 +112,11 @@ class AccountsServer:
         code = self.codes.pop(given.get("code", ""), None)
         if code is None or code.expires <= self.org.now():
             return 200, {"error": "invalid_code"}
+        while self.exchanged and self.exchanged[0] <= self.org.now() - WINDOW_SECONDS:
+            self.exchanged.popleft()
+        if len(self.exchanged) >= self.org.switches.refresh_tokens_per_window:
+            return self.org.switches.oauth_throttle_status, THROTTLED
+        self.exchanged.append(self.org.now())
         refresh = self._token()
         grant = self.grants[refresh] = Grant(self.org.integration_user, code.scopes)
         if len(self.grants) > self.org.switches.refresh_tokens_max:

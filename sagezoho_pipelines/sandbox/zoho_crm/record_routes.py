@@ -119,7 +119,7 @@ def _list(world: ZohoWorld, call: Call, module: Module) -> Answer:
 
 
 def _one(world: ZohoWorld, call: Call, module: Module, text: str) -> Answer:
-    found = record_id(text)
+    found = record_id(text, world.switches)
     if call.method == "GET":
         row = world.org.table(module.api_name).rows.get(found)
         if row is None:
