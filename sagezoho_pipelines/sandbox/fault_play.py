@@ -61,7 +61,9 @@ class FaultMiddleware:
             await self.app(scope, receive, _swallow)
             send.outcome = "reset"
             reset_connection(scope)
-        elif ending.action == "hang":
+        elif ending.action in ("hang", "hang_after"):
+            if ending.action == "hang_after":
+                await self.app(scope, receive, _swallow)
             send.outcome = "hang"
             await asyncio.sleep(ending.seconds or 3600)
             reset_connection(scope)
@@ -94,7 +96,7 @@ class FaultMiddleware:
 
 
 _ENDING = frozenset(
-    {"status", "respond", "day_end", "post_in_progress", "reset_before", "reset_after", "hang"},
+    {"status", "respond", "day_end", "post_in_progress", "reset_before", "reset_after", "hang", "hang_after"},
 )
 
 

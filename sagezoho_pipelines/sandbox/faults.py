@@ -29,6 +29,7 @@ ActionName = Literal[
     "reset_after",
     "truncate",
     "hang",
+    "hang_after",
     "token_revoked",
     "day_end",
     "post_in_progress",
@@ -52,9 +53,9 @@ class FaultRule:
     `method` and `path` are regular expressions (`method` matched whole, `path` searched in path and query), `contains`
     a substring of the request body. `nth` fires on that matching call only (1 is the first), `times` at most so often,
     `rate` with that probability, drawn from `seed`; `first_sending` fires on the first call only with the same method,
-    path and body. `seconds` is the wait of latency, slow_body and hang; `keep` the bytes of body that truncate lets
-    through (half of them when None). refuse_row refuses single rows of a batch with `code`, one of the vendor's own:
-    it counts, and draws for, each row.
+    path and body. `seconds` is the wait of latency, slow_body and of the hangs: hang serves nothing, hang_after serves
+    the call and never answers it. `keep` is the bytes of body that truncate lets through (half of them when None).
+    refuse_row refuses single rows of a batch with `code`, one of the vendor's own: it counts, and draws for, each row.
     """
 
     action: ActionName

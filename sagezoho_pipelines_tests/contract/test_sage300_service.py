@@ -168,6 +168,13 @@ def test_a_hang_outlasts_the_readers_patience(sage: SageService) -> None:
         sage.session.get(sage.url("AP/APVendors"), timeout=0.2)
 
 
+def test_what_hangs_after_it_was_served_is_written_all_the_same(sage: SageService) -> None:
+    sage.world.faults.add("hang_after", method="POST", times=1, seconds=5)
+    with pytest.raises(requests.Timeout):
+        sage.session.post(sage.url("AR/ARCustomers"), json=CUSTOMER, timeout=1)
+    assert sage.get("AR/ARCustomers('C1')").status_code == 200
+
+
 def test_iis_answers_503_in_html(sage: SageService) -> None:
     sage.world.faults.add("status", status=503, nth=2)
     assert sage.get("AP/APVendors").status_code == 200

@@ -218,11 +218,12 @@ def test_a_name_that_does_not_resolve_is_unreachable(connect: Connect) -> None:
         {"action": "truncate", "keep": 0},
         {"action": "slow_body", "seconds": 3.0},
         {"action": "hang", "seconds": 1.5},
+        {"action": "hang_after", "seconds": 3.0},
     ],
 )
 def test_a_read_survives(connect: Connect, sage: SageHandle, fault: dict[str, Any]) -> None:
     rule = sage.world.faults.add(**fault, nth=2)
-    slow = fault["action"] in ("slow_body", "hang")
+    slow = fault["action"] in ("slow_body", "hang", "hang_after")
     client = connect(read_timeout=1.0 if slow else 30.0)
     assert numbers(client) == vendors_of(sage)
     assert rule.fired == 1
@@ -292,6 +293,7 @@ def test_a_record_is_created_read_and_patched(connect: Connect) -> None:
         ({"action": "truncate", "keep": 0}, 1),
         ({"action": "slow_body", "seconds": 5.0}, 1),
         ({"action": "hang", "seconds": 1.0}, 0),
+        ({"action": "hang_after", "seconds": 3.0}, 1),
         ({"action": "status", "status": 500}, 0),
         ({"action": "status", "status": 502}, 0),
         ({"action": "status", "status": 503}, 0),
