@@ -360,6 +360,12 @@ Call_Purpose picklist 120 pick=none
 Call_Result text 120
 Call_Agenda text 255
 Outgoing_Call_Status picklist 120 pick=none
+Scheduled_In_CRM picklist 120 pick=none
+Reminder picklist 120 pick=none
+CTI_Entry boolean 5 ro
+Caller_ID text 120 ro
+Dialled_Number text 120 ro
+Voice_Recording__s text 255 ro
 Description textarea 32000
 Who_Id lookup 120 ->Contacts label=Contact_Name
 What_Id lookup 120 ->Accounts label=Related_To
