@@ -17,7 +17,7 @@ from sagezoho_pipelines.engine.planning.plan import make
 
 #: A table in metadata holds fewer than a hundred rows; the file holds them all.
 _MOST_ROWS = 99
-_COLUMNS = ("flow", "what", "source", "target", "details")
+_COLUMNS = ("flow", "what", "record", "details")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +80,7 @@ def _shown(plan: Plan, digest: str, path: Path) -> dict[str, dg.MetadataValue]:
             {
                 "flow": line.flow,
                 "what": line.what,
-                "source": line.source,
-                "target": line.target,
+                "record": f"{line.source} → {line.target}",
                 "details": "; ".join(line.details),
             }
         )
@@ -91,12 +90,13 @@ def _shown(plan: Plan, digest: str, path: Path) -> dict[str, dg.MetadataValue]:
         **{name: dg.MetadataValue.int(count) for name, count in plan.totals.items()},
         "cost": dg.MetadataValue.text(summary.cost(plan)),
         "zoho_credits": dg.MetadataValue.int(plan.cost.zoho_crm_credits),
-        "plan": dg.MetadataValue.table(rows, dg.TableSchema(columns=[dg.TableColumn(name) for name in _COLUMNS])),
-        "shown": dg.MetadataValue.text(f"{len(rows)} of {len(lines)}"),
         "digest": dg.MetadataValue.text(digest),
         "file": dg.MetadataValue.path(path),
         "apply": dg.MetadataValue.text(f"sagezoho apply {path}"),
     }
     if plan.notes:
         shown["notes"] = dg.MetadataValue.md("\n".join(f"- {note}" for note in plan.notes))
-    return shown
+    # Last: the page shows it at full length, and what to do with the plan should not be below it.
+    shown["shown"] = dg.MetadataValue.text(f"{len(rows)} of {len(lines)}")
+    schema = dg.TableSchema(columns=[dg.TableColumn(name) for name in _COLUMNS])
+    return shown | {"plan": dg.MetadataValue.table(rows, schema)}

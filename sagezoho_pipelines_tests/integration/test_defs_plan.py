@@ -29,6 +29,10 @@ def test_a_plan_launched_from_the_ui_is_a_table_and_a_file(postgres_url: URL, tm
         rows = table.records
         assert 0 < len(rows) < 100
         assert {row.data["what"] for row in rows} >= {"create"}
+        assert [column.name for column in table.schema.columns] == ["flow", "what", "record", "details"]
+        account = next(row.data for row in rows if "→ Accounts" in str(row.data["record"]))
+        assert "Account_Type: Vendor" in str(account["details"])
+        assert list(shown)[-1] == "plan"
         assert path.stat().st_mode & 0o077 == 0
 
 
