@@ -201,6 +201,7 @@ def test_dev_shows_the_demos_runs_with_its_vendors_served_again_and_ends_on_one_
     assert "demo__invoices" in {run["jobName"] for run in answer["data"]["runsOrError"]["results"]}
     assert vendors
     assert "Stopped." in told
+    assert "superseded" not in told
     assert gone(tmp_path), processes_in(tmp_path)
 
 
