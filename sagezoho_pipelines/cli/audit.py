@@ -49,7 +49,9 @@ def export(kind: str, record: str | None, run: str | None, since: datetime | Non
             run_id=run,
             since=since.replace(tzinfo=UTC) if since else None,
         )
-        _write(kind, (_facts(line) for line in lines))
+        written = _write(kind, (_facts(line) for line in lines))
+    if not written:
+        output.warn("The audit has no such line.")
 
 
 @audit.command()
@@ -89,18 +91,23 @@ def _facts(line: AuditLine) -> dict[str, Any]:
     return {name: facts[name] for name in _COLUMNS}
 
 
-def _write(kind: str, rows: Iterator[Mapping[str, Any]]) -> None:
+def _write(kind: str, rows: Iterator[Mapping[str, Any]]) -> int:
+    """How many lines there were."""
     from sagezoho_pipelines.domain import json
 
+    written = 0
     if kind == "jsonl":
         for row in rows:
             click.echo(json.dumps(row))
-        return
+            written += 1
+        return written
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for row in rows:
         cells = {**row, "fields": json.dumps(row["fields"]), "answer": json.dumps(row["answer"])}
         writer.writerow([_cell(cells[name]) for name in _COLUMNS])
+        written += 1
+    return written
 
 
 def _cell(value: Any) -> str:

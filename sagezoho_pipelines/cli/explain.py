@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sagezoho_pipelines.cli import options, output
-from sagezoho_pipelines.cli.records import moment, record, system
+from sagezoho_pipelines.cli.records import moment, record, said
 
 if TYPE_CHECKING:
     from sagezoho_pipelines.ledger.history import Event, Node
@@ -160,7 +160,7 @@ def _refusal(error: Mapping[str, Any] | None) -> str:
     if not error:
         return ""
     field = f" ({error['field']})" if error.get("field") else ""
-    return f"; {system(str(error.get('system', '')))} said: {error.get('code', '')}{field}: {error.get('text', '')}"
+    return f"; {said(error)}{error.get('code', '')}{field}: {error.get('text', '')}"
 
 
 def _style(event: Event) -> str:

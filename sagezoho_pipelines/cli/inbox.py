@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from sagezoho_pipelines.cli import options, output
-from sagezoho_pipelines.cli.records import gathered, moment, record, system
+from sagezoho_pipelines.cli.records import gathered, moment, record, said
 
 if TYPE_CHECKING:
     from sagezoho_pipelines.domain.mapping import FlowMapping
@@ -220,8 +220,7 @@ def _say(entry: InboxEntry) -> None:
         other = record(entry.target_system, entry.target_entity, entry.target_id)
         output.say(f"  on the other side: {other}  {entry.target_name}".rstrip())
     field = f" ({error['field']})" if error.get("field") else ""
-    said = f"{system(str(error['system']))} said " if error.get("system") else ""
-    output.say(f"  {said}{error.get('code', '')}{field}: {error.get('text', '')}")
+    output.say(f"  {said(error)}{error.get('code', '')}{field}: {error.get('text', '')}")
     if error.get("advice"):
         output.say(f"  what to do: {error['advice']}")
     when = moment(entry.settled_at) if entry.settled_at else "–"

@@ -25,7 +25,6 @@ _ONE = {
     "posted_documents": "posted document",
     "ar_batches": "A/R invoice batch",
     "ap_batches": "A/P invoice batch",
-    "write_backs": "status of",
     "vendor_accounts": "account",
     "customer_records": "customer",
 }
@@ -33,8 +32,16 @@ _ONE = {
 
 def record(system_name: str, entity: str, key: str) -> str:
     """One record as people call it: `Zoho CRM deal 437…`, `Sage 300 order ORD…`."""
+    if entity == "write_backs":  # what a record of Zoho's is told is a record of ours
+        told, _, own = key.partition("/")
+        return f"status on {record(system_name, told, own)}"
     name = _ONE.get(entity) or entity.casefold().removesuffix("s")
     return f"{system(system_name)} {name} {key}".rstrip()
+
+
+def said(error: Mapping[str, Any]) -> str:
+    """Who refused it, where that was the other side's own answer; what we refuse ourselves nobody said."""
+    return f"{system(str(error['system']))} said " if error.get("system") and error.get("status") else ""
 
 
 def moment(at: datetime) -> str:

@@ -150,8 +150,17 @@ def _news(place: _Place, link: Link | None, standing: Standing | None, known: se
     if link is None and standing is None:
         return {}
     error = standing.error if standing is not None else {}
-    message = " ".join(str(error[name]) for name in ("text", "advice") if error.get(name))
+    message = ". ".join(filter(None, (_one_line(error.get("text")), _begun(_one_line(error.get("advice"))))))
     status = _WORDS[ChangeState(standing.state)] if standing is not None else "In Sage 300"
     number = {place.number: link.sage_id} if link is not None else {}
     news: dict[str, str | None] = {**number, STATUS: status, MESSAGE: message[:_LONGEST] or None}
     return {name: value for name, value in news.items() if name in known}
+
+
+def _one_line(text: object) -> str:
+    """Without its full stop. Sage joins its messages by line breaks, and Zoho's field has one line."""
+    return " ".join(str(text or "").split()).rstrip(".")
+
+
+def _begun(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]

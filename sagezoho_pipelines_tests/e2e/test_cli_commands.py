@@ -139,6 +139,9 @@ def test_explain_of_a_refused_record_says_what_to_do(ready: Workplace, sandbox: 
     assert "the deal has no accepted quote, no product lines and no amount" in told
     assert "What is next" in told
     assert "fill the deal's Amount, or accept its quote" in told
+    assert f"status on Zoho CRM deal {deal}: nothing to do" in told
+    assert " said" not in told, "nobody but us has refused it"
+    assert " said" not in ready("inbox", "show", deal).output
 
 
 def test_explain_of_an_unknown_record_is_an_error(ready: Workplace) -> None:
@@ -163,7 +166,8 @@ def test_the_audit_is_exported_whole_by_record_and_by_run(ready: Workplace) -> N
     assert (name["before"], name["expression"]) == (None, "trim(VendorName) || trim(VendorNumber)")
     assert len(of_run) == len(lines) == len(table)
     assert 0 < len(of_record) < len(lines)
-    assert ready("audit", "export", "--since", "2999-01-01").stdout == ""
+    none = ready("audit", "export", "--since", "2999-01-01")
+    assert (none.stdout, none.stderr.strip()) == ("", "The audit has no such line.")
 
 
 def test_audit_verify_finds_a_line_that_was_changed(ready: Workplace, postgres_url: URL) -> None:

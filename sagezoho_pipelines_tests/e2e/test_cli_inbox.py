@@ -32,6 +32,7 @@ def test_the_list_tells_code_words_advice_and_both_sides(ready: Workplace, accou
     assert f"Zoho CRM account {account}" in told
     assert "Sage 300 customer" in told
     assert "what to do:" in told
+    assert "Sage 300 said FieldInvalid" in told
     entry = _entry(ready, account)
     assert entry["code"]
     assert "NOSUCH" in entry["text"]

@@ -50,6 +50,7 @@ def test_a_refusal_is_told_in_its_own_words_and_taken_back_later(desk: Bench) ->
     customer, shown = _row(desk, "Accounts", account), _row(desk, "Deals", deal)
     assert customer["Sage_Sync_Status"] == shown["Sage_Sync_Status"] == "Refused"
     assert "NOSUCH" in customer["Sage_Sync_Message"]
+    assert shown["Sage_Sync_Message"].endswith("does not exist. Mend the account; its deals follow by themselves")
     [entry] = inbox.entries(desk.engine, entity="deal_accounts")
     desk.act("zoho_crm", "edit_account", account_id=account, values={"Sage_Customer_Group": "RTL"})
     inbox.retry(desk.engine, entry, who="anna", at=desk.now(), read_again=True)
