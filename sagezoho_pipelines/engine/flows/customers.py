@@ -6,25 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from sagezoho_pipelines.domain.errors import BusinessKeyTaken, ConfigurationError, VendorError, Verdict
+from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.mapping import TargetMapping
 from sagezoho_pipelines.domain.records import Authority, Cause, Change, EntityRef, Link, Look, Outcome, Row, System
 from sagezoho_pipelines.engine import left_alone, lost, pair_settling, pairs, sage_target, settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import ZohoFeed
-from sagezoho_pipelines.engine.flows import order_preflight, order_refusals, vendors
-from sagezoho_pipelines.engine.ports import Intent, IntentRequest, Settlement
+from sagezoho_pipelines.engine.flows import customer_numbers, order_preflight, order_refusals, vendors
+from sagezoho_pipelines.engine.flows.customer_numbers import ENTITY_SET as ENTITY_SET
+from sagezoho_pipelines.engine.flows.customer_numbers import READ_BACK
+from sagezoho_pipelines.engine.flows.customer_numbers import SOURCE as SOURCE
+from sagezoho_pipelines.engine.ports import Settlement
 from sagezoho_pipelines.engine.settling import Movement
 from sagezoho_pipelines.engine.zoho_target import ZohoWrite
 
 FLOW = "customers"
-ENTITY_SET = "AR/ARCustomers"
-SOURCE = "deal_accounts"
-_READ_BACK = ("CustomerNumber", "CustomerName", "CurrencyCode")
 _STATUS, _DELETED = "Sage_Customer_Status", "Deleted in Sage"
 _UNIQUE = vendors.ACCOUNT_KEY
-#: A number rule that meets this many taken numbers in a row is misconfigured.
-_NUMBER_ATTEMPTS = 50
 #: After these the next attempt takes another number; after any other refusal the number stays the account's own.
 _NUMBER_IS_GONE = frozenset({"CUSTOMER_NUMBER_TAKEN", "RecordDuplicate"})
 
@@ -128,13 +126,13 @@ class CustomersHandler:
     def _create(self, ctx: Context, change: Change, account: Row) -> Settlement:
         mapping = settling.edited(ctx.mappings[FLOW]["customers"], change)
         name = str(mapping.apply(document_of(ctx, account, ""))["CustomerName"] or "")
-        intent = self._number(ctx, change, account, name)
+        intent = customer_numbers.reserved(ctx, change, account, name)
         document = document_of(ctx, account, intent.business_key)
         after = mapping.apply(document)
         body = mapping.changes({}, after, creating=True)
 
         def read_back() -> Row | None:
-            found = ctx.sage.get(ENTITY_SET, intent.business_key, select=_READ_BACK)
+            found = ctx.sage.get(ENTITY_SET, intent.business_key, select=READ_BACK)
             if found is not None and str(found.get("CustomerName") or "").strip() not in intent.names:
                 raise VendorError(
                     system=System.SAGE300,
@@ -271,60 +269,6 @@ class CustomersHandler:
             return frozenset()
         held = ctx.ledger.links_by_zoho(ctx.connection, "Accounts", "vendors", [account_id])
         return frozenset(pairs.pair(ctx, pairs.VENDORS).fields) if held else frozenset()
-
-    def _number(self, ctx: Context, change: Change, account: Row, name: str) -> Intent:
-        """The account's customer number: chosen once and stored, with its intent, before the first send."""
-        known = ctx.ledger.intent_of(ctx.connection, "sage300", "customers", SOURCE, change.key)
-        if known is not None:
-            return self._intent(ctx, change, known.business_key, name)
-        pinned = ctx.pins.get(("customers", SOURCE, change.key))
-        if pinned is not None:
-            return self._intent(ctx, change, pinned, name)
-        rule = ctx.settings.flows.customers.number
-        if rule.rule == "field":
-            number = str(account.get(rule.field) or "").strip().upper()
-            if not number or len(number) > 12:
-                raise settling.refusal(
-                    "CUSTOMER_NUMBER_INVALID",
-                    f"the account's field {rule.field} holds {number!r}: a customer number has 1 to 12 characters",
-                    field=rule.field,
-                    advice="fill the field in Zoho",
-                    system=System.ZOHO_CRM,
-                )
-            if ctx.sage.get(ENTITY_SET, number, select=_READ_BACK) is not None:
-                raise settling.refusal(
-                    "CUSTOMER_NUMBER_TAKEN",
-                    f"customer {number} exists in Sage already",
-                    field=rule.field,
-                    advice="link the two with 'sagezoho links add', or choose another number",
-                )
-            return self._intent(ctx, change, number, name)
-        for _ in range(_NUMBER_ATTEMPTS):
-            sequence = ctx.ledger.next_number(ctx.connection, f"customers:{rule.prefix}", start=rule.start)
-            number = f"{rule.prefix}{sequence:0{rule.digits}d}"
-            if len(number) > 12:
-                raise ConfigurationError(
-                    f"{ctx.connection}: the next customer number would be {number}, and Sage takes 12 characters; "
-                    "shorten flows.customers.number.prefix"
-                )
-            if ctx.sage.get(ENTITY_SET, number, select=_READ_BACK) is None:
-                return self._intent(ctx, change, number, name)
-        raise ConfigurationError(
-            f"{ctx.connection}: {_NUMBER_ATTEMPTS} customer numbers from {rule.prefix} on are all taken in Sage; "
-            "raise flows.customers.number.start"
-        )
-
-    def _intent(self, ctx: Context, change: Change, number: str, name: str) -> Intent:
-        request = IntentRequest("sage300", "customers", number, SOURCE, change.key, change.digest or "", name)
-        try:
-            return ctx.ledger.begin_intents(ctx.connection, [request], at=ctx.clock(), run_id=ctx.run_id)[number]
-        except BusinessKeyTaken:
-            raise settling.refusal(
-                "CUSTOMER_NUMBER_TAKEN",
-                f"customer number {number} is reserved for another Zoho account",
-                advice="give each account a number of its own",
-                system=System.ZOHO_CRM,
-            ) from None
 
     def _waiting_orders(self, ctx: Context, account_id: str) -> list[Look]:
         """Deals that were refused for what this account, or its customer, was or lacked."""

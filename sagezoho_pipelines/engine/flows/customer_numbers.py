@@ -1,0 +1,72 @@
+"""The number of a new Sage customer: chosen once, and reserved for its account before anything is sent."""
+
+from __future__ import annotations
+
+from sagezoho_pipelines.domain.errors import BusinessKeyTaken, ConfigurationError
+from sagezoho_pipelines.domain.records import Change, Row, System
+from sagezoho_pipelines.engine import settling
+from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.ports import Intent, IntentRequest
+
+ENTITY_SET = "AR/ARCustomers"
+SOURCE = "deal_accounts"
+#: Read of a customer to tell whether it is there, and whose it is.
+READ_BACK = ("CustomerNumber", "CustomerName", "CurrencyCode")
+#: A number rule that meets this many taken numbers in a row is misconfigured.
+_NUMBER_ATTEMPTS = 50
+
+
+def reserved(ctx: Context, change: Change, account: Row, name: str) -> Intent:
+    """The account's customer number: chosen once and stored, with its intent, before the first send."""
+    known = ctx.ledger.intent_of(ctx.connection, "sage300", "customers", SOURCE, change.key)
+    if known is not None:
+        return _intent(ctx, change, known.business_key, name)
+    pinned = ctx.pins.get(("customers", SOURCE, change.key))
+    if pinned is not None:
+        return _intent(ctx, change, pinned, name)
+    rule = ctx.settings.flows.customers.number
+    if rule.rule == "field":
+        number = str(account.get(rule.field) or "").strip().upper()
+        if not number or len(number) > 12:
+            raise settling.refusal(
+                "CUSTOMER_NUMBER_INVALID",
+                f"the account's field {rule.field} holds {number!r}: a customer number has 1 to 12 characters",
+                field=rule.field,
+                advice="fill the field in Zoho",
+                system=System.ZOHO_CRM,
+            )
+        if ctx.sage.get(ENTITY_SET, number, select=READ_BACK) is not None:
+            raise settling.refusal(
+                "CUSTOMER_NUMBER_TAKEN",
+                f"customer {number} exists in Sage already",
+                field=rule.field,
+                advice="link the two with 'sagezoho links add', or choose another number",
+            )
+        return _intent(ctx, change, number, name)
+    for _ in range(_NUMBER_ATTEMPTS):
+        sequence = ctx.ledger.next_number(ctx.connection, f"customers:{rule.prefix}", start=rule.start)
+        number = f"{rule.prefix}{sequence:0{rule.digits}d}"
+        if len(number) > 12:
+            raise ConfigurationError(
+                f"{ctx.connection}: the next customer number would be {number}, and Sage takes 12 characters; "
+                "shorten flows.customers.number.prefix"
+            )
+        if ctx.sage.get(ENTITY_SET, number, select=READ_BACK) is None:
+            return _intent(ctx, change, number, name)
+    raise ConfigurationError(
+        f"{ctx.connection}: {_NUMBER_ATTEMPTS} customer numbers from {rule.prefix} on are all taken in Sage; "
+        "raise flows.customers.number.start"
+    )
+
+
+def _intent(ctx: Context, change: Change, number: str, name: str) -> Intent:
+    request = IntentRequest("sage300", "customers", number, SOURCE, change.key, change.digest or "", name)
+    try:
+        return ctx.ledger.begin_intents(ctx.connection, [request], at=ctx.clock(), run_id=ctx.run_id)[number]
+    except BusinessKeyTaken:
+        raise settling.refusal(
+            "CUSTOMER_NUMBER_TAKEN",
+            f"customer number {number} is reserved for another Zoho account",
+            advice="give each account a number of its own",
+            system=System.ZOHO_CRM,
+        ) from None
