@@ -149,6 +149,9 @@ class Sage300Client:
         if criteria and not odata.fits_in_path(path):
             return next(iter(self.find(entity_set, where=criteria, select=select, limit=1)), None)
         options = {"$select": _selected(select)}
+        narrow = len(odata.query(options)) <= odata.MAX_QUERY
+        if not narrow:
+            options = {}
         try:
             body = self._exchange.read(self._call("GET", entity_set, path, options), self._never)
         except VendorError as error:
@@ -156,7 +159,8 @@ class Sage300Client:
                 return None
             raise
         row = _only_row(body)
-        return project(row, select) if row is not None and _is_dotted(select) else row
+        whole = narrow and not _is_dotted(select)
+        return row if row is None or whole else project(row, select)
 
     def create(self, entity_set: str, body: Row) -> Row:
         """POST one record and return it as the server completed it.

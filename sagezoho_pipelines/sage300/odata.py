@@ -23,7 +23,8 @@ from sagezoho_pipelines.sage300.entities import NUMERIC_KEYS, key_of
 Key = str | int | Mapping[str, str | int]
 
 MAX_TERMS = 10
-MAX_QUERY = 2000
+MAX_QUERY = 2000  # IIS lets 2048 characters through, as it is set up at first
+_LISTS_ROOM = 1400  # of these, for the values of `in`: the rest is for the other conditions and options
 
 _PROPERTY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
 _ENTITY_SET = re.compile(r"[A-Z]{2}/[A-Za-z][A-Za-z0-9_]{0,127}", re.ASCII)
@@ -78,11 +79,12 @@ def filter_text(criteria: Criteria, *, entity_set: str = "") -> str:
 
 
 def split(criteria: Criteria, *, terms: int = MAX_TERMS) -> Iterator[list[Condition]]:
-    """The same criteria as one or more conjunctions of at most `terms` comparisons each; none for an empty `in`."""
+    """The same criteria as conjunctions of at most `terms` comparisons, not too long for IIS; none for no values."""
     wide = [number for number, condition in enumerate(criteria) if condition.operator == "in"]
     share = max(1, (terms - len(criteria) + len(wide)) // max(1, len(wide)))
+    room = _LISTS_ROOM // max(1, len(wide))
     choices = [
-        [Condition(condition.field, "in", chunk) for chunk in _chunks(_members(condition), share)]
+        [Condition(condition.field, "in", chunk) for chunk in _chunks(condition, share, room)]
         if number in wide
         else [condition]
         for number, condition in enumerate(criteria)
@@ -159,8 +161,19 @@ def _members(condition: Condition) -> list[Scalar]:
     return list(dict.fromkeys(value))
 
 
-def _chunks(members: Sequence[Scalar], size: int) -> list[Sequence[Scalar]]:
-    return [members[start : start + size] for start in range(0, len(members), size)]
+def _chunks(condition: Condition, size: int, room: int) -> Iterator[list[Scalar]]:
+    """The members of an `in` in lists of at most `size`, each within `room` characters of the address if it can be."""
+    chunk: list[Scalar] = []
+    used = 0
+    for member in _members(condition):
+        term = len(quote(f"{condition.field} eq {literal(member, field=condition.field)} or ", safe=""))
+        if chunk and (len(chunk) == size or used + term > room):
+            yield chunk
+            chunk, used = [], 0
+        chunk.append(member)
+        used += term
+    if chunk:
+        yield chunk
 
 
 def _instant(value: datetime, field: str) -> str:

@@ -16,6 +16,7 @@ from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.errors import OutcomeUnknown, VendorError, Verdict
 from sagezoho_pipelines.sage300.client import Sage300Client
 from sagezoho_pipelines.sage300.probe import missing_properties, probe_applications
+from sagezoho_pipelines.sandbox.sage300.schema import record_type
 from sagezoho_pipelines.sandbox.sage300.switches import SageSwitches
 from sagezoho_pipelines.sandbox.server import SageHandle, Sandbox
 
@@ -200,6 +201,17 @@ def test_a_name_that_does_not_resolve_is_unreachable(connect: Connect) -> None:
     with pytest.raises(VendorError, match=r"sage\.invalid:80.*cannot be resolved") as error:
         connect(base_url="http://sage.invalid/Sage300WebApi", max_attempts=1).exists(VENDORS, where=[])
     assert error.value.code == "Unreachable"
+
+
+def test_no_request_is_longer_than_iis_lets_through(connect: Connect) -> None:
+    every = list(record_type("OEInvoice").fields)
+    [invoice] = connect().find("OE/OEInvoices", where=(), select=every, limit=1)
+    assert set(invoice) == set(every)
+    again = connect().get("OE/OEInvoices", int(str(invoice["InvoiceUniquifier"])), select=every)
+    assert again is not None
+    assert set(again) == set(every)
+    names = [f"{'ü' * 58}{number:02d}" for number in range(12)]
+    assert connect().find(VENDORS, where=[where("VendorName", "in", names)], select=["VendorNumber"]) == []
 
 
 # --- faults while reading --------------------------------------------------------------------------------------------

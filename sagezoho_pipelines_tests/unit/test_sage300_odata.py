@@ -99,6 +99,14 @@ def test_conditions_are_joined_and_alternatives_bracketed() -> None:
     )
 
 
+def test_lists_are_split_by_length_too_so_that_iis_lets_each_request_through() -> None:
+    values = [f"{number:02d}{'漢' * 20}" for number in range(10)]
+    parts = list(odata.split([where("ItemNumber", "in", values), where("Status", "eq", False)]))
+    assert [value for part in parts for value in part[0].value] == values  # type: ignore[union-attr]
+    assert all(len(odata.query({"$filter": odata.filter_text(part)})) < odata.MAX_QUERY for part in parts)
+    assert len(list(odata.split([where("ItemNumber", "in", ["x" * 5000, "y" * 5000])]))) == 2
+
+
 def test_long_lists_are_split_into_ten_terms_each_without_repeats() -> None:
     values = [str(number) for number in range(25)]
     parts = list(odata.split([where("VendorNumber", "in", [*values, "3"])]))
