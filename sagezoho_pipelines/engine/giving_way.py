@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sagezoho_pipelines.domain.mapping import FieldRule
-from sagezoho_pipelines.domain.pairing import ATTEMPTED, GIVING_WAY, Comparison
+from sagezoho_pipelines.domain.pairing import Comparison
 from sagezoho_pipelines.domain.reconcile import NAMES, SAGE, ZOHO, Decision, Finding, same, shown
 from sagezoho_pipelines.domain.records import FieldChange, GivesWay, Link, Outcome, System
+from sagezoho_pipelines.domain.settled_pairs import ATTEMPTED, GIVING_WAY
 from sagezoho_pipelines.engine.settling import Movement
 
 _OPERATIONS = {Finding.PUT_BACK: "put back", Finding.OVERRIDDEN: "conflict", Finding.EDITED: "edit"}

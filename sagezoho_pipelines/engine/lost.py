@@ -16,6 +16,7 @@ from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.reconcile import SAGE, ZOHO, same
 from sagezoho_pipelines.domain.records import Cause, Change, FieldChange, Link, Outcome, Row, System
+from sagezoho_pipelines.domain.settled_pairs import GONE
 from sagezoho_pipelines.engine import pairs, sage_target, settling, zoho_target
 from sagezoho_pipelines.engine import write_back as write_backs
 from sagezoho_pipelines.engine.context import Context
@@ -23,9 +24,6 @@ from sagezoho_pipelines.engine.feeds import ZOHO_TELLS_DELETIONS
 from sagezoho_pipelines.engine.pairs import MODULE, Kind
 from sagezoho_pipelines.engine.ports import Settlement
 from sagezoho_pipelines.engine.settling import Movement
-
-#: In a link's details: the side that no longer has its record, once that has been dealt with.
-GONE = "gone"
 
 #: What an account carries of its Sage record: field, and whether it holds the whole key or the number.
 _CARRIES = {"vendors": ("Sage_Vendor_Key", True), "customers": ("Sage_Customer_Number", False)}

@@ -8,9 +8,10 @@ from typing import Any
 
 from sagezoho_pipelines.domain.digest import digest
 from sagezoho_pipelines.domain.errors import OutcomeUnknown, VendorError, Verdict
-from sagezoho_pipelines.domain.pairing import ASKED, ATTEMPTED, GIVING_WAY, Comparison
+from sagezoho_pipelines.domain.pairing import Comparison
 from sagezoho_pipelines.domain.reconcile import SAGE, ZOHO, Decision, same
 from sagezoho_pipelines.domain.records import Change, FieldChange, Link, Look, Outcome, Row, System
+from sagezoho_pipelines.domain.settled_pairs import ASKED, ATTEMPTED, GIVING_WAY, GONE
 from sagezoho_pipelines.engine import giving_way, pairs, settling, zoho_target
 from sagezoho_pipelines.engine import write_back as write_backs
 from sagezoho_pipelines.engine.context import Context
@@ -21,7 +22,7 @@ from sagezoho_pipelines.engine.settling import Movement
 from sagezoho_pipelines.engine.zoho_target import ZohoWrite
 
 #: Details of a link that end with its next settlement.
-_PASSING = ("gone", GIVING_WAY, ATTEMPTED, ASKED)
+_PASSING = (GONE, GIVING_WAY, ATTEMPTED, ASKED)
 
 
 @dataclass(frozen=True, slots=True)

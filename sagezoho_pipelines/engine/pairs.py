@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo
 
 from sagezoho_pipelines.config import PairSettings
 from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError, Verdict
-from sagezoho_pipelines.domain.pairing import ASKED, Comparison, Misfit, Pair, Policy, compare
+from sagezoho_pipelines.domain.pairing import Comparison, Misfit, compare
 from sagezoho_pipelines.domain.reconcile import SAGE, ZOHO, edited_last, same
 from sagezoho_pipelines.domain.records import Authority, Change, Link, Row, System
+from sagezoho_pipelines.domain.settled_pairs import ASKED, Pair, Policy
 from sagezoho_pipelines.engine import giving_way, questions, sage_target, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import as_date

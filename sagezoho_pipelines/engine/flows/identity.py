@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from sagezoho_pipelines.domain.criteria import Criteria, where
-from sagezoho_pipelines.domain.pairing import as_settled, sage_as_settled
 from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Link, Look, Outcome, Row, System
-from sagezoho_pipelines.engine import lost, pairs, questions, settling
+from sagezoho_pipelines.domain.settled_pairs import GONE, as_settled, sage_as_settled
+from sagezoho_pipelines.engine import pairs, questions, settling
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import SageDateFeed, ZohoFeed
 from sagezoho_pipelines.engine.flows import customers, vendors
@@ -98,7 +98,7 @@ def _deleted_accounts(ctx: Context, ids: Sequence[str]) -> list[Look]:
             found += [
                 Look(ctx.zoho_entity(source), key, Cause.POLL, "Zoho says it was deleted")
                 for key, link in sorted(links.items())
-                if lost.GONE not in link.details
+                if GONE not in link.details
             ]
     return found
 
