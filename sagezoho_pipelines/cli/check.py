@@ -67,7 +67,9 @@ def show(report: dict[str, list[Finding]]) -> None:
         output.say(f"  {', '.join(names)}: {remedy}")
     missing = sum(finding.status == "missing" for findings in report.values() for finding in findings)
     output.say(
-        f"{missing} of the things a sync needs are missing." if missing else "All that a sync needs is there.",
+        f"{missing} of the things a sync needs {'is' if missing == 1 else 'are'} missing."
+        if missing
+        else "All that a sync needs is there.",
         output.BAD if missing else output.GOOD,
     )
 

@@ -46,7 +46,7 @@ class OrdersFlow(Section):
 
     enabled: bool = True
     stages: tuple[str, ...] = ()
-    lines: tuple[Literal["quote", "subform", "amount"], ...] = ("quote", "subform", "amount")
+    lines: tuple[Literal["quote", "subform", "amount"], ...] = Field(("quote", "subform", "amount"), min_length=1)
     quote_stages: tuple[str, ...] = ("Accepted", "Closed Won")
     subform: SubformLines | None = None
     amount: AmountLine = AmountLine()

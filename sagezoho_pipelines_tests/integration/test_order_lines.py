@@ -126,6 +126,27 @@ def test_a_subform_row_of_nothing_is_refused(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize(
+    ("columns", "given", "words"),
+    [
+        ({"price": "Notes"}, {"Notes": "25 EUR"}, "line 1: Price is '25 EUR', no number"),
+        ({"quantity": "Notes"}, {"Notes": "NaN"}, "line 1: Quantity is 'NaN', no number"),
+        ({"price": "", "discount": "Discount"}, {"Discount": 10}, "line 1: takes 10 off no price"),
+    ],
+)
+def test_a_line_whose_figures_cannot_be_read_is_refused_alone(
+    engine: Engine, columns: dict[str, str], given: dict[str, Any], words: str
+) -> None:
+    with bench(engine, vendors=2, deals=0, flows=_subform(**columns)) as desk:
+        _sold_by_subform(desk, **given)
+        other = won_deal(desk, new_account(desk, "Other Ltd"), "Other", amount="10")
+        assert desk.sync("orders").count(Outcome.REFUSED) == 1
+        [entry] = inbox(desk)
+        assert words in entry["error"]["text"]
+        assert "retry this" in entry["error"]["advice"]
+        assert [str(order["OrderReference"]).strip() for order in orders(desk)] == [other]
+
+
+@pytest.mark.parametrize(
     ("wrong", "words"),
     [
         ({"field": "Deal_Itmes"}, r"subform\.field names 'Deal_Itmes'.* known: Deal_Items"),

@@ -48,6 +48,7 @@ def test_the_shortest_file_is_enough() -> None:
         ("    sweep_cron: 0 9-5 * * *\n", "'9-5' is no hour"),
         ("    timezone: Mars/Phobos\n", "'Mars/Phobos' is no time zone"),
         ("    flows: {orders: {start: 2026-13-45}}\n", "is no date"),
+        ("    flows: {orders: {lines: []}}\n", "flows.orders.lines: Tuple should have at least 1 item"),
         ("    retries: {max_attempts: 0}\n", "connections.saminc.retries.max_attempts: Input should be greater"),
         ("  Not-A-Name: {sage300: {url: 'http://x/y', company: A}}\n", "sagezoho.yaml:5: connections.Not-A-Name"),
         ("    sage300: {}\n", "sagezoho.yaml:5: the key 'sage300' is given twice (first in line 3)"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from sagezoho_pipelines.domain.criteria import where
@@ -106,7 +106,7 @@ def _from_subform(ctx: Context, deal: Row) -> list[Line]:
                 ctx,
                 code=code or _product_code(ctx, row.get(subform.product), number),
                 quantity=row.get(subform.quantity),
-                price=row.get(subform.price),
+                price=row.get(subform.price) if subform.price else None,
                 discount=row.get(subform.discount) if subform.discount else None,
                 description=row.get(subform.description),
                 number=number,
@@ -160,7 +160,7 @@ def _from_amount(ctx: Context, deal: Row) -> list[Line]:
 def _item_line(
     ctx: Context, *, code: str, quantity: Any, price: Any, discount: Any, description: Any, number: int
 ) -> Line:
-    ordered = as_number(quantity)
+    ordered = _number(quantity, number, "Quantity")
     if ordered <= 0:
         raise _bad_line(
             number, "Quantity", f"the quantity is {ordered}", "give the line a quantity above zero, then retry this"
@@ -172,12 +172,26 @@ def _item_line(
         "quantity": ordered,
         "description": str(description or "").strip() or None,
     }
+    off = _number(discount, number, "Discount")
+    if price is None and off:
+        raise _bad_line(number, "Discount", f"takes {off} off no price", "give the line its price, then retry this")
     if price is not None:
-        line |= {"price_override": True, "price": as_number(price)}
-        gross = ordered * as_number(price)
-        if as_number(discount) and gross:
-            line["discount_percent"] = (as_number(discount) * 100 / gross).quantize(_PERCENT)
+        line |= {"price_override": True, "price": _number(price, number, "Price")}
+        gross = ordered * line["price"]
+        if off and gross:
+            line["discount_percent"] = (off * 100 / gross).quantize(_PERCENT)
     return line
+
+
+def _number(value: Any, number: int, what: str) -> Decimal:
+    """What a line says in figures; a custom subform may hold it as text."""
+    try:
+        found = as_number(value)
+    except InvalidOperation:
+        found = Decimal("NaN")
+    if not found.is_finite():
+        raise _bad_line(number, what, f"{what} is {value!r}, no number", "write it in figures alone, then retry this")
+    return found
 
 
 def _product_code(ctx: Context, product: Any, number: int) -> str:
