@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from sagezoho_pipelines.engine.channels import PATH
+from sagezoho_pipelines.engine.channels import PATH, READY
 from sagezoho_pipelines.engine.check import Finding, Status
 
 _AREA = "Notifications"
@@ -52,13 +52,13 @@ def public_address(connection: str, url: str) -> Iterator[Finding]:
         )  # fmt: skip
         return
     yield _judged(address, answer)
-    if _told(answer) == (405, "method"):
+    if _told(answer) == (200, READY):
         yield from _health(url)
 
 
 def _judged(address: str, answer: requests.Response) -> Finding:
     status, told = _told(answer)
-    if (status, told) == (405, "method"):
+    if (status, told) == (200, READY):
         return Finding(_AREA, "address", Status.OK, f"our gateway answers at {address}")
     if told == "unknown_connection":
         return _missing(

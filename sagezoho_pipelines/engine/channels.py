@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 FLOW = "channels"
 PATH = "/notifications/"
+#: What our gateway says under that path to who only asks.
+READY = "ready"
 OPERATIONS = ("create", "edit", "delete")
 NOT_SUBSCRIBED = "NOT_SUBSCRIBED"
 #: What Zoho names when it does not like the address it is to call, or does not reach it.

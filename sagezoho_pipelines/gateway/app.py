@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sagezoho_pipelines.config import Settings
-from sagezoho_pipelines.engine.channels import PATH, needs_attention
+from sagezoho_pipelines.engine.channels import PATH, READY, needs_attention
 from sagezoho_pipelines.engine.notifications import Notification, looks_of, watched_modules
 from sagezoho_pipelines.engine.ports import ChannelStore, Ledger
 from sagezoho_pipelines.gateway import bodies
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 HEARD_EVERY_SECONDS = 5.0
 #: After an answer that the sender may not have finished its request for, the connection is of no use any more.
 _CLOSING = (408, 413)
-_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 class Gateway:
@@ -69,9 +69,12 @@ class Gateway:
         return Starlette(routes=routes, lifespan=self._lifespan)
 
     async def notified(self, request: Request) -> Response:
-        """One callback of Zoho's."""
+        """One callback of Zoho's, or somebody who asks whether we are there: Zoho may, before it makes a channel."""
         began = time.monotonic()
         try:
+            await self._admit(request)
+            if request.method in ("GET", "HEAD"):
+                return _answer(200, READY)
             notification = await self._proven(request)
             watched = notification.module in watched_modules(self.settings.connections[notification.connection])
             if watched:
@@ -113,13 +116,16 @@ class Gateway:
     def _for_you(self, request: Request) -> bool:
         return not self.public or (request.client is not None and is_loopback(request.client.host))
 
-    async def _proven(self, request: Request) -> Notification:
-        """The callback, once it has proved to be Zoho's. Raises Rejected for anything else."""
+    async def _admit(self, request: Request) -> None:
+        """Raises Rejected for a source that sends too much, and for connections that are none of ours."""
         if not await self._sources.admit(request.client.host if request.client else ""):
             raise Rejected(429, "too_many")
-        connection = request.path_params["connection"]
-        if connection not in self.settings.connections:
+        if request.path_params["connection"] not in self.settings.connections:
             raise Rejected(404, "unknown_connection")
+
+    async def _proven(self, request: Request) -> Notification:
+        """The callback, once it has proved to be Zoho's. Raises Rejected for anything else."""
+        connection = request.path_params["connection"]
         if request.method != "POST":
             raise Rejected(405, "method")
         bodies.require_json(request)
@@ -179,5 +185,5 @@ def _answer(status: int, told: str) -> Response:
     if status == 503:
         headers["Retry-After"] = "5"
     if status == 405:
-        headers["Allow"] = "POST"
+        headers["Allow"] = "GET, HEAD, POST"
     return JSONResponse({"status": told}, status, headers)

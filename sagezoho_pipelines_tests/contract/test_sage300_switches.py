@@ -85,6 +85,8 @@ SEEN: Mapping[str, Callable[[SageService], Any]] = {
     ],
     "order_by": lambda sage: _status(sage, "AP/APVendors?$top=1&$orderby=VendorNumber desc"),
     "legacy_literals": lambda sage: _status(sage, "AP/APVendors?$filter=substringof('a',VendorName)"),
+    "contains": lambda sage: _status(sage, "AP/APVendors?$filter=contains(VendorName,'a')"),
+    "unknown_options": lambda sage: _status(sage, "AP/APVendors?$top=1&$expand=Terms"),
     "filter_on_calculated": lambda sage: _status(sage, "OE/OEOrders?$filter=InvoiceWillBeProduced eq true"),
     "filter_node_limit": lambda sage: _status(
         sage, "AP/APVendors?$filter=" + " or ".join(f"VendorNumber eq '{number}'" for number in range(40))

@@ -25,7 +25,7 @@ class Subscriber:
     def __init__(self) -> None:
         self.bodies: list[dict[str, Any]] = []
         self.status = 200
-        self.probe_status = 404
+        self.probe_status = 200
         self.seconds = 0.0
         outer = self
 
@@ -248,9 +248,13 @@ def test_an_address_is_https_on_the_usual_port_unless_switched_otherwise(zoho: S
     assert _watch(zoho, hook, notify_url=plain).status_code == 201
 
 
-@pytest.mark.parametrize("status", [200, 302, 404, 405])
-def test_an_address_is_asked_before_a_channel_is_made(zoho: Service, hook: Subscriber, status: int) -> None:
+@pytest.mark.parametrize(("status", "liked"), [(200, True), (204, True), (302, False), (404, False), (405, False)])
+def test_an_address_is_asked_before_a_channel_is_made(
+    zoho: Service, hook: Subscriber, status: int, liked: bool
+) -> None:
     hook.probe_status = status
+    assert (_watch(zoho, hook).status_code == 201) is liked
+    zoho.world.switches.notify_url_probe = "any"
     assert _watch(zoho, hook).status_code == 201
     assert hook.bodies == []
 

@@ -16,7 +16,7 @@ import requests
 
 from sagezoho_pipelines.sandbox.switches import Switch, listed
 from sagezoho_pipelines.sandbox.zoho_crm.switches import ZohoSwitches
-from sagezoho_pipelines_tests.tls import PUBLIC_NAME, PUBLIC_URL, lead_to, shown
+from sagezoho_pipelines_tests.tls import PUBLIC_NAME, PUBLIC_URL, door, lead_to, shown
 
 from .zoho_service import Service, serving
 
@@ -172,7 +172,7 @@ def _listening(zoho: Service, **watched: Any) -> Iterator[_Listener]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(404)
+            self.send_response(200)
             self.end_headers()
 
         def do_POST(self) -> None:
@@ -208,6 +208,12 @@ def _unprobed(**changes: Any) -> Callable[[Service], int]:
         return _subscribed(zoho, **changes)
 
     return seen
+
+
+def _probed_by_404(zoho: Service) -> int:
+    with door(probed=404) as port:
+        lead_to(zoho.world, port)
+        return _subscribed(zoho)
 
 
 def _told(
@@ -296,6 +302,7 @@ SEEN: Mapping[str, Callable[[Service], Any]] = {
     "refresh_tokens_per_window": lambda zoho: _exchanges(zoho, 11)[-1],
     "refresh_tokens_max": _first_still_good,
     "notify_url_probed": lambda zoho: _subscribed(zoho, notify_url="https://nobody.invalid/"),
+    "notify_url_probe": _probed_by_404,
     "notify_url_https_only": _unprobed(notify_url=f"http://{PUBLIC_NAME}/"),
     "notify_url_ports": _unprobed(notify_url=f"{PUBLIC_URL}:8443/"),
     "channel_token_max": _unprobed(token="t" * 60),

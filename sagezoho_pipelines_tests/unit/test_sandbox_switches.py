@@ -34,6 +34,7 @@ HARDER: dict[str, Any] = {
     "subform_rows_max": 100, "page_token_pins_rows": False, "oauth_error_status": 200, "scope_mismatch_status": 401,
     "retry_after_seconds": None, "malformed_id": "INVALID_URL_PATTERN",
     "search_credits": 3, "refresh_tokens_per_window": 10, "refresh_tokens_max": 10, "notify_url_probed": True,
+    "notify_url_probe": "2xx",
     "notify_url_https_only": True, "notify_url_ports": "usual", "channel_token_max": 50,
     "unsupported_inventory": "absent", "products_need_professional": True, "callback_retries": 0,
     "callback_timeout_seconds": 5.0, "channel_ends_after_failures": 20, "callback_duplicate_rate": 0.1,
@@ -64,7 +65,8 @@ def test_what_is_undecided_is_at_its_harder_reading_or_says_why_not() -> None:
     undecided = [switch for _, switch in ALL if switch.kind is Kind.UNDECIDED]
     assert {switch.name: switch.default for switch in undecided if not switch.because} == HARDER
     assert {switch.name for switch in undecided if switch.because} == {
-        "terms_key", "unrecorded_statuses", "if_modified_since_inclusive", "failed_rows_status",
+        "contains", "unknown_options", "terms_key", "unrecorded_statuses",
+        "if_modified_since_inclusive", "failed_rows_status",
         "oauth_throttle_status", "code_spellings", "dead_token_code", "failed_watch_status", "bearer_accepted",
     }  # fmt: skip
 

@@ -223,6 +223,8 @@ class _Parser:
             self._take()
             arguments.append(self._operand())
         self._take(")")
+        if name == "contains" and not self.switches.contains:
+            name = ""
         if name == "substringof" and self.switches.legacy_literals:
             name, arguments = "contains", arguments[::-1]
         if name not in (*_TEXT_TESTS, "length"):

@@ -45,6 +45,8 @@ def parse_query(entity: EntitySet, text: str, switches: SageSwitches, *, single:
         if name in options:
             raise SageError("InvalidParameters", f"Query option '{name}' was specified more than once.")
         allowed = ("$select",) if single else (*_TAKEN, "$orderby") if switches.order_by else _TAKEN
+        if name not in allowed and switches.unknown_options == "ignored":
+            continue
         if name not in allowed:
             raise SageError("InvalidParameters", f"The query parameter '{name}' is not supported.")
         options[name] = value

@@ -32,6 +32,18 @@ class SageSwitches:
         "Whether `substringof`, `datetime'…'` and the decimal suffix `m` pass, as an old page still says.",
         True,
     )
+    contains: bool = undecided(
+        True,
+        "Whether `contains` passes in a filter.",
+        False,
+        because="it is the word of the OData library that the Web API is built on",
+    )
+    unknown_options: Literal["refused", "ignored"] = undecided(
+        "refused",
+        "What becomes of `$search`, `$apply`, `$expand` and other query options that the Web API is not known to take.",
+        "ignored",
+        because="neither is harder: one answers nothing, the other something else than was asked for",
+    )
     filter_on_calculated: bool = undecided(
         False,
         "Whether properties that are no table column can be filtered on.",

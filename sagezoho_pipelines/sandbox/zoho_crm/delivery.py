@@ -80,9 +80,10 @@ class Courier:
                 self.dropped += 1
 
     def reached(self, url: str) -> bool:
-        """Whether an address answers, and not for somebody behind it who does not."""
+        """Whether an address answers, and as the switches ask for."""
         try:
-            return self.internet.call("GET", url, seconds=PROBE_SECONDS) < 500
+            status = self.internet.call("GET", url, seconds=PROBE_SECONDS)
+            return 200 <= status < (300 if self.switches.notify_url_probe == "2xx" else 500)
         except Unreachable as problem:
             log.debug("%s cannot be reached: %s", url, problem)
             return False

@@ -113,6 +113,9 @@ class ZohoSwitches:
         "Whether a subscription is refused when nothing that can be trusted answers at its notify_url.",
         False,
     )
+    notify_url_probe: Literal["2xx", "any"] = undecided(
+        "2xx", "What a probed address must answer to a GET: a status of 2xx, or any below 500.", "any"
+    )
     notify_url_https_only: bool = undecided(True, "Whether notify_url must be https.", False)
     notify_url_ports: Literal["usual", "any"] = undecided(
         "usual",
