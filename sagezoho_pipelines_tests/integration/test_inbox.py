@@ -98,6 +98,23 @@ def test_two_people_who_retry_the_same_entry_queue_it_once(desk: Bench) -> None:
     assert _retry(desk, entry) is None
 
 
+def test_who_comes_late_to_an_entry_changes_nothing(desk: Bench) -> None:
+    account, entry = _refused_account(desk)
+    assert inbox.dismiss(desk.engine, entry, who="bert", why="a test deal", at=desk.now())
+    assert _retry(desk, entry) is None
+    desk.act("zoho_crm", "edit_account", account_id=account, values={"Sage_Customer_Group": "RTL"})
+    _deal(desk, account)
+    desk.sync("customers")
+    told = _operations(desk)
+    assert not inbox.dismiss(desk.engine, entry, who="anna", why="too late", at=desk.now())
+    assert _retry(desk, entry) is None
+    assert _operations(desk) == told
+    assert [row["state"] for row in desk.query("SELECT state FROM sagezoho.changes WHERE key = :key", key=account)] == [
+        "dismissed",
+        "delivered",
+    ]
+
+
 def test_a_retry_that_fails_again_is_one_entry_still(desk: Bench) -> None:
     _, entry = _refused_account(desk)
     _retry(desk, entry)
