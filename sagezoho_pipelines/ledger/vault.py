@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ from functools import cached_property
 from sqlalchemy import Engine, text
 
 from sagezoho_pipelines.domain import json
-from sagezoho_pipelines.domain.errors import CredentialsMissing
+from sagezoho_pipelines.domain.errors import CredentialsMissing, VaultError
 from sagezoho_pipelines.domain.records import System
 from sagezoho_pipelines.ledger.envelope import Sealed, rewrap, seal, unseal
 from sagezoho_pipelines.ledger.masterkeys import MasterKeys
@@ -86,8 +87,15 @@ class Vault:
         return self._given or MasterKeys.from_env(self._env)
 
     def put(self, connection: str, system: str, secret: Mapping[str, str]) -> int:
-        """Store a new version and return its number. Sage user names are upper-cased, as Sage itself does."""
+        """Store a new version and return its number. Sage user names are upper-cased, as Sage itself does.
+
+        Raises VaultError for a value that no request could carry.
+        """
         values = dict(secret)
+        for name, value in values.items():
+            if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
+                # Said here: where it is sent, the library's own complaint would repeat the value.
+                raise VaultError(f"The {name} holds a control character or half a character. Type or copy it again.")
         if system == System.SAGE300 and "username" in values:
             values["username"] = values["username"].upper()
         row = {"connection": connection, "system": str(system)}

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import requests
 
 from sagezoho_pipelines.domain import json
-from sagezoho_pipelines.domain.errors import VendorError, Verdict
+from sagezoho_pipelines.domain.errors import CredentialsMissing, VendorError, Verdict
 from sagezoho_pipelines.domain.tokens import AccessToken
 from sagezoho_pipelines.zoho_crm import limits, oauth_errors
 from sagezoho_pipelines.zoho_crm.datacenters import by_accounts_url, trusted_api_domain
@@ -39,6 +39,7 @@ _log = logging.getLogger(__name__)
 _ATTEMPTS = 3
 _FATAL_PAUSE = timedelta(seconds=30)  # wrong credentials are not offered again and again by every thread
 _USABLE = timedelta(seconds=30)
+_SECRETS = ("client_id", "client_secret", "refresh_token")
 #: What a header can carry. Of anything else the HTTP library would complain by repeating it.
 _TOKEN = re.compile(r"[!-~]+")
 
@@ -186,6 +187,12 @@ class TokenSource:
 
     def _fetch(self) -> AccessToken:
         secrets = self._credentials()
+        missing = [name for name in _SECRETS if not secrets.get(name)]
+        if missing:
+            raise CredentialsMissing(
+                f"Zoho CRM of connection {self.connection}: there is no {missing[0]}. "
+                f"Set it with `sagezoho credentials set {self.connection} zoho_crm`."
+            )
         mark = hash(tuple(sorted(secrets.items())))
         self._check_pause(mark)
         asked_at = self._clock()
@@ -214,12 +221,7 @@ class TokenSource:
 
     def _post(self, secrets: Mapping[str, str]) -> Answer:
         url = f"{self.accounts_url}/oauth/{oauth_errors.PATH_VERSION}/token"
-        body = {
-            "grant_type": "refresh_token",
-            "client_id": secrets["client_id"],
-            "client_secret": secrets["client_secret"],
-            "refresh_token": secrets["refresh_token"],
-        }
+        body = {"grant_type": "refresh_token", **{name: secrets[name] for name in _SECRETS}}
         for attempt in range(1, _ATTEMPTS + 1):
             problem: VendorError
             try:

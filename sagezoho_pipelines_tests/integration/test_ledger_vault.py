@@ -42,6 +42,14 @@ def test_sage_user_names_are_upper_cased(engine: Engine) -> None:
     assert vault(engine).get("saminc", "sage300") == {"username": "WEB", "password": "Secret"}
 
 
+@pytest.mark.parametrize("password", ["s3cret\n", "s3\ud800cret", "s3cret\x00"])
+def test_a_secret_that_no_request_can_carry_is_refused_without_showing_it(engine: Engine, password: str) -> None:
+    with pytest.raises(VaultError, match="The password holds a control character") as refused:
+        vault(engine).put("saminc", "sage300", {"username": "webapi", "password": password})
+    assert "cret" not in repr(refused.value)
+    assert vault(engine).versions() == []
+
+
 def test_missing_credentials_name_the_remedy(engine: Engine) -> None:
     with pytest.raises(CredentialsMissing, match="sagezoho credentials set saminc zoho_crm"):
         vault(engine).get("saminc", "zoho_crm")

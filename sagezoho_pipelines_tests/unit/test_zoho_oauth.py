@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 import requests
 
-from sagezoho_pipelines.domain.errors import VendorError, Verdict
+from sagezoho_pipelines.domain.errors import CredentialsMissing, VendorError, Verdict
 from sagezoho_pipelines.domain.tokens import AccessToken
 from sagezoho_pipelines.zoho_crm.datacenters import origin, trusted_api_domain
 from sagezoho_pipelines.zoho_crm.oauth import MemoryTokenStore
@@ -218,6 +218,14 @@ def test_an_unreachable_host_and_trouble_there_are_retried_a_little_then_told() 
             source.token()
         assert caught.value.verdict is Verdict.RETRY
         assert len(script.sent) == 3
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_credentials_that_are_not_whole_are_named_and_not_offered(name: str) -> None:
+    source, script = token_source([], credentials=lambda: {**SECRETS, name: ""})
+    with pytest.raises(CredentialsMissing, match=f"{name}.*sagezoho credentials set saminc zoho_crm"):
+        source.token()
+    assert script.sent == []
 
 
 def test_no_secret_shows_in_a_repr() -> None:
