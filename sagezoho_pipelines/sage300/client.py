@@ -176,8 +176,13 @@ class Sage300Client:
         return row
 
     def patch(self, entity_set: str, key: odata.Key, body: Row) -> None:
-        """Change the properties in `body`. Safe to repeat, and so repeated, unless it inserts detail rows."""
+        """Change the properties in `body`. Safe to repeat, and so repeated, unless it inserts detail rows.
+
+        A key that IIS refuses in a path is refused here: its 404 would look like a Web API that is not there.
+        """
         path, body = odata.key_text(entity_set, key), folded(body)
+        if not odata.fits_in_path(path):
+            raise odata.refuse("InvalidEntityKey", f"{entity_set}{path} cannot be addressed through the Web API.")
         self._exchange.send(self._call("PATCH", entity_set, path, body=body, once=inserts_rows(body)), self._never)
 
     def metadata(self, application: str) -> Metadata:

@@ -195,6 +195,26 @@ def test_many_threads_share_one_token_and_ten_places(sandbox: Sandbox) -> None:
     assert 1 < world.counters.most_in_flight <= 10
 
 
+def test_our_count_of_credits_is_zohos(zoho: ZohoCrmClient, sandbox: Sandbox) -> None:
+    limits = sandbox.zoho_crm.world.limits
+    limits.allowance = 1000
+    limits.spend(600)  # from half the allowance on, Zoho tells what is left
+    before, counted = limits.spent_ever, zoho.usage.credits
+    zoho.org()
+    ids = upserted(zoho, 230)
+    zoho.update("Accounts", [{"id": each, "Phone": "1"} for each in ids[:11]])
+    zoho.insert("Accounts", [{"Account_Name": "One more"}])
+    read_keys(zoho, sandbox)
+    zoho.find("Accounts", where=[where("id", "in", ids)], fields=["Account_Name"])
+    zoho.get_many("Accounts", ids, fields=["Account_Name"])
+    zoho.get("Accounts", ids[0])
+    list(zoho.deleted_since("Accounts", sandbox.clock.now() - timedelta(hours=1)))
+    zoho.modules(), zoho.fields("Accounts"), zoho.current_user()
+    assert zoho.usage.credits - counted == limits.spent_ever - before
+    assert zoho.usage.credits_remaining == 1000 - limits.used
+    assert zoho.credit_drift == 0
+
+
 def test_a_reset_after_the_write_is_harmless_for_an_upsert(zoho: ZohoCrmClient, sandbox: Sandbox) -> None:
     sandbox.zoho_crm.world.faults.add("reset_after", path="/Accounts/upsert", nth=1)
     upserted(zoho, 5)

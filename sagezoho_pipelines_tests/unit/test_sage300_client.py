@@ -275,6 +275,15 @@ def test_a_refused_create_is_known_and_sent_once(reply: Reply, verdict: Verdict)
     assert (error.value.verdict, len(adapter.requests), time.slept) == (verdict, 1, [])
 
 
+@pytest.mark.parametrize("key", ["A/B", "A+B", "50%", "A:B", "A" * 161])
+def test_a_key_that_iis_refuses_in_a_path_is_a_refusal_of_its_record_and_not_sent(key: str) -> None:
+    adapter = ScriptedAdapter(html_reply(404, "Not Found"))
+    with pytest.raises(VendorError) as error:
+        client_of(adapter).patch("AP/APVendors", key, {"City": "Oslo"})
+    assert (error.value.code, error.value.verdict) == ("InvalidEntityKey", Verdict.REFUSE)
+    assert adapter.requests == []
+
+
 def test_a_patch_is_repeated_unless_it_inserts_rows() -> None:
     adapter = ScriptedAdapter(lost_connection(), Reply(204))
     client_of(adapter).patch("AR/ARCustomers", "1200", {"CustomerName": "New"})
