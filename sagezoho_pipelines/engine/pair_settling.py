@@ -55,8 +55,9 @@ def settlement(
     fresh = _renewed(ctx, kind, change, comparison, write, carried)
     change = _learned(ctx, kind, change, comparison, write, carried)
     sides = ((kind.sage_entity, link.sage_id), (MODULE, link.zoho_id))
-    movements = giving_way.told_late(comparison, link, *sides)
-    movements += [*_zoho_movements(comparison, write), *_sage_movements(kind, comparison, link, carried)]
+    to_zoho = _zoho_movements(ctx, change, comparison, write)
+    to_sage = _sage_movements(ctx, change, kind, comparison, link, carried)
+    movements = [*giving_way.told_late(comparison, link, *sides), *to_zoho, *to_sage]
     movements += [*_left(comparison, write), *extras.movements]
     asked = _asked(ctx, kind, comparison, link)
     problem = write.error or carried.error or _misfit(carried) or _undecided(kind, comparison, asked)
@@ -67,10 +68,18 @@ def settlement(
         problem = zoho_target.explained(write, problem) if write.error is not None else problem
         if not movements and _stands(ctx, change, problem):
             return write_backs.echoed(change)
-        operation = "compare" if not (write.error or carried.error) else "update"
-        side = target if carried.error is None else (SAGE, kind.sage_entity)
+        broken = to_zoho if write.error is not None else to_sage if carried.error is not None else []
+        attempt = broken[-1] if broken else None
         return settling.failed(
-            ctx, kind.flow, change, problem, target=side, operation=operation, links=links, movements=movements
+            ctx,
+            kind.flow,
+            change,
+            problem,
+            target=target if carried.error is None else (SAGE, kind.sage_entity),
+            operation="compare" if not (write.error or carried.error) else "update",
+            attempt=attempt,
+            links=links,
+            movements=[one for one in movements if one is not attempt],
         )
     written = write.sent or carried.sent
     outcome = Outcome.UPDATED if written or extras.outcome is Outcome.UPDATED else Outcome.NOOP
@@ -156,13 +165,14 @@ def _learned(
     return change
 
 
-def _zoho_movements(comparison: Comparison, write: ZohoWrite) -> list[Movement]:
+def _zoho_movements(ctx: Context, change: Change, comparison: Comparison, write: ZohoWrite) -> list[Movement]:
     """One line for each kind of finding. A failed write is told too: what it may have overridden is not forgotten."""
     rules = {rule.target: rule for rule in comparison.pair.to_zoho.rules}
     link = write.link
     assert link is not None
     found = []
-    outcome = Outcome.UPDATED if write.error is None else Outcome.RETRYING
+    outcome = Outcome.UPDATED if write.error is None else settling.outcome_of(ctx, change, write.error)
+    answer = {"id": link.zoho_id, "code": "SUCCESS"} if write.error is None else write.error.answer()
     for operation, decisions in giving_way.by_operation(comparison.towards(ZOHO)).items():
         fields = [
             FieldChange(one.field, rules[one.field].sources, rules[one.field].expression, one.zoho, one.value)
@@ -176,14 +186,16 @@ def _zoho_movements(comparison: Comparison, write: ZohoWrite) -> list[Movement]:
                 operation,
                 outcome,
                 fields,
-                _decided(decisions),
+                {**answer, **_decided(decisions)},
                 source=(SAGE, link.sage_entity, link.sage_id),
             )
         )
     return found
 
 
-def _sage_movements(kind: Kind, comparison: Comparison, link: Link, carried: Carried) -> list[Movement]:
+def _sage_movements(
+    ctx: Context, change: Change, kind: Kind, comparison: Comparison, link: Link, carried: Carried
+) -> list[Movement]:
     by_operation: dict[str, list[str]] = {}
     decisions: dict[str, list[Decision]] = {}
     for name in carried.sent:
@@ -191,11 +203,12 @@ def _sage_movements(kind: Kind, comparison: Comparison, link: Link, carried: Car
         operation = next(iter(giving_way.by_operation(behind)), "update" if name in comparison.one_way else "edit")
         by_operation.setdefault(operation, []).append(name)
         decisions.setdefault(operation, []).extend(behind)
-    outcome = Outcome.UPDATED if carried.error is None else Outcome.RETRYING
+    outcome = Outcome.UPDATED if carried.error is None else settling.outcome_of(ctx, change, carried.error)
+    answer = {} if carried.error is None else carried.error.answer()
     return [
         Movement(
             SAGE, kind.sage_entity, link.sage_id, operation, outcome, comparison.sage_changes(names),
-            {**_decided(decisions[operation]), **_otherwise(comparison, carried, names)},
+            {**answer, **_decided(decisions[operation]), **_otherwise(comparison, carried, names)},
             source=(ZOHO, MODULE, link.zoho_id),
         )
         for operation, names in by_operation.items()
@@ -226,7 +239,7 @@ def _left(comparison: Comparison, write: ZohoWrite) -> list[Movement]:
 
 
 def _decided(decisions: Iterable[Decision]) -> dict[str, Any]:
-    return {"decided": {one.field: one.sentence for one in decisions}}
+    return {settling.DECIDED: {one.field: one.sentence for one in decisions}}
 
 
 def _misfit(carried: Carried) -> VendorError | None:

@@ -35,6 +35,10 @@ _STATES = {
 }
 
 
+#: What an audit line's answer holds besides the vendor's: why each field of a pair is what it is.
+DECIDED = "decided"
+
+
 @dataclass(frozen=True, slots=True)
 class Movement:
     """One write to one target record, or the attempt at one: becomes an audit entry.
@@ -111,17 +115,24 @@ def failed(
     *,
     target: tuple[System, str],
     operation: str = "deliver",
+    attempt: Movement | None = None,
     links: Sequence[Link] = (),
     movements: Sequence[Movement] = (),
     intents: Sequence[tuple[int, str, str]] = (),
 ) -> Settlement:
-    """The settlement of a failed attempt, as the error's verdict asks: retry later, refuse, skip or conflict."""
-    outcome = _outcome(ctx, change, error)
+    """The settlement of a failed attempt, as the error's verdict asks: retry later, refuse, skip or conflict.
+
+    `attempt` is the write that failed, where it came so far: the audit tells what was to be written. `movements` are
+    those that went well.
+    """
+    outcome = outcome_of(ctx, change, error)
     retry_at = next_attempt(ctx, change, error.retry_after) if outcome is Outcome.RETRYING else None
     answer = {**error.answer(), "details": dict(error.details)} if error.details else error.answer()
     if outcome is Outcome.REFUSED and error.verdict is Verdict.RETRY:
         answer["advice"] = f"given up after {change.attempt} attempts; retry it when the cause is gone"
-    movement = Movement(target[0], target[1], "", operation, outcome, answer=answer)
+    meant = attempt if attempt is not None else Movement(target[0], target[1], "", operation, outcome)
+    decided = {name: told for name, told in (meant.answer or {}).items() if name == DECIDED}
+    movement = replace(meant, outcome=outcome, answer={**answer, **decided})
     return settled(
         ctx,
         flow,
@@ -135,7 +146,8 @@ def failed(
     )
 
 
-def _outcome(ctx: Context, change: Change, error: VendorError) -> Outcome:
+def outcome_of(ctx: Context, change: Change, error: VendorError) -> Outcome:
+    """What an attempt that failed counts as; one that was tried too often is refused."""
     if error.verdict is Verdict.RETRY or error.verdict is Verdict.FATAL:
         exhausted = change.attempt >= ctx.settings.retries.max_attempts
         return Outcome.REFUSED if exhausted else Outcome.RETRYING

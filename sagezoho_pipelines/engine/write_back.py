@@ -135,13 +135,14 @@ class WriteBackHandler:
     ) -> Settlement:
         if result is None:
             return settling.settled(ctx, self.flow, change, Outcome.NOOP)
+        fields = [FieldChange(name, (), "write back", None, value) for name, value in news.items()]
+        answer = {"id": record_id, "code": "SUCCESS"}
+        movement = Movement(System.ZOHO_CRM, place.module, record_id, "write back", Outcome.UPDATED, fields, answer)
         if result.error is not None:
             if zoho_target.is_gone(result.error):
                 return settling.settled(ctx, self.flow, change, Outcome.SKIPPED)
             target = (System.ZOHO_CRM, place.module)
-            return settling.failed(ctx, self.flow, change, result.error, target=target, operation="write back")
-        fields = [FieldChange(name, (), "write back", None, value) for name, value in news.items()]
-        movement = Movement(System.ZOHO_CRM, place.module, record_id, "write back", Outcome.UPDATED, fields)
+            return settling.failed(ctx, self.flow, change, result.error, target=target, attempt=movement)
         return settling.settled(ctx, self.flow, change, Outcome.UPDATED, movements=[movement])
 
 

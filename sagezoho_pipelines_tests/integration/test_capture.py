@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from sagezoho_pipelines.domain.errors import VendorError
 from sagezoho_pipelines.engine.capture import Feed, capture
 from sagezoho_pipelines.engine.flows import identity, orders, vendors
-from sagezoho_pipelines.engine.run import run_flow
+from sagezoho_pipelines.engine.run import FLOWS, run_flow
 from sagezoho_pipelines.engine.windows import Window
 from sagezoho_pipelines.wiring import Interrupted, InterruptibleLedger
 from sagezoho_pipelines_tests.bench import Bench, bench
@@ -39,6 +39,34 @@ def test_a_page_that_never_became_changes_is_not_passed_by_the_watermark(engine:
         capture(context, feed, Window.incremental())
         assert desk.ledger.watermark(feed.entity(context)) is not None
         assert desk.ledger.open_changes(feed.entity(context)) > 0
+
+
+def test_a_second_poll_reads_the_overlap_only(engine: Engine) -> None:
+    with bench(engine, vendors=3, deals=0) as desk:
+        feeds = (orders.feed, identity.accounts_feed)
+        desk.sync("vendors")
+        for name in ("Early", "Late"):
+            account = desk.act("zoho_crm", "add_account", name=name)["id"]
+            desk.act("zoho_crm", "add_deal", name=name, account_id=account, amount="10.00", stage="Closed Won")
+            desk.sandbox.clock.advance(timedelta(minutes=30))
+        number = number_of(desk, 1)
+        in_zoho(desk, number, Phone="555 0100")
+        desk.sandbox.clock.advance(timedelta(minutes=30))
+        first = [capture(desk.context(), feed, Window.incremental()) for feed in feeds]
+        desk.sandbox.clock.advance(timedelta(minutes=30))
+        second = [capture(desk.context(), feed, Window.incremental()) for feed in feeds]
+        assert [tally.captured for tally in first] == [2, 3]
+        assert [(tally.captured, tally.changed) for tally in second] == [(1, 0), (1, 0)]
+
+
+def test_our_own_writes_come_back_as_nothing_new(engine: Engine) -> None:
+    with bench(engine, vendors=6, deals=2) as desk:
+        desk.sync("vendors", "customers", "orders")
+        linked = [row["kind"] for row in desk.query("SELECT DISTINCT zoho_entity AS kind FROM sagezoho.links")]
+        assert {"Accounts", "Deals"} <= {*linked}
+        seen = [capture(desk.context(), feed, Window.incremental()) for feed in FLOWS["identity"].feeds.values()]
+        assert all(tally.captured for tally in seen)
+        assert [tally.changed for tally in seen] == [0, 0]
 
 
 def test_a_deletion_that_could_not_be_read_is_not_passed_by_the_watermark(desk: Bench) -> None:

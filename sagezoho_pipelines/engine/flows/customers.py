@@ -143,20 +143,19 @@ class CustomersHandler:
                 )
             return found
 
+        movement = Movement(System.SAGE300, "customers", "", "create", Outcome.CREATED, mapping.trace({}, body))
         try:
             created = sage_target.create(ctx, ENTITY_SET, body, intent, read_back, payload_digest=change.digest or "")
         except VendorError as error:
-            if not _number_is_free_again(ctx, error):
+            if error.verdict is Verdict.FATAL:
                 raise
-            settlement = settling.failed(ctx, FLOW, change, error, target=self.target, operation="create")
-            return replace(settlement, intents=[(intent.id, "refused", "")])
+            free = _number_is_free_again(ctx, error)
+            settlement = settling.failed(ctx, FLOW, change, error, target=self.target, attempt=movement)
+            return replace(settlement, intents=[(intent.id, "refused", "")]) if free else settlement
         number = str(created.record["CustomerNumber"]).strip()
         if created.earlier and not _two_way(ctx):  # nobody knows what that attempt has left there
             ctx.sage.patch(ENTITY_SET, number, mapping.lasting(after))
-        answer = {"CustomerNumber": number, "read_back": created.found}
-        movement = Movement(
-            System.SAGE300, "customers", number, "create", Outcome.CREATED, mapping.trace({}, body), answer
-        )
+        movement = replace(movement, target_id=number, answer={"CustomerNumber": number, "read_back": created.found})
         link = Link(
             connection=ctx.connection,
             sage_entity="customers",
@@ -191,12 +190,17 @@ class CustomersHandler:
         if not sent:
             return settling.settled(ctx, FLOW, change, Outcome.NOOP, looks=looks)
         held = ctx.sage.get(ENTITY_SET, link.sage_id, select=sorted(sent)) or {}
-        ctx.ledger.unsettle([(link, sent)])
-        ctx.sage.patch(ENTITY_SET, link.sage_id, sent)
         before = {**link.written, **held}
         movement = Movement(
             System.SAGE300, "customers", link.sage_id, "update", Outcome.UPDATED, mapping.trace(before, sent)
         )
+        ctx.ledger.unsettle([(link, sent)])
+        try:
+            ctx.sage.patch(ENTITY_SET, link.sage_id, sent)
+        except VendorError as error:
+            if error.verdict is Verdict.FATAL:
+                raise
+            return settling.failed(ctx, FLOW, change, error, target=self.target, attempt=movement)
         fresh = replace(
             link.wrote(sent),
             zoho_name=change.name,
@@ -260,7 +264,8 @@ class CustomersHandler:
         wanted = {_STATUS: _DELETED} if _STATUS in pairs.known(ctx) and account.get(_STATUS) != _DELETED else {}
         write = zoho_target.write(ctx, [ZohoWrite("Accounts", mapping, link, wanted, wanted)], unique=_UNIQUE)[0]
         if write.error is not None:
-            return settling.failed(ctx, FLOW, change, zoho_target.explained(write, write.error), target=self.target)
+            error = zoho_target.explained(write, write.error)
+            return settling.failed(ctx, FLOW, change, error, target=self.target, attempt=write.movement())
         settled = [write.movement()] if write.sent else []
         return settling.settled(ctx, FLOW, change, write.outcome, movements=settled)
 

@@ -161,7 +161,14 @@ class InvoicesHandler:
             if error.code == "DUPLICATE_DATA" and error.field.endswith(KEY_FIELD):
                 error = replace_verdict(error, Verdict.RETRY)
             settlement = settling.failed(
-                ctx, FLOW, change, error, target=self.target, links=document.links, movements=document.made
+                ctx,
+                FLOW,
+                change,
+                error,
+                target=self.target,
+                attempt=write.movement(),
+                links=document.links,
+                movements=document.made,
             )
             if intent is not None and error.verdict is Verdict.REFUSE:
                 return replace(settlement, intents=[(intent.id, "refused", "")])

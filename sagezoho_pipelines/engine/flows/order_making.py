@@ -28,6 +28,11 @@ def make(ctx: Context, change: Change, draft: Draft) -> Settlement:
     body = draft.body(ctx)
     details = body["OrderDetails"]
     sent = {name: value for name, value in body.items() if name != "OrderDetails"}
+    trace = [
+        *draft.header.trace({}, sent),
+        *(item for detail in details for item in mapping["order_lines"].trace({}, detail)),
+    ]
+    movement = Movement(System.SAGE300, "orders", "", "create", Outcome.CREATED, trace)
     intent = _intent(ctx, change, body)
     try:
         created = sage_target.create(
@@ -41,11 +46,12 @@ def make(ctx: Context, change: Change, draft: Draft) -> Settlement:
             before_send=lambda: order_preflight.check(ctx, body, customer),
         )
     except VendorError as error:
-        if error.verdict in (Verdict.REFUSE, Verdict.CONFLICT):
-            told = order_refusals.explained(error, body, customer)
-            settlement = settling.failed(ctx, FLOW, change, told, target=TARGET, operation="create")
-            return replace(settlement, intents=[(intent.id, "refused", "")])
-        raise
+        if error.verdict is Verdict.FATAL:
+            raise
+        refused = error.verdict in (Verdict.REFUSE, Verdict.CONFLICT)
+        told = order_refusals.explained(error, body, customer) if refused else error
+        settlement = settling.failed(ctx, FLOW, change, told, target=TARGET, attempt=movement)
+        return replace(settlement, intents=[(intent.id, "refused", "")]) if refused else settlement
     order = created.record
     number = str(order["OrderNumber"]).strip()
     answer = {
@@ -54,11 +60,7 @@ def make(ctx: Context, change: Change, draft: Draft) -> Settlement:
         "OrderTotal": order.get("OrderTotal"),
         "read_back": created.found,
     }
-    trace = [
-        *draft.header.trace({}, sent),
-        *(item for detail in details for item in mapping["order_lines"].trace({}, detail)),
-    ]
-    movement = Movement(System.SAGE300, "orders", number, "create", Outcome.CREATED, trace, answer)
+    movement = replace(movement, target_id=number, answer=answer)
     link = Link(
         connection=ctx.connection,
         sage_entity="orders",

@@ -132,7 +132,8 @@ class PaymentsHandler:
 
     def _settlement(self, ctx: Context, change: Change, write: ZohoWrite) -> Settlement:
         if write.error is not None:
-            return settling.failed(ctx, FLOW, change, zoho_target.explained(write, write.error), target=self.target)
+            error = zoho_target.explained(write, write.error)
+            return settling.failed(ctx, FLOW, change, error, target=self.target, attempt=write.movement())
         if write.link is None:
             return settling.settled(ctx, FLOW, change, Outcome.SKIPPED)
         return settling.settled(

@@ -176,7 +176,8 @@ class VendorsHandler:
         if delivery.pair is not None:
             return self._paired(ctx, delivery, delivery.pair)
         if account.error is not None:
-            return settling.failed(ctx, FLOW, change, zoho_target.explained(account, account.error), target=self.target)
+            error = zoho_target.explained(account, account.error)
+            return settling.failed(ctx, FLOW, change, error, target=self.target, attempt=account.movement())
         name = str(delivery.document.get("VendorName") or "")
         links = [account.new_link(_link(ctx, change, "Accounts", name, account.after.get("Account_Name")))]
         movements = [account.movement()] if account.sent else []
@@ -187,6 +188,7 @@ class VendorsHandler:
                 change,
                 zoho_target.explained(contact, contact.error),
                 target=(System.ZOHO_CRM, "Contacts"),
+                attempt=contact.movement(),
                 links=links,
                 movements=movements,
             )
@@ -225,7 +227,15 @@ class VendorsHandler:
         if contact is None or contact.error is None or settled.error:
             return settled
         error = zoho_target.explained(contact, contact.error)
-        failed = settling.failed(ctx, FLOW, change, error, target=(System.ZOHO_CRM, "Contacts"), links=settled.links)
+        failed = settling.failed(
+            ctx,
+            FLOW,
+            change,
+            error,
+            target=(System.ZOHO_CRM, "Contacts"),
+            attempt=contact.movement(),
+            links=settled.links,
+        )
         return replace(failed, audit=[*settled.audit, *failed.audit], ended=settled.ended)
 
     def _deleted(self, ctx: Context, change: Change) -> Settlement:
@@ -248,7 +258,8 @@ class VendorsHandler:
         write = ZohoWrite("Accounts", mapping, link, after, sent)
         done = zoho_target.write(ctx, [write], unique=ACCOUNT_KEY)[0]
         if done.error is not None:
-            return settling.failed(ctx, FLOW, change, zoho_target.explained(done, done.error), target=self.target)
+            error = zoho_target.explained(done, done.error)
+            return settling.failed(ctx, FLOW, change, error, target=self.target, attempt=done.movement())
         return settling.settled(
             ctx,
             FLOW,

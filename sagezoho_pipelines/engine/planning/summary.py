@@ -70,6 +70,7 @@ def _details(item: PlanItem) -> Iterator[str]:
         words = " ".join(str(item.error[name]) for name in ("code", "field") if item.error.get(name))
         advice = f" - {item.error['advice']}" if item.error.get("advice") else ""
         yield f"{words}: {item.error.get('text', '')}{advice}"
+        return  # what was to be written is in the file
     for field in item.fields:
         if field.new is not None or field.old is not None:
             yield _field(field, creating=item.outcome == "created")
