@@ -47,9 +47,9 @@ def checks_of(graph: Graph) -> tuple[list[dg.AssetChecksDefinition], list[dg.Ass
 
 
 def _queue_check(graph: Graph) -> dg.AssetChecksDefinition:
-    """For each feed that something drains: changes open for too long, and changes in the inbox."""
+    """For each feed whose changes something takes: those open for too long, and those in the inbox."""
     drained = {feed for row in graph.deliveries for feed in row.drains}
-    watched = [capture.name for capture in graph.captures if capture.feed in drained]
+    watched = [capture.name for capture in graph.captures if capture.feed in drained or capture.route]
     stuck = "Changes captured more than six hours ago are no longer open."
     inbox = "No change waits in the inbox for a person: `sagezoho inbox` lists them."
 
