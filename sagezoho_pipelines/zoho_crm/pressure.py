@@ -97,12 +97,14 @@ class Pressure:
     def wait(self) -> None:
         """Until the window is over, which others may draw out while this caller sleeps."""
         self._listen()
-        while (left := self._left()) > 0:
+        slept_until = float("-inf")
+        while True:
+            with self._lock:
+                until, left = self._until, self._until - self._monotonic()
+            if left <= 0 or until <= slept_until:
+                return
+            slept_until = until
             self._sleep(left * (1 + self._random() / 2))
-
-    def _left(self) -> float:
-        with self._lock:
-            return self._until - self._monotonic()
 
     def strike(self, retry_after: float | None) -> float:
         """One refusal; returns the seconds the window is now open for. Refusals inside an open window count once."""

@@ -189,7 +189,7 @@ class Transport:
 
     def _pushed_back(self, call: Call, answer: Answer, told: Mapping[str, Any] | None, *, sent: bool) -> _Again:
         """Everybody rests, in other processes too: what turned this call away turns the next one away."""
-        asked = _seconds(answer.header("Retry-After"))
+        asked = _seconds(answer.header("Retry-After"), self._clock())
         wait = self._pressure.strike(asked)
         if told is None:
             error = errors.not_json(call.name, status=answer.status, content_type=answer.header("Content-Type"))
@@ -239,9 +239,13 @@ def _refusal(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return data[0] if wrapped and isinstance(data, list) else body
 
 
-def _seconds(header: str) -> float | None:
+def _seconds(header: str, now: datetime) -> float | None:
+    """What a Retry-After asks for, which HTTP lets be seconds or a date. Zoho sends none that is known of."""
     try:
         seconds = float(header)
     except ValueError:
-        return None
+        try:
+            seconds = (parsedate_to_datetime(header).astimezone(UTC) - now).total_seconds()
+        except (TypeError, ValueError):
+            return None
     return seconds if 0 <= seconds < 86400 else None

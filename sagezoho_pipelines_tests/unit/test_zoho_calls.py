@@ -164,10 +164,14 @@ def test_too_many_requests_make_everybody_wait_longer_each_time(answer: Play) ->
     assert len(script.sent) == 4
 
 
-def test_a_retry_after_is_honoured_should_zoho_ever_send_one() -> None:
-    zoho, _, waits = client([Play(status=429, headers={"Retry-After": "7"}), USERS])
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("header", "waited"), [("7", 7.0), ("Mon, 02 Mar 2026 09:00:07 GMT", 7.0), ("soon", 0.5), ("-5", 0.5), ("nan", 0.5)]
+)
+def test_a_retry_after_is_honoured_should_zoho_ever_send_one(status: int, header: str, waited: float) -> None:
+    zoho, _, waits = client([Play(status=status, headers={"Retry-After": header}), USERS])
     zoho.current_user()
-    assert waits.slept == [7.0]
+    assert waits.slept == [waited]
 
 
 UNSERVED = [
