@@ -22,7 +22,7 @@ _ADDRESSES = ("url", "company", "accounts_url", "api_domain")
 
 @click.group()
 def credentials() -> None:
-    """Store, list and re-seal the credentials of a connection."""
+    """Store, list, re-seal and erase the credentials of a connection."""
 
 
 @credentials.command("set")
@@ -64,6 +64,22 @@ def list_(as_json: bool) -> None:
         return
     rows = [(one.connection, one.system, one.version, f"{one.created_at:%Y-%m-%d %H:%M %Z}") for one in newest.values()]
     output.table(["connection", "system", "version", "stored"], rows, numbers=["version"])
+
+
+@credentials.command()
+@click.argument("connection")
+@click.argument("system", type=click.Choice(list(NAMES)))
+@click.option("--all", "every", is_flag=True, help="The newest too: the connection signs in there no more.")
+def forget(connection: str, system: str, every: bool) -> None:
+    """Erase credentials that were replaced, or with --all those of a connection that is given up.
+
+    The two versions before the newest are kept until then, sealed like it.
+    """
+    with options.installation() as installation:
+        vault = installation.vault
+        count = vault.delete(connection, system) if every else vault.forget_old(connection, system)
+    what = "version(s)" if every else "earlier version(s)"
+    output.say(f"Erased {count} stored {what} of the credentials of {connection} for {system}.")
 
 
 @credentials.command()

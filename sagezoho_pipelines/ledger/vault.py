@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from sagezoho_pipelines.domain import json
 from sagezoho_pipelines.domain.errors import CredentialsMissing, VaultError
@@ -62,6 +62,13 @@ UPDATE sagezoho.tokens SET key_id = NULL, wrapped_key = NULL, ciphertext = NULL,
 WHERE key_id <> :key_id
 """)
 
+# It was given for other credentials, maybe of another organisation. Waits for a refresh that is under way.
+_FORGET_TOKEN = text("""
+UPDATE sagezoho.tokens SET key_id = NULL, wrapped_key = NULL, ciphertext = NULL, expires_at = NULL, api_domain = '',
+    blocked_until = NULL
+WHERE connection = :connection
+""")
+
 
 @dataclass(frozen=True, slots=True)
 class SecretVersion:
@@ -89,6 +96,8 @@ class Vault:
     def put(self, connection: str, system: str, secret: Mapping[str, str]) -> int:
         """Store a new version and return its number. Sage user names are upper-cased, as Sage itself does.
 
+        The access token that the credentials before gave is forgotten with them.
+
         Raises VaultError for a value that no request could carry.
         """
         values = dict(secret)
@@ -106,7 +115,13 @@ class Vault:
             sealed = seal(self.keys, json.dumps(values).encode(), place=_place(connection, system, version))
             database.execute(_PUT, {**row, "version": version, **_columns(sealed)})
             database.execute(_FORGET, {**row, "last": version - 1 - KEPT_VERSIONS})
+            self._sign_off(database, connection, system)
         return version
+
+    @staticmethod
+    def _sign_off(database: Connection, connection: str, system: str) -> None:
+        if system == System.ZOHO_CRM:
+            database.execute(_FORGET_TOKEN, {"connection": connection})
 
     def get(self, connection: str, system: str) -> Mapping[str, str]:
         """The newest version. Raises CredentialsMissing where there is none, VaultError where it does not open."""
@@ -121,18 +136,18 @@ class Vault:
         secret: Mapping[str, str] = json.loads(unseal(self.keys, sealed, place=_place(connection, system, row.version)))
         return secret
 
-    def delete(self, connection: str, system: str) -> None:
-        """Forget every version."""
+    def delete(self, connection: str, system: str) -> int:
+        """Forget every version, and the access token that they gave; returns how many versions there were."""
         with self._engine.begin() as database:
-            database.execute(_FORGET, {"connection": connection, "system": str(system), "last": 2**62})
+            self._sign_off(database, connection, system)
+            return database.execute(_FORGET, {"connection": connection, "system": str(system), "last": 2**62}).rowcount
 
-    def forget_old(self, connection: str, system: str) -> None:
-        """Forget all versions but the newest: the vendor no longer accepts them."""
+    def forget_old(self, connection: str, system: str) -> int:
+        """Forget all versions but the newest, which the vendor no longer accepts; returns how many there were."""
         row = {"connection": connection, "system": str(system)}
         with self._engine.begin() as database:
             latest = database.execute(_LATEST, row).one_or_none()
-            if latest is not None:
-                database.execute(_FORGET, {**row, "last": latest.version - 1})
+            return 0 if latest is None else database.execute(_FORGET, {**row, "last": latest.version - 1}).rowcount
 
     def derived(self, purpose: str) -> tuple[str, bytes]:
         """A key for one purpose, made from the current master key, and the name of that master key."""

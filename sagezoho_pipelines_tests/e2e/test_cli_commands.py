@@ -214,6 +214,21 @@ def test_rotating_needs_the_new_key_beside_the_old_one(ready: Workplace) -> None
     assert ready("check").exit_code == 0
 
 
+def test_credentials_that_were_replaced_can_be_erased_and_the_newest_too(
+    workplace: Workplace, sandbox: Sandbox
+) -> None:
+    workplace.configure(sandbox)
+    workplace.sign_on(sandbox)
+    workplace.sign_on(sandbox)
+
+    assert "Erased 1 stored earlier version(s)" in workplace("credentials", "forget", "saminc", "sage300").output
+    assert workplace("setup").exit_code == 0
+    assert workplace("credentials", "forget", "saminc", "zoho_crm", "--all").exit_code == 0
+    refused = workplace("setup")
+    assert refused.exit_code == 1
+    assert "sagezoho credentials set saminc zoho_crm" in refused.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -61,10 +61,12 @@ def test_a_new_version_replaces_the_old_one_which_is_kept_a_while(engine: Engine
     assert numbers == [1, 2, 3, 4, 5]
     assert mine.get("saminc", "zoho_crm")["client_secret"] == "s4"
     assert [version.version for version in mine.versions()] == [3, 4, 5]
-    mine.forget_old("saminc", "zoho_crm")
+    assert mine.forget_old("saminc", "zoho_crm") == 2
+    assert mine.get("saminc", "zoho_crm")["client_secret"] == "s4"
     assert [version.version for version in mine.versions()] == [5]
-    mine.delete("saminc", "zoho_crm")
+    assert mine.delete("saminc", "zoho_crm") == 1
     assert mine.versions() == []
+    assert mine.forget_old("saminc", "zoho_crm") == 0
 
 
 def test_another_master_key_is_named_without_showing_anything(engine: Engine) -> None:
@@ -146,6 +148,41 @@ def test_the_token_is_shared_and_sealed(engine: Engine) -> None:
         sealed = bytes(connection.execute(text("SELECT ciphertext FROM sagezoho.tokens")).scalar_one())
     assert b"secret-token" not in sealed
     assert PostgresTokenStore(engine, vault(engine, NEW)).read("saminc") is None, "a new one is fetched instead"
+
+
+def test_a_token_of_other_credentials_is_never_used(engine: Engine) -> None:
+    mine = vault(engine)
+    store = PostgresTokenStore(engine, mine)
+    token = AccessToken("1000.earlier", "https://www.zohoapis.com", SOON)
+    for replace in (
+        lambda: mine.put("saminc", "zoho_crm", SECRET),
+        lambda: mine.delete("saminc", "zoho_crm"),
+    ):
+        with store.locked("saminc") as held:
+            held.save(token)
+            held.block(SOON)
+        with store.locked("other") as held:
+            held.save(token)
+        mine.put("saminc", "sage300", {"username": "WEBAPI", "password": "hunter2"})
+        assert store.read("saminc") == token, "Sage's credentials are no business of Zoho's token"
+        replace()
+        assert store.read("saminc") is None
+        assert store.read("other") == token
+        with store.locked("saminc") as held:
+            assert (held.token, held.blocked_until) == (None, None)
+
+
+def test_credentials_that_are_replaced_during_a_refresh_outlive_its_token(engine: Engine) -> None:
+    mine = vault(engine)
+    store = PostgresTokenStore(engine, mine)
+    with ThreadPoolExecutor(1) as pool:
+        with store.locked("saminc") as held:
+            replacing = pool.submit(mine.put, "saminc", "zoho_crm", SECRET)
+            with pytest.raises(TimeoutError):
+                replacing.result(timeout=0.5)
+            held.save(AccessToken("1000.earlier", "https://www.zohoapis.com", SOON))
+        replacing.result(timeout=30)
+    assert store.read("saminc") is None
 
 
 def test_a_saved_token_survives_what_fails_after_it(engine: Engine) -> None:
