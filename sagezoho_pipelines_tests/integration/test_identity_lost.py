@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from sagezoho_pipelines.domain.errors import VendorError
 from sagezoho_pipelines.domain.records import Link, Outcome
+from sagezoho_pipelines.engine.notifications import Notification, looks_of
 from sagezoho_pipelines.engine.run import run_flow
 from sagezoho_pipelines.engine.windows import Window
 from sagezoho_pipelines.ledger import reports
@@ -162,6 +163,23 @@ def test_an_account_deleted_in_zoho_is_settled_as_the_policy_says_and_never_made
         assert desk.writes() == {"sage300": 0, "zoho_crm": 0}
         assert len(desk.state("zoho_crm", "Accounts")) == total - 1
         assert len(reports.inbox(desk.engine)) == (1 if policy == "inbox" else 0)
+
+
+@pytest.mark.parametrize("kind", ["vendors", "customers"])
+def test_an_account_that_zoho_tells_was_deleted_is_asked_about_without_a_poll(engine: Engine, kind: str) -> None:
+    with at_desk(engine) if kind == "vendors" else of_customers.at_desk(engine) as desk:
+        held = link(desk, number_of(desk)) if kind == "vendors" else of_customers.link(desk)
+        desk.act("zoho_crm", "delete_record", module="Accounts", id=held.zoho_id)
+        notification = Notification(CONNECTION, "Accounts", "delete", (held.zoho_id,))
+        desk.ledger.enqueue(looks_of(desk.ledger, [notification], {CONNECTION: desk.settings}), at=desk.now())
+        flow = "identity" if kind == "vendors" else "customers"
+        assert run_flow(desk.context(), flow, Window.incremental(), feeds=()).count(Outcome.CONFLICTED) == 1
+        [entry] = reports.inbox(desk.engine)
+        assert entry.error is not None
+        assert (entry.key, entry.error["code"]) == (
+            held.sage_id if kind == "vendors" else held.zoho_id,
+            "RECORD_DELETED",
+        )
 
 
 @pytest.mark.parametrize(("policy", "shown"), [("mark", True), ("ignore", False), ("inbox", False)])

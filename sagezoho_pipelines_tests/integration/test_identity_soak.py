@@ -27,11 +27,15 @@ _SAGE = {
     "vendors": ("VendorName", "PhoneNumber", "City", "AddressLine1", "AddressLine2", "WebSite", "Email", "Terms"),
     "customers": ("CustomerName", "PhoneNumber", "City", "AddressLine1", "FaxNumber", "Email", "Country"),
 }
+_IN_SAGE = {
+    "Account_Name": "CustomerName", "Phone": "PhoneNumber", "Fax": "FaxNumber", "Website": "WebSite",
+    "Billing_City": "City", "Billing_Street": "AddressLine1", "Billing_Country": "Country", "Sage_Email": "Email",
+}  # fmt: skip
 _ZOHO = ("Account_Name", "Phone", "Billing_City", "Billing_Street", "Website", "Sage_Email", "Fax", "Sage_Vendor_Group")
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("leader", ["sage300", "zoho_crm"])
+@pytest.mark.parametrize("leader", ["sage300", "zoho_crm", "newest"])
 def test_edits_on_both_sides_come_to_rest(engine: Engine, leader: str, seed: int) -> None:
     led = {"authority": leader, "fields": {"Phone": "zoho_crm", "Billing_City": "newest"}}
     flows = {"identity": {"vendors": led, "customers": led}, "orders": {"enabled": False}}
@@ -84,9 +88,14 @@ def _come_to_rest(desk: Bench) -> None:
 
 
 def _hand(entry: dict[str, Any]) -> dict[str, str]:
-    """A city of one's own choice, in the fields of the entry's flow."""
-    assert list(entry["error"]["details"]["fields"]) == ["Billing_City"]
-    return {"Billing_City" if entry["entity"] == "vendors" else "City": "Settled"}
+    """Words of one's own choice for what is asked, in the fields of the entry's flow."""
+    asked = entry["error"]["details"]["fields"]
+    assert asked
+    return {name if entry["entity"] == "vendors" else _IN_SAGE[name]: _settled(name) for name in asked}
+
+
+def _settled(name: str) -> str:
+    return {"Website": "https://settled.example", "Sage_Email": "settled@a.example"}.get(name, "Settled")
 
 
 def _pairs(desk: Bench) -> dict[Kind, list[tuple[str, str]]]:

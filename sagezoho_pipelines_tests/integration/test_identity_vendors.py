@@ -252,6 +252,23 @@ def test_what_does_not_fit_is_refused_by_name_and_never_cut(
     assert reports.inbox(desk.engine) == []
 
 
+def test_what_zoho_has_no_room_for_is_refused_by_name_and_never_cut(desk: Bench) -> None:
+    number = number_of(desk)
+    desk.act("zoho_crm", "change_field", module="Accounts", field="Billing_City", length=20)
+    city = account(desk, number)["Billing_City"]
+    in_sage(desk, number, City="Llanfairpwllgwyngyll on sea")
+    assert desk.sync("vendors", "identity").count(Outcome.REFUSED) == 1
+    [entry] = reports.inbox(desk.engine)
+    assert entry.error is not None
+    assert (entry.error["code"], entry.error["field"]) == ("TOO_LONG", "Billing_City")
+    assert "27 characters, and Zoho takes 20" in entry.error["text"]
+    assert account(desk, number)["Billing_City"] == city
+    in_sage(desk, number, City="Llanfair on sea")
+    settle(desk)
+    assert account(desk, number)["Billing_City"] == "Llanfair on sea"
+    assert reports.inbox(desk.engine) == []
+
+
 def test_an_edit_between_our_read_and_our_write_is_not_overwritten_unseen(desk: Bench) -> None:
     """Zoho refuses the write of a record that was edited meanwhile; it is read again, and the edit is told."""
     number = number_of(desk)
