@@ -167,7 +167,7 @@ class CustomersHandler:
             authority=_leader(ctx),
             source_digest=change.digest,
             written=_written(ctx, mapping, after),
-            agreed=_agreed(ctx, created, after, account),
+            agreed=pairs.first_agreed(ctx, pairs.CUSTOMERS, created.record, account) if not created.found else {},
             # Made from an older version of the account: what Sage holds is nobody's edit, as far as can be known.
             unsettled=tuple(sorted(mapping.lasting(after))) if created.earlier and created.stale else (),
         )
@@ -320,15 +320,6 @@ def _written(ctx: Context, mapping: TargetMapping, after: Row) -> Row:
     absent = zoho_target.absent_fields(ctx, "Accounts")
     unsaid = {rule.target for rule in mapping.rules if rule.sources and absent.issuperset(rule.sources)}
     return {name: value for name, value in after.items() if name not in unsaid}
-
-
-def _agreed(ctx: Context, created: sage_target.Created, after: Row, account: Row) -> Row:
-    """What a new customer and its account agree on: of one that an earlier attempt made, what that attempt sent."""
-    if not created.found:
-        return pairs.first_agreed(ctx, pairs.CUSTOMERS, created.record, account)
-    if created.earlier and not created.stale:
-        return pairs.first_agreed(ctx, pairs.CUSTOMERS, after, account)
-    return {}
 
 
 def _compare_next(ctx: Context, change: Change) -> list[Look]:
