@@ -12,8 +12,9 @@ from sagezoho_pipelines.defs.jobs import Job
 from sagezoho_pipelines.defs.problems import may_pass
 from sagezoho_pipelines.defs.windows import WINDOW_TAG
 from sagezoho_pipelines.defs.workbench import Workbench
-from sagezoho_pipelines.domain.errors import SagezohoError
+from sagezoho_pipelines.domain.errors import SagezohoError, VendorError
 from sagezoho_pipelines.engine import pausing
+from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.run import FLOWS
 
 #: Which feed a run polls; a run of the same feed that is still under way makes the next one pointless.
@@ -112,7 +113,7 @@ def _sensor(graph: Graph, poll: Poll, job: Job) -> dg.SensorDefinition:
             paused = pausing.resting(ctx)
             if paused is not None:
                 return dg.SkipReason(paused)
-            token = FLOWS[poll.flow].feeds[capture.feed].news_token(ctx)
+            token = _news(ctx, poll)
         except SagezohoError as error:
             if not may_pass(error):
                 raise
@@ -126,6 +127,16 @@ def _sensor(graph: Graph, poll: Poll, job: Job) -> dg.SensorDefinition:
         return dg.SensorResult(run_requests=[request], cursor=token)
 
     return ask
+
+
+def _news(ctx: Context, poll: Poll) -> str | None:
+    """What the feed says is new. A refused sign-in rests the connection: every sensor would ask again in a minute."""
+    try:
+        return FLOWS[poll.flow].feeds[poll.capture.feed].news_token(ctx)
+    except VendorError as error:
+        if pausing.turned_away(error):
+            pausing.pause(ctx, error)
+        raise
 
 
 def _request(graph: Graph, poll: Poll, workbench: Workbench, *, run_key: str | None) -> dg.RunRequest:

@@ -31,6 +31,11 @@ def concerns_all(error: VendorError) -> bool:
     return error.system is System.ZOHO_CRM and error.code in _THROTTLE
 
 
+def turned_away(error: Exception) -> bool:
+    """Whether the sign-in itself was refused: asking again and again may lock the account."""
+    return isinstance(error, VendorError) and error.code in _SIGN_IN
+
+
 def resting(ctx: Context) -> str | None:
     """Why nothing of this connection is tried now, in words for a run's notes; None when it may go on."""
     active = [rest for rest in ctx.ledger.pauses(ctx.connection) if rest.until > ctx.clock()]
@@ -60,7 +65,7 @@ def lift(ctx: Context) -> None:
 
 
 def _rest(ctx: Context, error: VendorError) -> timedelta | None:
-    if error.code in _SIGN_IN:
+    if turned_away(error):
         return SIGN_IN_REST
     if not concerns_all(error):
         return None

@@ -140,6 +140,20 @@ def test_a_wrong_password_fails_the_tick_with_its_message(site: Site) -> None:
     assert "not-the-password" not in str(caught.value)
 
 
+def test_a_refused_sign_in_is_tried_once_and_not_by_every_sensor_each_minute(site: Site) -> None:
+    sensor = Sensor(site, "vendors")
+    sensor.settle()
+    site.credentials("sage300", username="WEBAPI", password="not-the-password")
+    with pytest.raises(VendorError, match="Unauthorized"):
+        sensor.tick()
+    asked = site.sandbox.sage300.world.counters.snapshot()["total"]
+    for feed in ("vendors", "invoices", "customer_records"):
+        again = Sensor(site, feed)
+        assert again.tick() == []
+        assert again.skipped.startswith("saminc is paused until ")
+    assert site.sandbox.sage300.world.counters.snapshot()["total"] == asked
+
+
 def test_a_schedule_polls_its_feed_into_todays_partition(site: Site) -> None:
     repository = site.repository()
     schedule = repository.get_schedule_def("saminc__ap_batches")
