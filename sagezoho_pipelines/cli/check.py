@@ -43,13 +43,19 @@ def check(connection: str | None, as_json: bool) -> None:
 
 def examine(installation: Installation, name: str | None, *, shown: bool = False) -> dict[str, list[Finding]]:
     """Findings by connection; those about the installation under the empty name."""
+    from sagezoho_pipelines.domain.errors import addressed
+
     here = list(_installation(installation))
     report: dict[str, list[Finding]] = {"": here}
     if any(finding.status == "missing" for finding in here):
         return report
     for connection in options.chosen(installation.settings, name):
         with output.busy(f"Asking both systems of {connection} …", shown=shown):
-            report[connection] = list(_connection(installation, connection))
+            found = list(_connection(installation, connection))
+        report[connection] = [
+            dataclasses.replace(one, remedy=addressed(one.remedy, connection), detail=addressed(one.detail, connection))
+            for one in found
+        ]
     return report
 
 
@@ -156,6 +162,7 @@ def _left_channels(installation: Installation) -> Iterator[Finding]:
 def _connection(installation: Installation, connection: str) -> Iterator[Finding]:
     from sagezoho_pipelines.domain.errors import SagezohoError
     from sagezoho_pipelines.engine.check import Finding, Status, mappings_that_do_not_fit
+    from sagezoho_pipelines.engine.guards import first_syncs
 
     if connection in installation.broken:
         detail, remedy = str(installation.broken[connection]), "correct the mapping; the other connections go on"
@@ -186,8 +193,10 @@ def _connection(installation: Installation, connection: str) -> Iterator[Finding
             for rest in held:
                 quick.ledger.lift(connection, rest.system)
                 yield Finding(area, "paused", Status.OK, f"the pause is lifted: it was {rest.code}")
-        for text, advice in dict.fromkeys((one.text, one.advice) for one in quick.ledger.holds(connection)):
-            yield Finding("Flows", "held", Status.NOTE, text, advice)
+        holds = quick.ledger.holds(connection)
+        _, plan_them = first_syncs(connection, {one.flow for one in holds if one.first_sync})
+        for one in {one.flow: one for one in holds}.values():
+            yield Finding("Flows", one.flow, Status.NOTE, one.text, plan_them if one.first_sync else one.advice)
         if sound:
             yield from mappings_that_do_not_fit(ctx)
     yield from _notifications(installation, connection)

@@ -48,12 +48,14 @@ def reconcile(flows: tuple[str, ...], connection: str | None, as_json: bool) -> 
         raise click.UsageError(f"there is no flow {unknown[0]!r} to reconcile; there are {', '.join(PAIRS)}")
     found: dict[str, list[Compared]] = {}
     with options.installation() as installation:
-        for name in options.chosen(installation.settings, connection):
+        connections, broken = options.able(installation, connection)
+        for name in connections:
             enabled = installation.settings.connection(name).flows
             wanted = [flow for flow in PAIRS if flow in flows or (not flows and getattr(enabled, flow).enabled)]
             with output.busy(f"Looking up the records of {name} …", shown=not as_json):
                 found[name] = [_compared(installation, name, flow) for flow in wanted]
-    sound = all(one.sound for mine in found.values() for one in mine)
+    sound = not broken and all(one.sound for mine in found.values() for one in mine)
+    options.tell_broken(broken)
     if as_json:
         listed = {name: [{**asdict(one), "ok": one.sound} for one in mine] for name, mine in found.items()}
         output.emit_json({"ok": sound, "connections": listed})

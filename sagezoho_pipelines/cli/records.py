@@ -87,5 +87,5 @@ def gathered(notes: Sequence[str], holds: Sequence[Hold]) -> list[str]:
     told = [note for note in notes if note not in waiting]
     for connection in dict.fromkeys(hold.entity.connection for hold in waiting.values()):
         flows = {hold.flow for hold in waiting.values() if hold.entity.connection == connection}
-        told.append(first_syncs(connection, flows))
+        told.append(" ".join(first_syncs(connection, flows)))
     return told

@@ -15,6 +15,7 @@ import click
 
 from sagezoho_pipelines.cli import options, output, progress
 from sagezoho_pipelines.cli.errors import INTERRUPTED, Failed
+from sagezoho_pipelines.domain.errors import addressed
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -170,7 +171,7 @@ def show(reports: Sequence[RunReport], holds: Sequence[Hold] = ()) -> None:
         output.table([connection, *flows], rows, numbers=flows)
     from sagezoho_pipelines.cli.records import gathered
 
-    said = [report.error for report in reports if report.error]
+    said = [addressed(report.error, report.connection) for report in reports if report.error]
     notes = list(dict.fromkeys(note for report in reports for note in report.notes))
     for note in gathered(notes, holds):
         output.say(f"Note: {_unsaid(note, said)}", output.WARN)
@@ -202,7 +203,7 @@ def show_errors(reports: Sequence[RunReport]) -> None:
     stopped: dict[str, list[str]] = {}
     for report in reports:
         if report.error:
-            told = report.error.removeprefix(f"{report.connection}: ")
+            told = addressed(report.error, report.connection).removeprefix(f"{report.connection}: ")
             stopped.setdefault(f"{report.connection}: {told}", []).append(report.flow)
     for told, flows in stopped.items():
         output.warn(

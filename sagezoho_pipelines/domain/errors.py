@@ -145,3 +145,8 @@ class VendorError(SagezohoError):
 
 class OutcomeUnknown(VendorError):
     """No answer, or half an answer, to a request that writes: it may have been carried out."""
+
+
+def addressed(told: str, connection: str) -> str:
+    """Advice as it can be typed: what a client says of any connection, with the name of this one."""
+    return told.replace(" CONNECTION ", f" {connection} ")

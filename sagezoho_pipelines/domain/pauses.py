@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from sagezoho_pipelines.domain.errors import addressed
 from sagezoho_pipelines.domain.records import System
 
 
@@ -21,6 +22,6 @@ class Pause:
     until: datetime
 
     def __str__(self) -> str:
-        told = f"{self.code}: {self.text} {self.advice}".strip()
+        told = addressed(f"{self.code}: {self.text} {self.advice}".strip(), self.connection)
         until = f"{self.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
         return f"{self.connection} is paused until {until}, or until 'sagezoho check' finds it mended. {told}"

@@ -136,13 +136,12 @@ def _has_begun(ctx: Context, flow: str, sources: Sequence[EntityRef], feeds: Seq
     )
 
 
-def first_syncs(connection: str, flows: Collection[str]) -> str:
-    """What a person reads of flows of one connection that all wait for their first plan."""
+def first_syncs(connection: str, flows: Collection[str]) -> tuple[str, str]:
+    """What a person reads of flows of one connection that all wait for their first plan, and what to do."""
     named = [flow for flow in FLOWS if flow in flows]
     wait = "waits" if len(named) == 1 else "wait"
-    return (
-        f"{connection}: {', '.join(named)} {wait} for you. {_UNPLANNED} {_how(connection, ' '.join(named))} {_WAIVED}"
-    )
+    told = f"{connection}: {', '.join(named)} {wait} for you. {_UNPLANNED}"
+    return told, f"{_how(connection, ' '.join(named))} {_WAIVED}"
 
 
 def _how(connection: str, flows: str) -> str:

@@ -82,7 +82,7 @@ def both(
 def test_a_wrong_password_is_named_and_not_shown(ready: Workplace, sandbox: Sandbox) -> None:
     ready.sign_on(sandbox, password="hunter2-wrong")
 
-    both(ready, sandbox, "Unauthorized", "sagezoho credentials set CONNECTION sage300", secrets=("hunter2-wrong",))
+    both(ready, sandbox, "Unauthorized", "sagezoho credentials set saminc sage300", secrets=("hunter2-wrong",))
 
 
 def test_a_user_without_the_web_api_right_is_told_which_application_lacks_it(
