@@ -65,7 +65,7 @@ def make(ctx: Context, ledger: ReadableLedger, flows: Sequence[str], *, names: N
             notebook.note(note)
     after = _reads(ctx)
     cost = Cost(
-        sage300_reads=after[0] - before[0] - foresight.sage_reads,
+        sage300_reads=after[0] - before[0] - foresight.sage_reads + sage.more_reads,
         sage300_writes=sage.write_calls,
         zoho_crm_reads=after[1] - before[1] - foresight.zoho_reads,
         zoho_crm_writes=zoho.write_calls,

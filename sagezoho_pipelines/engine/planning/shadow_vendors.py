@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -40,20 +41,29 @@ class Notebook:
 
 
 class ShadowSage(PassingSage):
-    """Implements `Sage300`. `write_calls` counts the writes that would be sent."""
+    """Implements `Sage300`. `write_calls` counts the writes that would be sent.
+
+    `more_reads` counts what carrying the plan out asks for beyond this: the records it has made. Less what it need not
+    ask any more: whether the key that the plan chose for one is free.
+    """
 
     def __init__(self, real: Sage300, notebook: Notebook, foresight: Foresight) -> None:
         super().__init__(real, notebook.names)
         self._notebook = notebook
         self._foresight = foresight
         self._made: dict[tuple[str, str], Row] = {}
-        self.write_calls = 0
+        self._absent: Counter[tuple[str, str]] = Counter()
+        self.write_calls = self.more_reads = 0
 
     def get(self, entity_set: str, key: str | int, *, select: Sequence[str] = ()) -> Row | None:
         made = self._made.get((entity_set, str(key)))
         if made is not None:
+            self.more_reads += 1
             return {name: made.get(name) for name in select} if select else made
-        return super().get(entity_set, key, select=select)
+        found = super().get(entity_set, key, select=select)
+        if found is None:
+            self._absent[entity_set, str(key)] += 1
+        return found
 
     def create(self, entity_set: str, body: Row) -> Row:
         self._refuse(entity_set, body)
@@ -67,6 +77,7 @@ class ShadowSage(PassingSage):
         assigned = writes.ASSIGNED.get(entity_set, ((), "", ""))[0]
         made = {**body, **dict.fromkeys(assigned, planned.makes)}
         self._made[entity_set, planned.makes or planned.key] = made
+        self.more_reads -= self._absent.pop((entity_set, planned.key), 0)
         return made
 
     def patch(self, entity_set: str, key: str | int, body: Row) -> None:
