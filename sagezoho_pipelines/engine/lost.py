@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
@@ -170,6 +171,15 @@ def gone_in_sage(
         advice="remove the link with 'sagezoho links remove', or make the record again and retry this",
     )
     return settling.failed(ctx, kind.flow, change, error, target=target, links=[noted])
+
+
+def marked(movement: Movement, status: str, *, before: Any) -> Movement:
+    """The audit line of a mark: that status is made of no field, but of the record's being gone."""
+    fields = [
+        one._replace(sources=(), expression="no longer in Sage", before=before) if one.target == status else one
+        for one in movement.fields
+    ]
+    return replace(movement, fields=fields)
 
 
 def _quietly(ctx: Context, kind: Kind, change: Change) -> Settlement:

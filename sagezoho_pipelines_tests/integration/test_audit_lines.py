@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from sagezoho_pipelines.domain.records import AuditEntry
+from sagezoho_pipelines.engine.windows import Window
 from sagezoho_pipelines.ledger import reports
 from sagezoho_pipelines_tests.bench import CONNECTION, Bench, bench
 from sagezoho_pipelines_tests.integration import test_identity_vendors as of_vendors
@@ -93,6 +94,19 @@ def test_an_account_that_zoho_refused_to_make(desk: Bench) -> None:
     assert (entry.operation, entry.outcome, entry.target_entity) == ("create", "refused", "Accounts")
     assert (entry.answer["code"], entry.answer["field"]) == ("INVALID_DATA", "Phone")
     assert written(entry)["Sage_Vendor_Number"] == number
+
+
+def test_the_mark_of_a_vendor_that_is_gone_says_why(desk: Bench) -> None:
+    number = str(desk.act("sage300", "add_vendor", fields={"VendorName": "Short-lived Ltd"})["VendorNumber"]).strip()
+    desk.sync("vendors")
+    shown = of_vendors.account(desk, number)["Sage_Vendor_Status"]
+    desk.act("sage300", "delete_vendor", vendor=number)
+    desk.sync("vendors", window=Window.sweep())
+    [entry] = [one for one in entries(desk, number) if one.operation == "update"]
+    whole(desk, [entry])
+    assert [tuple(field) for field in entry.fields] == [
+        ("Sage_Vendor_Status", (), "no longer in Sage", shown, "Deleted in Sage")
+    ]
 
 
 def test_an_update_of_a_pair_that_either_side_refused_is_one_line(engine: Engine) -> None:

@@ -263,10 +263,11 @@ class CustomersHandler:
         mapping = pairs.pair(ctx, pairs.CUSTOMERS).to_zoho
         wanted = {_STATUS: _DELETED} if _STATUS in pairs.known(ctx) and account.get(_STATUS) != _DELETED else {}
         write = zoho_target.write(ctx, [ZohoWrite("Accounts", mapping, link, wanted, wanted)], unique=_UNIQUE)[0]
+        movement = lost.marked(write.movement(), _STATUS, before=account.get(_STATUS))
         if write.error is not None:
             error = zoho_target.explained(write, write.error)
-            return settling.failed(ctx, FLOW, change, error, target=self.target, attempt=write.movement())
-        settled = [write.movement()] if write.sent else []
+            return settling.failed(ctx, FLOW, change, error, target=self.target, attempt=movement)
+        settled = [movement] if write.sent else []
         return settling.settled(ctx, FLOW, change, write.outcome, movements=settled)
 
     def _shared_with_vendor(self, ctx: Context, account_id: str) -> frozenset[str]:

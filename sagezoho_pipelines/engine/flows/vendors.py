@@ -31,6 +31,7 @@ from sagezoho_pipelines.engine.zoho_target import ZohoWrite
 _ROWS_PER_CALL = 100
 ACCOUNT_KEY = "Sage_Vendor_Key"
 CONTACT_KEY = "Sage_Contact_Key"
+_STATUS = "Sage_Vendor_Status"
 
 feed = SageDateFeed(
     flow=FLOW,
@@ -252,20 +253,21 @@ class VendorsHandler:
             settled = lost.gone_in_sage(ctx, pairs.VENDORS, change, link, target=self.target)
             if settled is not None:
                 return settled
-        after = {**link.written, "Sage_Vendor_Status": "Deleted in Sage"}
+        after = {**link.written, _STATUS: "Deleted in Sage"}
         mapping = ctx.mappings[FLOW]["accounts"]
         sent = mapping.changes(link.written, after, creating=False, unsettled=link.unsettled)
         write = ZohoWrite("Accounts", mapping, link, after, sent)
         done = zoho_target.write(ctx, [write], unique=ACCOUNT_KEY)[0]
+        movement = lost.marked(done.movement(), _STATUS, before=link.written.get(_STATUS))
         if done.error is not None:
             error = zoho_target.explained(done, done.error)
-            return settling.failed(ctx, FLOW, change, error, target=self.target, attempt=done.movement())
+            return settling.failed(ctx, FLOW, change, error, target=self.target, attempt=movement)
         return settling.settled(
             ctx,
             FLOW,
             change,
             done.outcome,
-            movements=[done.movement()] if done.sent else [],
+            movements=[movement] if done.sent else [],
             links=[done.new_link(link)],
         )
 
