@@ -141,6 +141,13 @@ def test_the_demo_plays_a_day_and_leaves_no_process_behind(tmp_path: Path) -> No
         "Sage_Open_Amount",
     ):
         assert moved in done.stdout
+    assert (
+        "Zoho CRM had 300 accounts and has 350. Of 170 vendors 120 were linked to the account that was there, 50 were "
+        "created, 0 are missing; 0 duplicates." in " ".join(done.stdout.split())
+    )
+    told = " ".join((Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").split())
+    assert "holds 300 accounts, 120 of which really are vendors" in told
+    assert "120 vendors are linked to the account that was there, 50 are created" in told
     assert (tmp_path / "sagezoho.yaml").read_text() == "the user's own\n"
     assert gone(tmp_path), processes_in(tmp_path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlalchemy import Engine
 
 from sagezoho_pipelines.config import FLOWS
 from sagezoho_pipelines.domain.digest import canonical_json
+from sagezoho_pipelines.domain.errors import ConfigurationError
 from sagezoho_pipelines.engine.planning.document import Plan, Seal, from_text, to_text
 from sagezoho_pipelines.engine.planning.plan import make
 from sagezoho_pipelines_tests.bench import Bench, bench
@@ -143,3 +145,21 @@ def test_a_plan_read_back_is_the_same_plan(desk: Bench) -> None:
     plan = desk.plan()
     text = to_text(plan, SEAL)
     assert to_text(from_text(text, "plan.json", SEAL), SEAL) == text
+
+
+def test_whatever_is_changed_in_a_plan_file_is_noticed(desk: Bench) -> None:
+    """Redacted or not, every part of it: what would be done, and what a person is told of it."""
+    plan = desk.plan("vendors")
+    for made in (plan, plan.redacted(SEAL)):
+        whole = json.loads(to_text(made, SEAL))
+        assert from_text(json.dumps(whole), "plan.json", SEAL).digest(SEAL) == plan.digest(SEAL)
+        for name, value in whole.items():
+            other = value[1:] if isinstance(value, list) and value else _other(value)
+            with pytest.raises(ConfigurationError, match=r"plan\.json"):
+                from_text(json.dumps({**whole, name: other}), "plan.json", SEAL)
+
+
+def _other(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {one: _other(held) for one, held in value.items()} or {"x": 1}
+    return value + 1 if isinstance(value, int) else [*value, "x"] if isinstance(value, list) else f"{value}x"

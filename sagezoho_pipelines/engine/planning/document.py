@@ -112,7 +112,13 @@ class Plan:
 def to_text(plan: Plan, seal: Seal) -> str:
     """The file, a line for each item. Numbers stay exact; the same plan gives the same bytes."""
     whole = {**plan.document(), "digest": plan.digest(seal)}
+    whole["signature"] = _signature(whole, seal)
     return "{\n" + ",\n".join(f"{canonical_json(name)}: {_part(whole[name])}" for name in sorted(whole)) + "\n}\n"
+
+
+def _signature(whole: Mapping[str, Any], seal: Seal) -> str:
+    """Covers all that a person reads in the file, totals, cost and notes too."""
+    return seal.of({name: value for name, value in whole.items() if name != "signature"}, 64)
 
 
 def _part(value: Any) -> str:
@@ -155,7 +161,7 @@ def from_text(text: str, name: str, seal: Seal) -> Plan:
         raise ConfigurationError(
             f"{name} was redacted under master key {plan.seal}, and this installation has {seal.name}: make a new plan"
         )
-    if data.get("digest") != plan.digest(seal):
+    if data.get("digest") != plan.digest(seal) or data.get("signature") != _signature(data, seal):
         raise ConfigurationError(f"{name} was changed after it was made: make a new plan")
     return plan
 
