@@ -135,6 +135,13 @@ class Bench:
         handle = self.sandbox.sage300 if system == "sage300" else self.sandbox.zoho_crm
         return handle.world.actions[action](arguments)
 
+    def one_at_a_time(self) -> None:
+        """One worker for each handler: several cut batches as they happen to meet."""
+        alone = {
+            name: getattr(self.settings, name).model_copy(update={"concurrency": 1}) for name in ("sage300", "zoho_crm")
+        }
+        self.settings = self.settings.model_copy(update=alone)
+
     def win_deal(self, name: str, **values: Any) -> str:
         """A deal is won with a new account, which holds an address and these values. Returns the account's id."""
         address = {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sagezoho_pipelines.domain.errors import ConfigurationError, OutcomeUnknown, VendorError, Verdict
 from sagezoho_pipelines.domain.mapping import TargetMapping
@@ -16,6 +16,7 @@ from sagezoho_pipelines.domain.records import FieldChange, GivesWay, Link, Outco
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.ports import RowResult
 from sagezoho_pipelines.engine.settling import Movement
+from sagezoho_pipelines.engine.unique_values import to_insert
 from sagezoho_pipelines.mappings import custom_fields
 
 #: Kinds of field whose `length` in the metadata is that of a text.
@@ -144,7 +145,7 @@ def write(ctx: Context, writes: Sequence[ZohoWrite], *, unique: str) -> list[Zoh
 
     An upsert that is repeated after a lost answer finds its own record by that key, so it is safe to send again; what
     the earlier one had written and has no value any more is then emptied. What an update writes counts as unknown
-    from before it is sent until its link is settled.
+    from before it is sent until its link is settled. Where an upsert might find another one's record, it is inserted.
     """
     trigger = ctx.settings.zoho_crm.trigger
     absent = absent_fields(ctx, writes[0].module) if writes else frozenset()
@@ -159,13 +160,21 @@ def write(ctx: Context, writes: Sequence[ZohoWrite], *, unique: str) -> list[Zoh
         refused = _too_long(ctx, item)
         if refused is not None:
             done[index] = replace(item, result=RowResult(id=item.record_id or None, error=refused))
-    new = [i for i, item in enumerate(done) if item.link is None and item.error is None]
-    known = [i for i, item in enumerate(done) if item.link is not None and item.sent and item.error is None]
     module = done[0].module if done else ""
+    new = [i for i, item in enumerate(done) if item.link is None and item.error is None]
+    others = _unique(ctx, module) - {unique} if new else ()
+    alone = set(to_insert(ctx, module, {i: done[i].sent for i in new}, key=unique, others=others))
+    known = [i for i, item in enumerate(done) if item.link is not None and item.sent and item.error is None]
+    upserted = [i for i in new if i not in alone]
     send(
-        new,
+        upserted,
         lambda rows: ctx.zoho.upsert(module, rows, duplicate_check=[unique], trigger=trigger),
-        [done[i].sent for i in new],
+        [done[i].sent for i in upserted],
+    )
+    send(
+        sorted(alone),
+        lambda rows: ctx.zoho.insert(module, rows, trigger=trigger),
+        [done[i].sent for i in sorted(alone)],
     )
     found = [i for i in new if done[i].was_found]
     empty = {i: done[i].without_value() for i in found}
@@ -287,27 +296,41 @@ def readable(ctx: Context, module: str, names: Sequence[str]) -> tuple[str, ...]
 
 
 def known_fields(ctx: Context, module: str) -> set[str]:
-    return set(_lengths(ctx, module))
+    return set(_fields(ctx, module))
 
 
-def _lengths(ctx: Context, module: str) -> Mapping[str, int | None]:
-    """The module's fields, each text with the characters that Zoho takes."""
+class _Field(NamedTuple):
+    """`length`: of a text, the characters that Zoho takes. `unique`: no two records may hold the same value."""
 
-    def ask() -> dict[str, int | None]:
+    length: int | None
+    unique: bool
+
+
+def _fields(ctx: Context, module: str) -> Mapping[str, _Field]:
+    """The module's fields, asked for once."""
+
+    def ask() -> dict[str, _Field]:
         return {
-            str(row["api_name"]): int(row["length"]) if row.get("data_type") in _TEXTS and row.get("length") else None
+            str(row["api_name"]): _Field(
+                int(row["length"]) if row.get("data_type") in _TEXTS and row.get("length") else None,
+                bool(row.get("unique")),
+            )
             for row in ctx.zoho.fields(module)
         }
 
-    found: Mapping[str, int | None] = ctx.facts.get(f"zoho fields {module}", ask)
+    found: Mapping[str, _Field] = ctx.facts.get(f"zoho fields {module}", ask)
     return found
+
+
+def _unique(ctx: Context, module: str) -> frozenset[str]:
+    return frozenset(name for name, field in _fields(ctx, module).items() if field.unique)
 
 
 def _too_long(ctx: Context, write: ZohoWrite) -> VendorError | None:
     """Zoho refuses such a value anyway; said before the send, it costs nothing and names the room there is."""
-    lengths = _lengths(ctx, write.module)
+    fields = _fields(ctx, write.module)
     for name, value in write.sent.items():
-        most = lengths.get(name)
+        most = fields[name].length if name in fields else None
         if most and isinstance(value, str) and len(value) > most:
             return VendorError(
                 system=System.ZOHO_CRM,

@@ -157,14 +157,6 @@ def _spent(desk: Bench) -> list[int]:
     return [int(sage["total"]), int(zoho["total"]), desk.sandbox.zoho_crm.world.limits.spent_ever]
 
 
-def _one_at_a_time(desk: Bench) -> None:
-    """Several workers cut batches as they happen to meet."""
-    alone = {
-        name: getattr(desk.settings, name).model_copy(update={"concurrency": 1}) for name in ("sage300", "zoho_crm")
-    }
-    desk.settings = desk.settings.model_copy(update=alone)
-
-
 def _edited_on_both_sides(desk: Bench) -> None:
     vendors = desk.query(
         "SELECT sage_id, zoho_id FROM sagezoho.links WHERE zoho_entity = 'Accounts' AND sage_entity = 'vendors'"
@@ -177,7 +169,7 @@ def _edited_on_both_sides(desk: Bench) -> None:
 
 def test_carrying_a_plan_out_costs_what_the_plan_said(desk: Bench) -> None:
     """As the vendors count it: the first sync, and one with edits on both sides and an invoice."""
-    _one_at_a_time(desk)
+    desk.one_at_a_time()
     for prepare in (lambda _desk: None, _edited_on_both_sides):
         prepare(desk)
         plan = desk.plan()

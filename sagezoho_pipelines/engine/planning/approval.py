@@ -132,6 +132,7 @@ class ApprovedZoho(PassingZoho):
             rows,
             planned,
             lambda chosen: self._real.upsert(module, chosen, duplicate_check=duplicate_check, trigger=trigger),
+            known_by=duplicate_check,
         )
 
     def _send(
@@ -140,6 +141,7 @@ class ApprovedZoho(PassingZoho):
         rows: Sequence[Row],
         planned: Sequence[PlannedWrite],
         send: Callable[[Sequence[Row]], list[RowResult]],
+        known_by: Sequence[str] = (),
     ) -> list[RowResult]:
         chosen = [
             index
@@ -147,7 +149,7 @@ class ApprovedZoho(PassingZoho):
             if self._approval.allows(write) or self._names.completes(rows[index])
         ]
         results = [
-            RowResult() if index in chosen else RowResult(error=self._unplanned(module, row, planned[index]))
+            RowResult() if index in chosen else RowResult(error=self._unplanned(module, row, planned[index], known_by))
             for index, row in enumerate(rows)
         ]
         answers = send([rows[index] for index in chosen]) if chosen else []
@@ -157,7 +159,7 @@ class ApprovedZoho(PassingZoho):
                 self._names.became(planned[index].makes, answer.id)
         return results
 
-    def _unplanned(self, module: str, row: Row, write: PlannedWrite) -> VendorError:
+    def _unplanned(self, module: str, row: Row, write: PlannedWrite, known_by: Sequence[str]) -> VendorError:
         """Foreseen by the plan, or else of a record that has changed since."""
-        foreseen = self._foresight.of_zoho(module, row, creating="id" not in row)
+        foreseen = self._foresight.of_zoho(module, row, record_id=str(row.get("id") or ""), known_by=known_by)
         return foreseen or refusal(System.ZOHO_CRM, write)

@@ -79,6 +79,18 @@ def dangling(field: str) -> VendorError:
     return _refused("INVALID_DATA", field, "the id given seems to be invalid", advice)
 
 
+def duplicate(field: str) -> VendorError:
+    """The refusal of a value that another record holds in a unique field."""
+    return VendorError(
+        system=System.ZOHO_CRM,
+        code="DUPLICATE_DATA",
+        text="duplicate data",
+        verdict=Verdict.CONFLICT,
+        field=field,
+        advice="another record holds this value in a unique field: link the two, or correct one of them",
+    )
+
+
 def unlisted(row: Row, fields: Sequence[Row]) -> list[tuple[str, str]]:
     """Picklist values that the list lacks: Zoho takes them all the same, and shows them to nobody who chooses."""
     found = []

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.errors import VendorError
 from sagezoho_pipelines.domain.records import Row
 from sagezoho_pipelines.engine import sage_codes
@@ -18,6 +19,9 @@ from sagezoho_pipelines.engine.planning import faults
 from sagezoho_pipelines.engine.planning.writes import is_placeholder
 from sagezoho_pipelines.engine.ports import Sage300, ZohoCrm
 from sagezoho_pipelines.engine.sage_codes import CodeSet
+
+#: Module, unique field, and what it holds: Zoho compares without regard to case.
+_Value = tuple[str, str, str]
 
 
 class Foresight:
@@ -29,15 +33,25 @@ class Foresight:
         self._fields: dict[str, list[Row]] = {}
         self._codes: dict[tuple[CodeSet, str], bool] = {}
         self._there: dict[tuple[str, str], bool] = {}
+        self._owners: dict[_Value, str] = {}
+        self._planned: dict[_Value, str] = {}
+        self._given_up: set[tuple[str, str, str]] = set()
         self._lock = threading.RLock()
+        self._aside = False
         self.sage_reads = self.zoho_reads = self.zoho_credits = 0
 
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Counts what is asked here for planning's own sake: a sync would not ask it."""
-        sage, zoho = self._sage.usage, self._zoho.usage
+        if self._aside:
+            yield
+            return
+        self._aside, sage, zoho = True, self._sage.usage, self._zoho.usage
         before = sage.needed_calls, zoho.needed_calls, zoho.needed_credits
-        yield
+        try:
+            yield
+        finally:
+            self._aside = False
         self.sage_reads += sage.needed_calls - before[0]
         self.zoho_reads += zoho.needed_calls - before[1]
         self.zoho_credits += zoho.needed_credits - before[2]
@@ -53,26 +67,62 @@ class Foresight:
                 return faults.unknown_code(field, title, value)
         return None
 
-    def of_zoho(self, module: str, row: Row, *, creating: bool) -> VendorError | None:
-        """The refusal that the module's field metadata promises, or that of a record which points at none."""
-        fault = faults.of_zoho_row(row, self.fields(module), creating=creating)
+    def of_zoho(self, module: str, row: Row, *, record_id: str, known_by: Sequence[str] = ()) -> VendorError | None:
+        """The refusal that the module's field metadata promises, of a record that points at none, or of a value that
+        another record holds in a unique field.
+
+        `record_id` is empty for a new record; `known_by` are the fields that an upsert finds its record by.
+        """
+        fault = faults.of_zoho_row(row, self.fields(module), creating=not record_id)
         if fault is not None:
             return fault
-        self.look_up(module, [row])
-        pointers = self._pointers(module, row)
-        return next((faults.dangling(name) for name, target, key in pointers if not self._there[target, key]), None)
+        self.look_up(module, [row], known_by=known_by)
+        for name, target, key in self._pointers(module, row):
+            if not self._there[target, key]:
+                return faults.dangling(name)
+        for value, _ in self._unique(module, row, known_by):
+            if self._is_taken(value, record_id):
+                return faults.duplicate(value[1])
+        return None
 
-    def look_up(self, module: str, rows: Sequence[Row]) -> None:
-        """Ask, all at once, for the records that these rows point at."""
-        with self._lock:
+    def look_up(self, module: str, rows: Sequence[Row], *, known_by: Sequence[str] = ()) -> None:
+        """Ask, all at once, for the records that these rows point at, and for those that hold their unique values."""
+        with self._lock, self.aside():
             wanted: dict[str, set[str]] = defaultdict(set)
             for _, target, key in (pointer for row in rows for pointer in self._pointers(module, row)):
                 if (target, key) not in self._there:
                     wanted[target].add(key)
             for target, keys in sorted(wanted.items()):
-                with self.aside():
-                    found = {str(row["id"]) for row in self._zoho.get_many(target, sorted(keys), fields=["id"])}
+                found = {str(row["id"]) for row in self._zoho.get_many(target, sorted(keys), fields=["id"])}
                 self._there.update({(target, key): key in found for key in keys})
+            values: dict[str, set[str]] = defaultdict(set)
+            for value, text in (value for row in rows for value in self._unique(module, row, known_by)):
+                if value not in self._owners:
+                    values[value[1]].add(text)
+                    self._owners[value] = ""
+            for name, texts in sorted(values.items()):
+                for row in self._zoho.find(module, where=[where(name, "in", sorted(texts))], fields=[name]):
+                    self._owners[module, name, str(row[name]).casefold()] = str(row["id"])
+
+    def took(self, module: str, record_id: str, row: Row) -> None:
+        """A planned write gives a record these values, in place of those it had."""
+        with self._lock:
+            for value, _ in self._unique(module, row, ()):
+                self._given_up.add((module, record_id, value[1]))
+                self._planned[value] = record_id
+
+    def _is_taken(self, value: _Value, own: str) -> bool:
+        module, name, _ = value
+        owner, planned = self._owners[value], self._planned.get(value, "")
+        held = owner not in ("", own) and (module, owner, name) not in self._given_up
+        return held or planned not in ("", own)
+
+    def _unique(self, module: str, row: Row, known_by: Sequence[str]) -> Iterator[tuple[_Value, str]]:
+        """The values of a row that no other record may hold, and each as it is written."""
+        for field in self.fields(module):
+            name = str(field.get("api_name"))
+            if field.get("unique") and name not in known_by and isinstance(row.get(name), str) and row[name].strip():
+                yield (module, name, row[name].strip().casefold()), row[name].strip()
 
     def _pointers(self, module: str, row: Row) -> Iterator[tuple[str, str, str]]:
         """Where a row, or a line in it, points at another record: the path, the module and the id."""

@@ -138,7 +138,7 @@ class ShadowZoho(PassingZoho):
         results = []
         for row in rows:
             planned = writes.zoho_insert(module, self._notebook.names.named(row))
-            results.append(self._refused(module, row, creating=True) or self._created(module, row, planned))
+            results.append(self._refused(module, row, "") or self._created(module, row, planned))
         return results
 
     def update(
@@ -163,19 +163,20 @@ class ShadowZoho(PassingZoho):
         trigger: Sequence[str] = (),
     ) -> list[RowResult]:
         self._count(len(rows))
-        self._foresight.look_up(module, rows)
+        self._foresight.look_up(module, rows, known_by=duplicate_check)
         known = self._matched(module, rows, duplicate_check)
         results = []
         for row in rows:
             planned = writes.zoho_upsert(module, self._notebook.names.named(row), duplicate_check)
             held = known.get(planned.key.casefold()) or self._made.get((module, planned.makes))
-            refused = self._refused(module, row, creating=held is None)
+            refused = self._refused(module, row, "" if held is None else str(held["id"]), known_by=duplicate_check)
             if refused is not None:
                 results.append(refused)
             elif held is None:
                 results.append(self._created(module, row, planned))
             else:
                 record_id = str(held["id"])
+                self._foresight.took(module, record_id, row)
                 self._notebook.names.became(planned.makes, record_id)
                 self._notebook.holds(System.ZOHO_CRM, record_id, {name: held[name] for name in row if name in held})
                 self._notebook.writes.append(planned)
@@ -186,6 +187,7 @@ class ShadowZoho(PassingZoho):
 
     def _created(self, module: str, row: Row, planned: PlannedWrite) -> RowResult:
         self._made[module, planned.makes] = {"id": planned.makes, **row}
+        self._foresight.took(module, planned.makes, row)
         self._notebook.writes.append(planned)
         return RowResult(id=planned.makes, created=True)
 
@@ -201,9 +203,10 @@ class ShadowZoho(PassingZoho):
                 field="id",
             )
             return RowResult(id=record_id, error=gone)
-        refused = self._refused(module, row, creating=False)
+        refused = self._refused(module, row, record_id)
         if refused is not None:
             return refused
+        self._foresight.took(module, record_id, row)
         if made is not None:
             made.update(row)
         else:
@@ -214,12 +217,12 @@ class ShadowZoho(PassingZoho):
             self._notebook.writes.append(writes.zoho_update(module, self._notebook.names.named(row)))
         return RowResult(id=record_id)
 
-    def _refused(self, module: str, row: Row, *, creating: bool) -> RowResult | None:
+    def _refused(self, module: str, row: Row, record_id: str, *, known_by: Sequence[str] = ()) -> RowResult | None:
         for name, value in self._foresight.unlisted(module, row):
             self._notebook.note(
                 f"{module}.{name}: {value!r} is not in the field's picklist; Zoho takes it all the same"
             )
-        error = self._foresight.of_zoho(module, row, creating=creating)
+        error = self._foresight.of_zoho(module, row, record_id=record_id, known_by=known_by)
         return None if error is None else RowResult(error=error)
 
     def _there(self, module: str, rows: Sequence[Row]) -> dict[str, Row]:
