@@ -27,8 +27,9 @@ from sagezoho_pipelines_tests.e2e.test_cli_processes import free_port
 from sagezoho_pipelines_tests.tls import PUBLIC_NAME, PUBLIC_URL, door, lead_to
 
 
-def test_every_acknowledged_callback_is_in_the_ledger() -> None:
-    figures = gateway_load.measure(per_second=200, seconds=1)
+@pytest.mark.parametrize("tls", [False, True], ids=["from a proxy", "by https of its own"])
+def test_every_acknowledged_callback_is_in_the_ledger(tls: bool) -> None:
+    figures = gateway_load.measure(per_second=200, seconds=1, tls=tls)
     assert figures["callbacks"] == figures["acknowledged"] == 200
     assert figures["lost"] == 0
 
