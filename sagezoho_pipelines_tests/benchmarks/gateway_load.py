@@ -3,8 +3,8 @@
 Run it: python -m sagezoho_pipelines_tests.benchmarks.gateway_load --per-second 200 --seconds 10
 
 The gateway is the command in a process of its own, on an embedded Postgres that writes to disk; the callbacks come from
-a second process, each on a connection of its own: by http, as from a reverse proxy on the same machine, or with --tls by
-https, which costs both processes a handshake for each. They leave at fixed moments, whether or not earlier ones have
+a second process, each on a connection of its own: by http, as from a reverse proxy on the same machine, or with --tls
+by https, which costs both processes a handshake for each. They leave at fixed moments, whether or not earlier ones have
 been answered, and the time of each is taken from that moment: a gateway that stalls is not spared. Exit code 1: one was
 lost or not acknowledged, or the median is above the target.
 """
