@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
-from sagezoho_pipelines.domain.errors import BusinessKeyTaken
+from sagezoho_pipelines.domain.errors import BusinessKeyTaken, LedgerUnavailable
 from sagezoho_pipelines.domain.holds import Hold, Weight
 from sagezoho_pipelines.domain.links import LeftAlone, LinkEdits
 from sagezoho_pipelines.domain.pauses import Pause
@@ -286,8 +286,11 @@ class PostgresLedger:
                     connection.execute(_BY_INDEX)
                     return work(connection)
             except DBAPIError as error:
-                if attempt == ATTEMPTS or not _lost_a_race(error):
-                    raise
+                if attempt < ATTEMPTS and _lost_a_race(error):
+                    continue
+                if isinstance(error, OperationalError):
+                    raise _in_trouble(error) from None
+                raise
         raise AssertionError("unreachable")
 
 
@@ -320,6 +323,15 @@ def _doubtful(settlement: Settlement) -> list[tuple[Link, set[str]]]:
         return []
     sent = {one.target for entry in settlement.audit for one in entry.fields}
     return [(link, sent & set(link.written)) for link in settlement.links]
+
+
+def _in_trouble(error: OperationalError) -> LedgerUnavailable:
+    """A full disk, a lock that is never let go: Postgres' trouble, and no fault of the record at hand."""
+    reason = (str(error.orig).strip().splitlines() or ["no reason given"])[0]
+    return LedgerUnavailable(
+        f"Postgres could not do what was asked: {reason}. Nothing of this step was kept; the next run does it again. "
+        "Look at the server's disk, locks and limits."
+    )
 
 
 def _lost_a_race(error: DBAPIError) -> bool:
