@@ -40,7 +40,8 @@ class OrdersFlow(Section):
 
     `start`: deals changed before that day are left alone.
     `preflight`: what Sage is asked before an order is posted; what would be refused is not sent. Whoever's Sage takes
-    orders that a check turns away (an item by its manufacturer's number, a customer on hold) leaves that check out.
+    orders that a check turns away (an item by its manufacturer's number, a customer on hold, or one without an address)
+    leaves that check out.
     `write_back`: deals and accounts in Zoho show their Sage number, and why they were refused.
     """
 

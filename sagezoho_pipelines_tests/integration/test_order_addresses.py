@@ -60,7 +60,11 @@ def test_an_incomplete_address_leaves_the_customers_own_in_sage(desk: Bench) -> 
     assert (str(order["ShipToAddressLine1"]).strip(), str(order["ShipToCity"]).strip()) == ("1 Sage Street", "Burnaby")
 
 
-def test_an_order_without_any_address_is_refused_with_the_remedy_and_follows_the_account(desk: Bench) -> None:
+@pytest.mark.parametrize("asking", ["desk", "unasked"])
+def test_an_order_without_any_address_is_refused_with_the_remedy_and_follows_the_account(
+    request: pytest.FixtureRequest, asking: str
+) -> None:
+    desk: Bench = request.getfixturevalue(asking)
     account = str(desk.act("zoho_crm", "add_account", name="No Where Ltd")["id"])
     won_deal(desk, account)
     assert desk.sync("customers", "orders").count(Outcome.REFUSED) == 1
@@ -74,7 +78,16 @@ def test_an_order_without_any_address_is_refused_with_the_remedy_and_follows_the
     assert inbox(desk) == []
 
 
-def test_an_empty_address_is_an_order_where_sage_takes_it(desk: Bench) -> None:
+@pytest.fixture
+def unasked(engine: Engine) -> Iterator[Bench]:
+    """Sage alone says whether an address will do."""
+    checks = ["customer", "on_hold", "items", "fiscal_calendar", "purchase_order"]
+    with bench(engine, vendors=5, deals=0, flows={"orders": {"preflight": checks}}) as made:
+        yield made
+
+
+def test_an_empty_address_is_an_order_where_sage_takes_it(unasked: Bench) -> None:
+    desk = unasked
     desk.sandbox.sage300.world.switches.ship_to = "partial"
     won_deal(desk, str(desk.act("zoho_crm", "add_account", name="No Where Ltd")["id"]))
     assert desk.sync("orders").left_over == 0, inbox(desk)

@@ -108,14 +108,14 @@ def _of_customer(
 
 
 def _of_address(body: Row, customer: Link, held: Row) -> Iterator[Problem]:
-    """An address begun without street or city; no address at all is refused by some companies' options only."""
+    """A ship-to address without street or city: the order's own, or the customer's that Sage takes in its place."""
     if body.get("ShipToLocationCode"):
         return  # Sage takes that location's address
     own = {name: _text(body, f"ShipTo{name}") for name in _ADDRESS}
     whole = bool(own["AddressLine1"])  # else Sage fills what is not sent from the customer's own
     address = own if whole else {name: own[name] or _text(held, name) for name in _ADDRESS}
     missing = [f"ShipTo{name}" for name in ("AddressLine1", "City") if not address[name]]
-    if missing and any(address.values()):
+    if missing:
         whose = "the order's" if any(own.values()) else f"customer {customer.sage_id}'s"
         yield Problem(
             "SHIP_TO_INCOMPLETE",
