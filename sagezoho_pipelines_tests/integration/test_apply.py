@@ -74,6 +74,23 @@ def test_what_a_plan_points_at_is_found_by_the_ids_it_got(desk: Bench) -> None:
     assert desk.plan().totals["created"] == 0
 
 
+def test_what_a_vendor_refuses_against_the_plan_leaves_nothing_of_it_to_do(desk: Bench) -> None:
+    """It is in the inbox, and the next sync tells Zoho so."""
+    desk.win_deal("Harbour Lights")
+    plan = desk.plan()
+    refusal = {"error": {"code": "General", "message": {"lang": "en-US", "value": "The books are being moved."}}}
+    rule = desk.sandbox.sage300.world.faults.add("respond", method="POST", path="OEOrders", status=409, body=refusal)
+    _carry(desk, _begin(desk, plan))
+    assert {(row["entity"], row["error"]["code"]) for row in desk.open_inbox()} == {("deals", "General")}
+    assert carrying.undone(desk.ledger, plan, at=desk.now()) == []
+    desk.sandbox.sage300.world.faults.remove(rule.id)
+    desk.later(hours=1)
+    desk.sync("orders")
+    told = [row["Sage_Sync_Message"] for row in desk.state("zoho_crm", "Deals") if row["Sage_Sync_Status"] == "Refused"]
+    assert told
+    assert all("The books are being moved" in str(one) for one in told)
+
+
 def test_a_plan_goes_on_where_it_stopped(desk: Bench) -> None:
     """Stopped after two of its flows: planning again finds the rest of it, the placeholders resolved."""
     plan = desk.plan()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from sagezoho_pipelines.domain.records import EntityRef, System
+from sagezoho_pipelines.engine import write_back
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.planning.document import Plan, Seal
 from sagezoho_pipelines.engine.planning.moved import require_unmoved
@@ -28,7 +29,11 @@ def begin(ctx: Context, ledger: ReadableLedger, store: PlanStore, plan: Plan, se
 
 
 def undone(ledger: LedgerView, plan: Plan, *, at: datetime) -> list[str]:
-    """Records that the plan writes and that are still in the queue: to be tried again, or held by a killed process."""
+    """Records that the plan writes and that are still in the queue: to be tried again, or held by a killed process.
+
+    What Zoho is to be told of a record that a vendor refused against the plan waits for the next sync, and is not among
+    them: no plan holds it.
+    """
     wanted: dict[EntityRef, set[str]] = {}
     for item in plan.items:
         if item.outcome in ("created", "updated"):
@@ -38,5 +43,5 @@ def undone(ledger: LedgerView, plan: Plan, *, at: datetime) -> list[str]:
         f"{entity.entity} {one.change.key}"
         for entity in sorted(wanted)
         for one in ledger.open(entity, at=at)
-        if one.change.key in wanted[entity]
+        if one.change.key in wanted[entity] and not (entity.entity == write_back.ENTITY and one.queued and not one.due)
     ]
