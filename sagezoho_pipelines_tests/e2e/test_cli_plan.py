@@ -189,10 +189,10 @@ def test_when_something_has_moved_nothing_is_written_and_it_is_said(
 def test_an_apply_that_was_killed_goes_on_with_the_rest(ready: Workplace, sandbox: Sandbox) -> None:
     """Killed in the middle of the orders: the same command does the rest, and nothing twice.
 
-    The company takes orders without any address, so that each order of the plan is made.
+    The company takes orders without any address, and nobody asks: each order of the plan is made.
     """
     sandbox.sage300.world.switches.ship_to = "partial"
-    ready.configure(sandbox, rest="    lease_seconds: 5\n")
+    ready.configure(sandbox, rest="    lease_seconds: 5\n    flows: {orders: {preflight: []}}\n")
     _win(sandbox, 8)
     path = _plan(ready)
     planned = json.loads(path.read_text())
