@@ -18,7 +18,8 @@ from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError
 from sagezoho_pipelines.domain.records import AuditEntry, Cause, Look, Row, System
 from sagezoho_pipelines.engine.capture import Feed, capture
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.flows import customers, orders
+from sagezoho_pipelines.engine.flows import customers
+from sagezoho_pipelines.engine.flows.orders import flow as orders
 from sagezoho_pipelines.engine.notifications import ACCOUNTS, DEALS, watched_modules
 from sagezoho_pipelines.engine.ports import ChannelStore, RowResult, Watch, Watched
 from sagezoho_pipelines.engine.tally import Tally

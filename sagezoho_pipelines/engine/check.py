@@ -16,7 +16,9 @@ from sagezoho_pipelines.domain.records import Row
 from sagezoho_pipelines.engine import pairs
 from sagezoho_pipelines.engine import sage_codes as codes
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.flows import customers, order_subform, orders
+from sagezoho_pipelines.engine.flows import customers
+from sagezoho_pipelines.engine.flows.orders import flow as orders
+from sagezoho_pipelines.engine.flows.orders import subform as order_subform
 from sagezoho_pipelines.engine.mapped.lint import Level, lint
 from sagezoho_pipelines.engine.sage_codes import CodeSet
 from sagezoho_pipelines.engine.setup import examine

@@ -11,7 +11,8 @@ from sagezoho_pipelines.engine import guards, pausing
 from sagezoho_pipelines.engine.capture import Feed, capture
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.deliver import Handler, deliver
-from sagezoho_pipelines.engine.flows import batches, customers, identity, invoices, orders, payments, vendors
+from sagezoho_pipelines.engine.flows import batches, customers, identity, invoices, payments, vendors
+from sagezoho_pipelines.engine.flows.orders import flow as orders
 from sagezoho_pipelines.engine.tally import Tally
 from sagezoho_pipelines.engine.windows import Window
 from sagezoho_pipelines.engine.zoho_target import module_exists

@@ -12,7 +12,8 @@ from sqlalchemy import Engine
 
 from sagezoho_pipelines.domain.errors import VendorError
 from sagezoho_pipelines.engine.capture import Feed, capture
-from sagezoho_pipelines.engine.flows import identity, orders, vendors
+from sagezoho_pipelines.engine.flows import identity, vendors
+from sagezoho_pipelines.engine.flows.orders import flow as orders
 from sagezoho_pipelines.engine.run import FLOWS, run_flow
 from sagezoho_pipelines.engine.windows import Window
 from sagezoho_pipelines.wiring import Interrupted, InterruptibleLedger

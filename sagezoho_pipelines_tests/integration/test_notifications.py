@@ -18,7 +18,7 @@ from sagezoho_pipelines.domain.records import Cause
 from sagezoho_pipelines.engine.channels import keep_channel, needs_attention
 from sagezoho_pipelines.engine.deliver import deliver
 from sagezoho_pipelines.engine.flows.customers import CustomersHandler
-from sagezoho_pipelines.engine.flows.orders import OrdersHandler
+from sagezoho_pipelines.engine.flows.orders.flow import OrdersHandler
 from sagezoho_pipelines.engine.run import run_flow
 from sagezoho_pipelines.engine.windows import Window
 from sagezoho_pipelines.ledger.channels import PostgresChannelStore

@@ -12,7 +12,7 @@ from sagezoho_pipelines.domain.records import Authority, Cause, Change, EntityRe
 from sagezoho_pipelines.engine import left_alone, lost, pair_settling, pairs, sage_target, settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import ZohoFeed
-from sagezoho_pipelines.engine.flows import customer_numbers, order_preflight, order_refusals, vendors
+from sagezoho_pipelines.engine.flows import awaited, customer_numbers, vendors
 from sagezoho_pipelines.engine.flows.customer_numbers import ENTITY_SET as ENTITY_SET
 from sagezoho_pipelines.engine.flows.customer_numbers import READ_BACK
 from sagezoho_pipelines.engine.flows.customer_numbers import SOURCE as SOURCE
@@ -279,8 +279,8 @@ class CustomersHandler:
     def _waiting_orders(self, ctx: Context, account_id: str) -> list[Look]:
         """Deals that were refused for what this account, or its customer, was or lacked."""
         deals = ctx.zoho_entity("deals")
-        codes = ("CUSTOMER_MISSING", *order_preflight.OF_THE_CUSTOMER, *order_refusals.OF_THE_CUSTOMER)
-        waiting = ctx.ledger.refused_with(deals, codes=codes, name="account", values=[account_id]).get(account_id, [])
+        refused = ctx.ledger.refused_with(deals, codes=awaited.OF_THE_ACCOUNT, name="account", values=[account_id])
+        waiting = refused.get(account_id, [])
         return [Look(deals, key, Cause.RETRY, "its account can be ordered for now") for key in waiting]
 
 

@@ -13,14 +13,8 @@ from sagezoho_pipelines.domain.errors import MappingFailed, SagezohoError, Vendo
 from sagezoho_pipelines.domain.mapping import FieldRule
 from sagezoho_pipelines.domain.records import Link, Row
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.flows import (
-    customers,
-    invoice_documents,
-    order_drafts,
-    order_lines,
-    payments,
-    vendor_ground,
-)
+from sagezoho_pipelines.engine.flows import customers, invoice_documents, payments, vendor_ground
+from sagezoho_pipelines.engine.flows.orders import drafts, lines
 
 #: Zoho's ids are long numbers; no Sage number of 12 or 22 characters looks like one.
 _ZOHO_ID_DIGITS = 15
@@ -132,7 +126,7 @@ def _deal(ctx: Context, record_id: str, deal: Row) -> Iterator[Trial]:
     links = ctx.ledger.links_by_zoho(ctx.connection, "Accounts", "customers", [account_id]) if account_id else {}
     made = ctx.ledger.links_by_zoho(ctx.connection, "Deals", "orders", [record_id]).get(record_id)
     held = ctx.sage.get(_ORDER, made.details["uniquifier"]) if made is not None else None
-    document = order_drafts.document_of(ctx, deal, account or {}, links.get(account_id))
+    document = drafts.document_of(ctx, deal, account or {}, links.get(account_id))
     number = made.sage_id if made is not None else ""
     yield _trial(ctx, "orders", "orders", f"Deals {record_id}", document, _ORDER, held, number)
     details = list((held or {}).get("OrderDetails") or ())
@@ -145,9 +139,9 @@ def _deal(ctx: Context, record_id: str, deal: Row) -> Iterator[Trial]:
 
 
 def _lines(ctx: Context, record_id: str, deal: Row) -> Sequence[Row]:
-    quotes = order_lines.accepted_quotes(ctx, [record_id]).get(record_id, [])
+    quotes = lines.accepted_quotes(ctx, [record_id]).get(record_id, [])
     try:
-        return order_lines.lines_of(ctx, deal, quotes)
+        return lines.lines_of(ctx, deal, quotes)
     except VendorError:  # a deal without usable lines has a header all the same
         return ()
 

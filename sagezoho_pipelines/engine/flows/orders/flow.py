@@ -14,16 +14,9 @@ from sagezoho_pipelines.engine import sage_target, settling, write_back, zoho_ta
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.deliver import deliver
 from sagezoho_pipelines.engine.feeds import ZohoFeed
-from sagezoho_pipelines.engine.flows import (
-    customers,
-    order_comparison,
-    order_lines,
-    order_making,
-    order_preflight,
-    order_subform,
-    order_traces,
-)
-from sagezoho_pipelines.engine.flows.order_drafts import FLOW, TARGET, Draft, account_id
+from sagezoho_pipelines.engine.flows import awaited, customers
+from sagezoho_pipelines.engine.flows.orders import comparison, lines, making, preflight, subform, traces
+from sagezoho_pipelines.engine.flows.orders.drafts import FLOW, TARGET, Draft, account_id
 from sagezoho_pipelines.engine.ports import Settlement
 from sagezoho_pipelines.engine.windows import Window
 
@@ -94,8 +87,8 @@ def _accounts_to_make(ctx: Context, rows: Sequence[Row], window: Window) -> list
 def _waiting_for_items(ctx: Context) -> list[Look]:
     """Deals refused for an item that Sage did not have, or did not sell, and now does: asked while any waits."""
     deals = ctx.zoho_entity("deals")
-    waiting = ctx.ledger.refused_with(deals, codes=order_preflight.OF_AN_ITEM, name="item")
-    come = order_preflight.sellable(ctx, sorted(waiting)) if waiting else ()
+    waiting = ctx.ledger.refused_with(deals, codes=awaited.OF_AN_ITEM, name="item")
+    come = preflight.sellable(ctx, sorted(waiting)) if waiting else ()
     return [Look(deals, key, Cause.RETRY, f"Sage sells item {item} now") for item in come for key in waiting[item]]
 
 
@@ -130,7 +123,7 @@ class OrdersHandler:
     def prepare(self, ctx: Context) -> None:
         zoho_target.require_fields(ctx, "Deals", deal_fields(ctx))
         qualifying_stages(ctx)
-        order_subform.require(ctx)
+        subform.require(ctx)
 
     def deliver(self, ctx: Context, changes: Sequence[Change]) -> Sequence[Settlement]:
         deals = self._deals(ctx, changes)
@@ -149,27 +142,27 @@ class OrdersHandler:
         accounts = sorted({account_id(deals[key]) for key in moved} - {""})
         links = self._customers(ctx, accounts)
         addresses = self._addresses(ctx, accounts)
-        quotes = order_lines.accepted_quotes(ctx, sorted(moved))
+        quotes = lines.accepted_quotes(ctx, sorted(moved))
         settlements = list(echoes.values())
         for change in changes:
             deal = deals.get(change.key)
             try:
                 if deal is None:
-                    settlements.append(order_traces.without_deal(ctx, change))
+                    settlements.append(traces.without_deal(ctx, change))
                     continue
                 change = settling.resolved(change, deal, digested_fields(ctx), str(deal.get("Deal_Name") or ""))
                 account = account_id(deal)
                 header = settling.edited(ctx.mappings[FLOW]["orders"], change)
                 draft = Draft(deal, quotes.get(change.key, []), links.get(account), addresses.get(account, {}), header)
                 if change.key in made:
-                    settlements.append(order_comparison.compare(ctx, change, draft, made[change.key], moved))
+                    settlements.append(comparison.compare(ctx, change, draft, made[change.key], moved))
                 elif str(deal.get("Stage")) not in qualifying_stages(ctx):
-                    traced = order_traces.of(ctx, change)
+                    traced = traces.of(ctx, change)
                     found = traced.order is not None
-                    settlements.append(order_making.make(ctx, change, draft) if found else traced.passed_over(ctx))
+                    settlements.append(making.make(ctx, change, draft) if found else traced.passed_over(ctx))
                 else:
                     sage_target.hold(ctx, change)
-                    settlements.append(order_making.make(ctx, change, draft))
+                    settlements.append(making.make(ctx, change, draft))
             except VendorError as error:
                 if error.verdict is Verdict.FATAL:
                     raise

@@ -10,8 +10,9 @@ from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.records import Authority, Change, Link, Outcome, Row, System
 from sagezoho_pipelines.engine import sage_target, settling
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.flows import customers, order_comparison, order_preflight, order_refusals
-from sagezoho_pipelines.engine.flows.order_drafts import FLOW, TARGET, Draft
+from sagezoho_pipelines.engine.flows import customers
+from sagezoho_pipelines.engine.flows.orders import comparison, preflight, refusals
+from sagezoho_pipelines.engine.flows.orders.drafts import FLOW, TARGET, Draft
 from sagezoho_pipelines.engine.ports import Intent, IntentRequest, Settlement
 from sagezoho_pipelines.engine.settling import Movement
 
@@ -43,13 +44,13 @@ def make(ctx: Context, change: Change, draft: Draft) -> Settlement:
             lambda: read_back(ctx, change.key),
             payload_digest=digest(body),
             look_first=True,
-            before_send=lambda: order_preflight.check(ctx, body, customer),
+            before_send=lambda: preflight.check(ctx, body, customer),
         )
     except VendorError as error:
         if error.verdict is Verdict.FATAL:
             raise
         refused = error.verdict in (Verdict.REFUSE, Verdict.CONFLICT)
-        told = order_refusals.explained(error, body, customer) if refused else error
+        told = refusals.explained(error, body, customer) if refused else error
         settlement = settling.failed(ctx, FLOW, change, told, target=TARGET, attempt=movement)
         return replace(settlement, intents=[(intent.id, "refused", "")]) if refused else settlement
     order = created.record
@@ -81,7 +82,7 @@ def make(ctx: Context, change: Change, draft: Draft) -> Settlement:
         },
     )
     if created.stale:
-        differs = order_comparison.order_exists(number, "while it became")
+        differs = comparison.order_exists(number, "while it became")
         return settling.failed(
             ctx,
             FLOW,

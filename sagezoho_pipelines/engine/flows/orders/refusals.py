@@ -9,10 +9,6 @@ from typing import Any
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.records import Link, Row, System
 
-#: Sage's codes for an incomplete address, a customer on hold or inactive, and for much else: only its words tell.
-#: Where it is one of these, `details.account` names the account behind the customer.
-OF_THE_CUSTOMER = ("General", "FieldInvalid")
-
 
 @dataclass(frozen=True, slots=True)
 class _Cause:

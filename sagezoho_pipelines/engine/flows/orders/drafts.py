@@ -10,7 +10,7 @@ from sagezoho_pipelines.domain.errors import MappingFailed
 from sagezoho_pipelines.domain.mapping import TargetMapping
 from sagezoho_pipelines.domain.records import Link, Row, System
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.flows import order_lines, ship_to
+from sagezoho_pipelines.engine.flows.orders import lines, ship_to
 
 FLOW = "orders"
 TARGET = (System.SAGE300, "orders")
@@ -49,7 +49,7 @@ class Draft:
         document = document_of(ctx, self.deal, self.account, self.customer)
         details = [
             mapping["order_lines"].changes({}, mapping["order_lines"].apply({**document, "line": line}), creating=True)
-            for line in order_lines.lines_of(ctx, self.deal, self.quotes)
+            for line in lines.lines_of(ctx, self.deal, self.quotes)
         ]
         header = self.header.changes({}, self.header.apply(document), creating=True)
         return {**ship_to.whole(header, (rule.target for rule in self.header.rules)), "OrderDetails": details}

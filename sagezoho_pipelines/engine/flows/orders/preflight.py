@@ -1,7 +1,7 @@
 """What Sage would refuse an order for, asked before it is posted, as far as its Web API lets that be read.
 
 What cannot be read (a locked period, options of the company, a set that this user may not open) shows in Sage's own
-answer only: see `order_refusals`.
+answer only: see `refusals`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,6 @@ from sagezoho_pipelines.engine.feeds import as_date
 
 CUSTOMERS, ORDERS = "AR/ARCustomers", "OE/OEOrders"
 ITEMS, CALENDARS = "IC/ICItems", "CS/CSFiscalCalendars"
-#: Codes of refusals that end when the customer, or the account behind it, is mended: `details.account` names it.
-OF_THE_CUSTOMER = ("CUSTOMER_INACTIVE", "CUSTOMER_ON_HOLD", "SHIP_TO_INCOMPLETE")
-#: Codes of refusals that end when Sage has the item: `details.item` names it.
-OF_AN_ITEM = ("ITEM_UNKNOWN", "ITEM_INACTIVE", "ITEM_NOT_SELLABLE")
 _ADDRESS = (*(f"AddressLine{line}" for line in range(1, 5)), "City", "StateProvince", "ZipPostalCode", "Country")
 _CUSTOMER = ("CustomerNumber", "Status", "OnHold", "CheckForDuplicatePOs", *_ADDRESS)
 _ITEM = ("UnformattedItemNumber", "ItemNumber", "Status", "Sellable")

@@ -9,7 +9,7 @@ from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.records import Change, Link, Outcome, Row, System
 from sagezoho_pipelines.engine import settling
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.flows.order_drafts import FLOW, TARGET, Draft
+from sagezoho_pipelines.engine.flows.orders.drafts import FLOW, TARGET, Draft
 from sagezoho_pipelines.engine.ports import Settlement
 
 
