@@ -13,13 +13,13 @@ from functools import partial
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.errors import SagezohoError, VendorError, Verdict
 from sagezoho_pipelines.domain.records import Row
-from sagezoho_pipelines.engine import pairs
 from sagezoho_pipelines.engine import sage_codes as codes
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.flows import customers
 from sagezoho_pipelines.engine.flows.orders import flow as orders
 from sagezoho_pipelines.engine.flows.orders import subform as order_subform
 from sagezoho_pipelines.engine.mapped.lint import Level, lint
+from sagezoho_pipelines.engine.pairing import pairs
 from sagezoho_pipelines.engine.sage_codes import CodeSet
 from sagezoho_pipelines.engine.setup import examine
 from sagezoho_pipelines.engine.zoho_target import written_fields

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from sagezoho_pipelines.engine.pairs import CUSTOMERS, VENDORS, Kind, pair
+from sagezoho_pipelines.engine.pairing.pairs import CUSTOMERS, VENDORS, Kind, pair
 from sagezoho_pipelines_tests.bench import Bench, bench
 
 _FLOWS = ("vendors", "customers", "identity")

@@ -9,13 +9,14 @@ from datetime import timedelta
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.mapping import TargetMapping
 from sagezoho_pipelines.domain.records import Authority, Cause, Change, EntityRef, Link, Look, Outcome, Row, System
-from sagezoho_pipelines.engine import left_alone, lost, pair_settling, pairs, sage_target, settling, zoho_target
+from sagezoho_pipelines.engine import left_alone, sage_target, settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import ZohoFeed
 from sagezoho_pipelines.engine.flows import awaited, customer_numbers, vendors
 from sagezoho_pipelines.engine.flows.customer_numbers import ENTITY_SET as ENTITY_SET
 from sagezoho_pipelines.engine.flows.customer_numbers import READ_BACK
 from sagezoho_pipelines.engine.flows.customer_numbers import SOURCE as SOURCE
+from sagezoho_pipelines.engine.pairing import lost, pair_settling, pairs
 from sagezoho_pipelines.engine.ports import Settlement
 from sagezoho_pipelines.engine.settling import Movement
 from sagezoho_pipelines.engine.zoho_target import ZohoWrite

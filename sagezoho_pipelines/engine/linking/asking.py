@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.links import KINDS, PairKind
 from sagezoho_pipelines.domain.records import Authority, Link
-from sagezoho_pipelines.engine import pairs, zoho_target
+from sagezoho_pipelines.engine import zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.linking.sides import Side, sage_side, zoho_side
+from sagezoho_pipelines.engine.pairing import pairs
 
 BY_HAND, IMPORTED = "by hand", "imported"
 _ZOHO_ID = re.compile(r"\d{1,19}")

@@ -18,9 +18,10 @@ from sagezoho_pipelines.domain.pairing import Comparison, Misfit, compare
 from sagezoho_pipelines.domain.reconcile import SAGE, ZOHO, edited_last, same
 from sagezoho_pipelines.domain.records import Authority, Change, Link, Row, System
 from sagezoho_pipelines.domain.settled_pairs import ASKED, Pair, Policy
-from sagezoho_pipelines.engine import giving_way, questions, sage_target, zoho_target
+from sagezoho_pipelines.engine import sage_target, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import as_date
+from sagezoho_pipelines.engine.pairing import giving_way, questions
 from sagezoho_pipelines.engine.widths import WIDTHS
 from sagezoho_pipelines.engine.zoho_target import ZohoWrite
 

@@ -11,8 +11,8 @@ from datetime import datetime
 
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.records import Change, Row
-from sagezoho_pipelines.engine import pairs
 from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.pairing import pairs
 
 _TIMES = ("Created_Time", "Modified_Time", "Modified_By")
 
