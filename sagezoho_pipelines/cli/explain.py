@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ _CAUSES = {
     "retry": "a retry",
 }
 _LONGEST = 60
+_BLANK = (None, "")
 
 
 @click.command()
@@ -101,18 +103,29 @@ def _words(event: Event) -> str:
 
 
 def _fields(fields: Sequence[Mapping[str, Any]]) -> None:
-    rows = [
-        (
-            one["target"],
-            _value(one.get("before")),
-            (_value(one.get("after")), output.GOOD),
-            ", ".join(one.get("sources") or ()),
-            _short(one.get("expression")),
-        )
-        for one in fields
-    ]
+    """What was written, blanks that stayed left out. Of several lines, told one after the other, each is numbered."""
+    times = Counter(str(one["target"]) for one in fields)
+    seen: Counter[str] = Counter()
+    rows, line = [], 0
+    for one in fields:
+        name = str(one["target"])
+        seen[name] += 1
+        if times[name] > 1:
+            line = max(line, seen[name])
+        if one.get("before") not in _BLANK or one.get("after") not in _BLANK:
+            rows.append(_field(one, f"{name} (line {line})" if line else name))
     if rows:
         output.table(["field", "before", "after", "made from", "by"], rows)
+
+
+def _field(one: Mapping[str, Any], name: str) -> tuple[Any, ...]:
+    return (
+        name,
+        _value(one.get("before")),
+        (_value(one.get("after")), output.GOOD),
+        ", ".join(one.get("sources") or ()),
+        _short(one.get("expression")),
+    )
 
 
 def _decided(answer: Mapping[str, Any]) -> None:

@@ -130,6 +130,18 @@ def test_explain_tells_the_story_of_an_order_from_deal_to_paid_invoice(ready: Wo
     assert account in ready("explain", account).output
 
 
+def test_explain_numbers_the_lines_of_an_order_and_leaves_blanks_out(ready: Workplace, sandbox: Sandbox) -> None:
+    _, deal = won_deal(sandbox)
+    lines = [{"product_code": "A1-105/0", "quantity": 4, "price": 25}, {"product_code": "A1-105/0", "quantity": 2}]
+    act(sandbox, "zoho_crm", "add_quote", deal_id=deal, lines=lines, stage="Closed Won")
+    ready("sync", "customers", "orders")
+
+    shown = {" ".join(line.split()[:4]) for line in ready("explain", deal).output.splitlines()}
+
+    assert {"QuantityOrdered (line 1) –", "QuantityOrdered (line 2) –"} <= shown
+    assert not [line for line in shown if line.startswith(("ShipToAddressLine2", "CustomerNumber (line"))]
+
+
 def test_explain_of_a_refused_record_says_what_to_do(ready: Workplace, sandbox: Sandbox) -> None:
     _, deal = won_deal(sandbox, amount=None)
     ready("sync", "orders")
