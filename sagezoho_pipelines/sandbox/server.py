@@ -152,6 +152,7 @@ class Sandbox:
     def stop(self) -> None:
         for host in self._hosts:
             host.stop()
+        self.zoho_crm.world.close()
 
     def connections(self) -> dict[str, dict[str, str]]:
         """Addresses and credentials of both vendors, as the command prints them."""
