@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sagezoho_pipelines.sandbox.zoho_crm.internet import Internet
+from sagezoho_pipelines.sandbox.zoho_crm.internet import Internet, Unreachable
 from sagezoho_pipelines.sandbox.zoho_crm.switches import ZohoSwitches
 from sagezoho_pipelines_tests.tls import PUBLIC_NAME, PUBLIC_URL, lead_to, shown
 
@@ -280,6 +280,12 @@ def test_a_certificate_that_nobody_vouches_for_or_of_another_name_is_nobody(hook
     with serving() as zoho:
         zoho.world.courier.internet.routes["other.example"] = ("127.0.0.1", hook.port)
         assert _watch(zoho, hook, notify_url="https://other.example/").status_code == 400
+
+
+@pytest.mark.parametrize("url", ["https://hooks.example.com/in", "http://192.0.2.7/in", "https://[2001:db8::7]/in"])
+def test_nothing_but_this_machine_is_ever_called(url: str) -> None:
+    with pytest.raises(Unreachable, match="is not on this machine"):
+        Internet().call("GET", url, seconds=0.2)
 
 
 def test_callbacks_go_only_to_whom_can_be_believed(zoho: Service, hook: Subscriber) -> None:

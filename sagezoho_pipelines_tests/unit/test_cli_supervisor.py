@@ -26,6 +26,13 @@ print("ended", flush=True)
 """
 
 SLEEPER = "import time; time.sleep(60)"
+#: Ends by SIGTERM, whatever was ignored where it was started from.
+OBEDIENT = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+print("ready", flush=True)
+time.sleep(60)
+"""
 #: Ignores SIGTERM, as a process that is stuck does, and so does its own child.
 STUBBORN = """
 import signal, subprocess, sys, time
@@ -105,13 +112,15 @@ def test_a_child_that_dies_at_once_is_started_less_and_less_often() -> None:
 
 def test_a_group_that_ignores_the_signal_is_killed_with_all_it_started() -> None:
     process = subprocess.Popen([sys.executable, "-c", STUBBORN], start_new_session=True)
-    other = subprocess.Popen([sys.executable, "-c", SLEEPER], start_new_session=True)
+    other = subprocess.Popen([sys.executable, "-c", OBEDIENT], start_new_session=True, stdout=subprocess.PIPE)
+    assert other.stdout is not None
+    assert other.stdout.readline() == b"ready\n"
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     end = time.monotonic() + 10
     while not (started := children.read_text().split()) and time.monotonic() < end:
         time.sleep(0.05)
     began = time.monotonic()
-    processes.end(process, other, seconds=2)
+    processes.end(process, other, seconds=0.5)
     assert time.monotonic() - began < 5
     assert (process.returncode, other.returncode) == (-signal.SIGKILL, -signal.SIGTERM)
     assert started

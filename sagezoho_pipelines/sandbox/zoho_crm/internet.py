@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ipaddress
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ class Unreachable(Exception):
 
 class Internet:
     """`trusted` authorities count beside those of this system. `routes` lead a public host name to where it really is,
-    whatever its port, as DNS and a router would."""
+    whatever its port, as DNS and a router would. Nothing else than these and this machine is ever called."""
 
     def __init__(self, trusted: Sequence[Path] = (), routes: Mapping[str, Address] | None = None) -> None:
         self._trusted = tuple(trusted)
@@ -56,9 +57,20 @@ class Internet:
 
     def _connection(self, scheme: str, host: str, port: int | None, seconds: float) -> http.client.HTTPConnection:
         at = self.routes.get(host.lower())
+        if at is None and not _is_here(host):
+            raise Unreachable(f"{host} is not on this machine, and the sandbox calls no other: see --connect-to")
         if scheme == "https":
             return _Secure(host, port, at, self.tls, seconds)
         return _Plain(host, port, at, seconds)
+
+
+def _is_here(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class _Plain(http.client.HTTPConnection):
