@@ -223,6 +223,18 @@ def test_what_the_user_may_not_read_is_left_to_sage(desk: Bench) -> None:
     assert "GHOST-7 does not exist" in entry["error"]["text"]
 
 
+def test_a_release_without_what_a_check_reads_is_told_of_and_left_to_sage(
+    desk: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    account = _customer(desk)
+    desk.sandbox.sage300.world.switches.hidden = ("ARCustomers.CheckForDuplicatePOs", "ICItems.Sellable")
+    _deal(desk, account, "Refit", "A1-105/0")
+    assert desk.sync("orders").left_over == 0, desk.open_inbox()
+    assert _orders(desk, "Refit") == 1
+    told = [line for line in caplog.messages if "orders are posted without a look at" in line]
+    assert [("ARCustomers" in line, "ICItems" in line) for line in told] == [(True, False), (False, True)]
+
+
 def test_sellable_items_and_the_calendar_are_asked_for_once_in_a_run(desk: Bench) -> None:
     account = _customer(desk)
     for number in range(6):

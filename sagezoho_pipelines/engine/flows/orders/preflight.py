@@ -6,6 +6,7 @@ answer only: see `refusals`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -17,6 +18,8 @@ from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.records import Link, Row, System
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import as_date
+
+log = logging.getLogger(__name__)
 
 CUSTOMERS, ORDERS = "AR/ARCustomers", "OE/OEOrders"
 ITEMS, CALENDARS = "IC/ICItems", "CS/CSFiscalCalendars"
@@ -59,12 +62,18 @@ def check(ctx: Context, body: Row, customer: Link) -> None:
 def _problems(ctx: Context, body: Row, customer: Link) -> Iterator[Problem]:
     wanted = frozenset(ctx.settings.flows.orders.preflight)
     if wanted & {"customer", "on_hold", "ship_to", "purchase_order"}:
-        held = ctx.sage.get(CUSTOMERS, customer.sage_id, select=_CUSTOMER)
-        yield from _of_customer(ctx, body, customer, held, wanted)
+        rows = _asked(ctx, CUSTOMERS, lambda: _held(ctx, customer.sage_id))
+        if rows is not None:
+            yield from _of_customer(ctx, body, customer, rows[0] if rows else None, wanted)
     if "items" in wanted:
         yield from _of_items(ctx, body["OrderDetails"])
     if "fiscal_calendar" in wanted:
         yield from _of_date(ctx, body.get("OrderDate"))
+
+
+def _held(ctx: Context, number: str) -> list[Row]:
+    row = ctx.sage.get(CUSTOMERS, number, select=_CUSTOMER)
+    return [] if row is None else [row]
 
 
 def _of_customer(
@@ -254,7 +263,7 @@ def _fiscal_years(ctx: Context) -> list[tuple[date, date, bool]]:
 
 
 def _asked(ctx: Context, entity_set: str, ask: Callable[[], list[Row]]) -> list[Row] | None:
-    """What a set answers; None where it cannot be read, which is asked once in a run."""
+    """What a set answers; None where this user or this release cannot read it: said once in a run, and left to Sage."""
     closed: set[str] = ctx.facts.get("sets that cannot be read", set)
     if entity_set in closed:
         return None
@@ -264,6 +273,7 @@ def _asked(ctx: Context, entity_set: str, ask: Callable[[], list[Row]]) -> list[
         if error.code not in _CLOSED:
             raise
         closed.add(entity_set)
+        log.warning("%s: orders are posted without a look at %s first: %s", ctx.connection, entity_set, error)
         return None
 
 
