@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import socket
@@ -101,6 +102,11 @@ class InterruptibleLedger(PostgresLedger):
             raise Interrupted("Interrupted: the next run goes on from here.")
 
 
+# A batch is thousands of objects that live for one delivery. The collector, as often as Python starts it by itself,
+# walks them again and again, for a tenth of a first sync's processor time; what has no cycles is freed without it.
+_COLLECT = (20_000, 20, 50)
+
+
 class Installation(AbstractContextManager["Installation"]):
     """One installation: its settings and its database. Opened once a process; thread-safe.
 
@@ -122,6 +128,7 @@ class Installation(AbstractContextManager["Installation"]):
         self._opening = threading.Lock()
         self._pressures: dict[str, Pressure] = {}
         self._gates: dict[str, Gate] = {}
+        gc.set_threshold(*_COLLECT)
 
     @cached_property
     def settings(self) -> Settings:

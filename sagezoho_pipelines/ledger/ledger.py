@@ -295,8 +295,9 @@ class PostgresLedger:
 
 
 # Everything here looks records up by key. On a first sync the tables grow faster than their statistics, and the
-# planner would read them whole, again for every batch.
-_BY_INDEX = text("SET LOCAL enable_seqscan = off")
+# planner would read them whole, again for every batch. Where there is no way round that, it looks so dear that a
+# Postgres with a compiler would first compile it, each time, for longer than it takes.
+_BY_INDEX = text("SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)")
 
 
 def _settle(connection: Connection, settlements: Sequence[Settlement], *, at: datetime) -> None:
