@@ -7,24 +7,23 @@ which may be recycling the pool under a request that was already committed, so i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from sagezoho_pipelines.calls.waits import retry_after
+from sagezoho_pipelines.calls.wire import Failure
 from sagezoho_pipelines.domain import json
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.sage300 import errors
-from sagezoho_pipelines.sage300.transport import Answer, Failure
+from sagezoho_pipelines.sage300.transport import Answer
 
 #: Longest wait within one call; a server that asks for more is left to a later attempt of the engine.
 MAX_WAIT: Final = 60.0
 #: A fault inside Sage seldom mends itself within seconds.
 MAX_ATTEMPTS_AT_500: Final = 3
-_BASE: Final = 0.5
-_CAP: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,28 +88,9 @@ def read_json(call: Call, answer: Answer, *, where: str) -> Any:
     return body
 
 
-def backoff(attempt: int, random: Callable[[], float]) -> float:
-    """Seconds before attempt number `attempt` + 1: doubling, capped, jittered by half."""
-    return min(_CAP, _BASE * float(1 << min(attempt, 16))) * (0.5 + random() / 2)
-
-
-def retry_after(header: str, now: datetime) -> float | None:
-    """Seconds asked for by a Retry-After header, which holds seconds or an HTTP date."""
-    text = header.strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        at = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
-        return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (at - now).total_seconds())
-
-
 def _no_answer(call: Call, failure: Failure, where: str) -> Setback:
     text = f"No answer from {where}: {failure.text}."
-    unreachable = failure.code == "Unreachable"
-    error = errors.unreachable(text) if unreachable else errors.no_answer(failure.code, text)
+    error = errors.unreachable(text) if failure.unreachable else errors.no_answer(failure.code, text)
     if call.once and failure.sent:
         return Setback(errors.unknown_outcome(error))
     return Setback(error, again=failure.transient)

@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from sagezoho_pipelines.calls.waits import backoff
+from sagezoho_pipelines.calls.wire import Failure
 from sagezoho_pipelines.domain.errors import CredentialsMissing
 from sagezoho_pipelines.domain.usage import Usage
 from sagezoho_pipelines.sage300 import attempts, errors
 from sagezoho_pipelines.sage300.attempts import Call, Setback
 from sagezoho_pipelines.sage300.pressure import Pressure, Stopped
-from sagezoho_pipelines.sage300.transport import Answer, Failure, Transport
+from sagezoho_pipelines.sage300.transport import Answer, Transport
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +24,9 @@ _HEADER: Final = re.compile(r"[ -~]{0,200}", re.ASCII)
 
 #: Seconds after which a request that must not run twice is no longer sent: its caller holds a lease on the record.
 SEND_WITHIN: Final = 10.0
+#: Seconds between the attempts of one call: the first wait, and the longest.
+_FIRST_WAIT: Final = 0.5
+_LONGEST_WAIT: Final = 30.0
 
 
 class Exchange:
@@ -87,7 +92,8 @@ class Exchange:
                     return outcome
             if setback is None:
                 raise AssertionError("a failure is always a setback")
-            wait = max(attempts.backoff(attempt - 1, self._random), setback.error.retry_after or 0.0)
+            own = backoff(attempt, self._random, first=_FIRST_WAIT, longest=_LONGEST_WAIT)
+            wait = max(own, setback.error.retry_after or 0.0)
             if setback.pushed:
                 self._pressure.pushed_back(min(wait, attempts.MAX_WAIT))
             if not setback.again or attempt >= min(self._max_attempts, setback.most or self._max_attempts):

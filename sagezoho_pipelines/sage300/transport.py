@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import base64
-import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.cookiejar import DefaultCookiePolicy
 
 import requests
-from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.adapters import BaseAdapter
 from requests.auth import AuthBase
-from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import HTTPError
 
-#: A page larger than this is not read to its end: memory stays bounded.
-MAX_BODY = 256 * 1024 * 1024
+from sagezoho_pipelines.calls.wire import Failure, failure_of, new_session, whole_body
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +23,6 @@ class Answer:
     @property
     def content_type(self) -> str:
         return self.headers.get("Content-Type", "")
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """No whole answer. `sent` False only when it is proved that the server saw nothing of the request."""
-
-    code: str
-    text: str
-    sent: bool
-    transient: bool = True
 
 
 class _Basic(AuthBase):
@@ -68,11 +55,7 @@ class Transport:
         self._timeout = (connect_timeout, read_timeout)
         self._read_timeout = read_timeout
         self._clock = clock
-        self._session = requests.Session()
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        pool = adapter or HTTPAdapter(pool_connections=2, pool_maxsize=connections, max_retries=0)
-        self._session.mount("http://", pool)
-        self._session.mount("https://", pool)
+        self._session = new_session(connections, adapter)
 
     def send(
         self,
@@ -97,58 +80,10 @@ class Transport:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                whole = b"".join(self._chunks(response, deadline))
-                return Answer(response.status_code, response.headers, auth.hidden(whole))
+                content = whole_body(response, deadline=deadline, clock=self._clock)
+                return Answer(response.status_code, response.headers, auth.hidden(content))
         except (requests.RequestException, HTTPError, OSError) as error:
-            return _failure(error)
+            return failure_of(error)
 
     def close(self) -> None:
         self._session.close()
-
-    def _chunks(self, response: requests.Response, deadline: float) -> Iterator[bytes]:
-        """The body as it arrives. The socket's time-out starts anew with each byte, so a slow body needs its own."""
-        size = 0
-        while chunk := response.raw.read1(65536, decode_content=True):
-            yield chunk
-            size += len(chunk)
-            if size > MAX_BODY:
-                raise requests.exceptions.ContentDecodingError(f"the answer is larger than {MAX_BODY} bytes")
-            if self._clock() > deadline:
-                raise requests.exceptions.ReadTimeout(f"the answer took longer than {self._read_timeout:g} s")
-
-
-def _failure(error: Exception) -> Failure:
-    causes = list(_causes(error))
-    names = {type(cause) for cause in causes}
-    if any(issubclass(kind, ssl.SSLCertVerificationError) for kind in names):
-        return Failure("Unreachable", "its TLS certificate is not trusted by this machine", sent=False, transient=False)
-    if any(issubclass(kind, NameResolutionError) for kind in names):
-        return Failure("Unreachable", "its name cannot be resolved", sent=False)
-    if any(issubclass(kind, requests.exceptions.ConnectTimeout) for kind in names):
-        return Failure("Unreachable", "it did not accept a connection in time", sent=False)
-    if any(issubclass(kind, NewConnectionError) for kind in names):
-        return Failure("Unreachable", "it does not accept connections", sent=False)
-    if any(issubclass(kind, requests.exceptions.SSLError | ssl.SSLError) for kind in names):
-        return Failure("Unreachable", "no TLS connection could be kept: does it speak https on this port?", sent=True)
-    if any(issubclass(kind, requests.exceptions.ProxyError) for kind in names):
-        return Failure("Unreachable", "the proxy in between did not connect", sent=True)
-    if any(issubclass(kind, requests.exceptions.Timeout | TimeoutError) for kind in names):
-        return Failure("Timeout", "it did not answer in time", sent=True)
-    if any(issubclass(kind, requests.exceptions.InvalidURL) for kind in names):
-        return Failure("Unreachable", "its address is not a valid one", sent=False, transient=False)
-    return Failure("ConnectionLost", "the connection broke before the whole answer had arrived", sent=True)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and everything wrapped in it: requests and urllib3 nest by argument, by `reason` and by cause."""
-    seen: set[int] = set()
-    pending: list[BaseException] = [error]
-    while pending:
-        cause = pending.pop()
-        if id(cause) in seen:
-            continue
-        seen.add(id(cause))
-        yield cause
-        # Not __context__: it would bring in whatever the caller happened to be handling when this request was made.
-        nested = (*cause.args, getattr(cause, "reason", None), cause.__cause__)
-        pending.extend(item for item in nested if isinstance(item, BaseException))

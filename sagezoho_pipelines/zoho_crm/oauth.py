@@ -18,21 +18,20 @@ from typing import Any, Protocol
 
 import requests
 
+from sagezoho_pipelines.calls.waits import backoff
+from sagezoho_pipelines.calls.wire import new_session
 from sagezoho_pipelines.domain import json
 from sagezoho_pipelines.domain.errors import CredentialsMissing, VendorError, Verdict
 from sagezoho_pipelines.domain.tokens import AccessToken
 from sagezoho_pipelines.zoho_crm import limits, oauth_errors
 from sagezoho_pipelines.zoho_crm.datacenters import by_accounts_url, trusted_api_domain
-from sagezoho_pipelines.zoho_crm.pressure import backoff
 from sagezoho_pipelines.zoho_crm.wire import (
     Answer,
     NoAnswer,
     NoAuth,
-    NotConnected,
     Timeouts,
     exchange,
     host_of,
-    new_session,
 )
 
 _log = logging.getLogger(__name__)
@@ -229,10 +228,8 @@ class TokenSource:
                     self._session, "POST", url, auth=NoAuth(), timeouts=self._timeouts, body=body,
                     headers={"Accept": "application/json"},
                 )  # fmt: skip
-            except NotConnected as error:
-                problem = oauth_errors.unreachable(host_of(url), str(error))
             except NoAnswer as error:
-                problem = oauth_errors.unreachable(host_of(url), f"no whole answer: {error}")
+                problem = oauth_errors.unreachable(host_of(url), error.failure.text)
             else:
                 if answer.status < 500 or "error" in _object(answer):
                     return answer

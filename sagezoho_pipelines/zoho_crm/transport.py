@@ -14,6 +14,8 @@ from typing import Any
 
 import requests
 
+from sagezoho_pipelines.calls.waits import backoff, retry_after
+from sagezoho_pipelines.calls.wire import Failure, new_session
 from sagezoho_pipelines.domain import json
 from sagezoho_pipelines.domain.errors import VendorError
 from sagezoho_pipelines.domain.tokens import AccessToken
@@ -21,16 +23,14 @@ from sagezoho_pipelines.domain.usage import Usage
 from sagezoho_pipelines.zoho_crm import errors, limits
 from sagezoho_pipelines.zoho_crm.credits import CreditMeter
 from sagezoho_pipelines.zoho_crm.oauth import TokenSource
-from sagezoho_pipelines.zoho_crm.pressure import Gate, backoff
+from sagezoho_pipelines.zoho_crm.pressure import Gate
 from sagezoho_pipelines.zoho_crm.wire import (
     Answer,
     NoAnswer,
-    NotConnected,
     Timeouts,
     TokenAuth,
     exchange,
     host_of,
-    new_session,
 )
 
 _log = logging.getLogger(__name__)
@@ -141,10 +141,8 @@ class Transport:
                     self._session, call.method, url, auth=TokenAuth(token.value), timeouts=self._timeouts,
                     params=call.params, headers=headers, body=body, monotonic=self._monotonic,
                 )  # fmt: skip
-            except NotConnected as problem:
-                raise _Again(errors.unreachable(host_of(url), str(problem)), sent=False) from None
             except NoAnswer as problem:
-                raise _Again(errors.no_answer(call.name, str(problem)), sent=True) from None
+                raise _unanswered(call, url, problem.failure) from None
         self.meter.saw(answer.header(limits.CREDITS_HEADER))
         return self._judge(call, answer)
 
@@ -189,7 +187,7 @@ class Transport:
 
     def _pushed_back(self, call: Call, answer: Answer, told: Mapping[str, Any] | None, *, sent: bool) -> _Again:
         """Everybody rests, in other processes too: what turned this call away turns the next one away."""
-        asked = _seconds(answer.header("Retry-After"), self._clock())
+        asked = retry_after(answer.header("Retry-After"), self._clock())
         wait = self._pressure.strike(asked)
         if told is None:
             error = errors.not_json(call.name, status=answer.status, content_type=answer.header("Content-Type"))
@@ -222,6 +220,12 @@ class _TokenRejected(Exception):
         super().__init__(str(error))
 
 
+def _unanswered(call: Call, url: str, failure: Failure) -> _Again:
+    if failure.unreachable:
+        return _Again(errors.unreachable(host_of(url), failure.text), sent=failure.sent)
+    return _Again(errors.no_answer(call.name, failure.text), sent=failure.sent)
+
+
 def _parsed(answer: Answer) -> Mapping[str, Any] | None:
     if not answer.content:
         return None
@@ -237,15 +241,3 @@ def _refusal(body: Mapping[str, Any]) -> Mapping[str, Any]:
     data = body.get("data")
     wrapped = isinstance(data, list) and len(data) == 1 and isinstance(data[0], Mapping) and "code" not in body
     return data[0] if wrapped and isinstance(data, list) else body
-
-
-def _seconds(header: str, now: datetime) -> float | None:
-    """What a Retry-After asks for, which HTTP lets be seconds or a date. Zoho sends none that is known of."""
-    try:
-        seconds = float(header)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(header).astimezone(UTC) - now).total_seconds()
-        except (TypeError, ValueError):
-            return None
-    return seconds if 0 <= seconds < 86400 else None

@@ -1,27 +1,17 @@
-"""The one seam to the network: a pooled session, bounded waits, and what went wrong put in plain terms."""
+"""The one seam to the network: signed requests, bounded waits, whole answers."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.cookiejar import DefaultCookiePolicy
-from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    NameResolutionError,
-    NewConnectionError,
-    ProxyError,
-    SSLError,
-)
+from urllib3.exceptions import HTTPError
 
-_CHUNK = 65536
+from sagezoho_pipelines.calls.wire import Failure, failure_of, whole_body
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +36,12 @@ class Answer:
         return self.headers.get(name) or ""
 
 
-class NotConnected(Exception):
-    """The request never left: sending it again can do no harm."""
-
-
 class NoAnswer(Exception):
-    """The request left, and no whole answer came back."""
+    """No whole answer came back; `failure` says whether the request may have been carried out."""
+
+    def __init__(self, failure: Failure) -> None:
+        self.failure = failure
+        super().__init__(failure.text)
 
 
 class TokenAuth(AuthBase):
@@ -80,16 +70,6 @@ class NoAuth(AuthBase):
         return content
 
 
-def new_session(connections: int) -> requests.Session:
-    """A session that many threads may share: it keeps connections, and no cookies."""
-    session = requests.Session()
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = HTTPAdapter(pool_connections=4, pool_maxsize=connections, max_retries=0, pool_block=False)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
-
-
 def exchange(
     session: requests.Session,
     method: str,
@@ -102,60 +82,18 @@ def exchange(
     body: bytes | Mapping[str, str] | None = None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Answer:
-    """Send once. Raises NotConnected or NoAnswer, whose texts name the problem and never the request's contents."""
+    """Send once. Raises NoAnswer, whose text names the problem and never the request's contents."""
     started = monotonic()
     try:
         with session.request(
             method, url, params=params, headers=headers, data=body, auth=auth, stream=True, allow_redirects=False,
             timeout=(timeouts.connect, timeouts.read),
         ) as response:  # fmt: skip
-            content = auth.hidden(_read(response, started + timeouts.total, monotonic))
+            content = auth.hidden(whole_body(response, deadline=started + timeouts.total, clock=monotonic))
             return Answer(response.status_code, response.headers, content, monotonic() - started)
-    except requests.exceptions.RequestException as error:
-        raise _judged(error) from None
-    except (HTTPError, OSError) as error:
-        raise NoAnswer(_named(error)) from None
+    except (requests.RequestException, HTTPError, OSError) as error:
+        raise NoAnswer(failure_of(error)) from None
 
 
 def host_of(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2]
-
-
-def _read(response: requests.Response, deadline: float, monotonic: Callable[[], float]) -> bytes:
-    parts: list[bytes] = []
-    while part := response.raw.read1(_CHUNK, decode_content=True):
-        parts.append(part)
-        if monotonic() > deadline:
-            raise requests.exceptions.ReadTimeout
-    return b"".join(parts)
-
-
-def _judged(error: requests.exceptions.RequestException) -> NotConnected | NoAnswer:
-    if isinstance(error, requests.exceptions.ReadTimeout):
-        return NoAnswer("it took too long")
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        return NotConnected("connecting took too long")
-    if isinstance(error, (requests.exceptions.SSLError, requests.exceptions.ProxyError)):
-        return NotConnected("the TLS certificate was not accepted" if _is_tls(error) else "the proxy did not connect")
-    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
-        return NotConnected("the address is not a valid URL")
-    cause = _reason(error)
-    if isinstance(cause, NameResolutionError):
-        return NotConnected("its name cannot be resolved")
-    if isinstance(cause, (NewConnectionError, ConnectTimeoutError, SSLError, ProxyError)):
-        return NotConnected("the connection was refused")
-    return NoAnswer("the connection broke")
-
-
-def _is_tls(error: BaseException) -> bool:
-    return isinstance(error, requests.exceptions.SSLError)
-
-
-def _reason(error: BaseException) -> Any:
-    """urllib3's own error inside a requests error: it alone tells whether anything was sent."""
-    inner = error.args[0] if error.args else None
-    return getattr(inner, "reason", inner)
-
-
-def _named(error: BaseException) -> str:
-    return "it took too long" if isinstance(error, TimeoutError) else "the connection broke"

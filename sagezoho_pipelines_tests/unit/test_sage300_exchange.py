@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import requests
 
+from sagezoho_pipelines.calls.pressure import GROW_AFTER
 from sagezoho_pipelines.domain.errors import (
     VendorError,
     Verdict,
 )
 from sagezoho_pipelines.sage300.client import Sage300Client
-from sagezoho_pipelines.sage300.pressure import GROW_AFTER
 from sagezoho_pipelines_tests.unit.sage300_script import (
     FakeTime,
     Reply,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sagezoho_pipelines.calls.pressure import GROW_AFTER, Slots
 from sagezoho_pipelines.sage300 import pressure as sage300
 from sagezoho_pipelines.zoho_crm import pressure as zoho_crm
 from sagezoho_pipelines_tests.unit.sage300_script import FakeTime
@@ -129,11 +130,11 @@ def test_nobody_is_made_to_rest_for_longer_than_a_client_rests_by_itself(board: 
 
 
 def test_answers_bring_the_calls_back_one_by_one() -> None:
-    slots = zoho_crm.Slots(4)
+    slots = Slots(4)
     slots.halve()
-    for _ in range(zoho_crm.GROW_AFTER):
+    for _ in range(GROW_AFTER):
         slots.answered()
     assert slots.allowed == 3
-    for _ in range(5 * zoho_crm.GROW_AFTER):
+    for _ in range(5 * GROW_AFTER):
         slots.answered()
     assert slots.allowed == 4

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
-from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
+from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError, ProxyError, SSLError
 
 from sagezoho_pipelines.domain.errors import OutcomeUnknown, VendorError, Verdict
 from sagezoho_pipelines.zoho_crm.pressure import Gate
@@ -26,6 +26,11 @@ USERS = Play({"users": [{"id": "1"}]})
 BROKEN = requests.exceptions.ConnectionError(ProtocolError("Connection aborted."))
 REFUSED = requests.exceptions.ConnectionError(
     MaxRetryError(None, "/", NewConnectionError(None, "refused"))  # type: ignore[arg-type]
+)
+# What requests raises where the connection breaks after the request was sent: over TLS, and through a proxy.
+BROKEN_TLS = requests.exceptions.SSLError(MaxRetryError(None, "/", SSLError("EOF in violation of protocol")))  # type: ignore[arg-type]
+BROKEN_BEHIND_A_PROXY = requests.exceptions.ProxyError(
+    MaxRetryError(None, "/", ProxyError("Unable to connect to proxy", ConnectionResetError()))  # type: ignore[arg-type]
 )
 HTML = Play(raw=b"<html>gateway</html>", status=502, headers={"Content-Type": "text/html"})
 
@@ -86,7 +91,17 @@ def test_trouble_that_lasts_is_told_as_a_retry() -> None:
 
 
 @pytest.mark.parametrize(
-    "trouble", [failure("INTERNAL_ERROR", 500), HTML, BROKEN, requests.exceptions.ReadTimeout(), Play(raw=b"{"), Play()]
+    "trouble",
+    [
+        failure("INTERNAL_ERROR", 500),
+        HTML,
+        BROKEN,
+        BROKEN_TLS,
+        BROKEN_BEHIND_A_PROXY,
+        requests.exceptions.ReadTimeout(),
+        Play(raw=b"{"),
+        Play(),
+    ],
 )
 def test_an_insert_is_never_sent_again_once_it_may_have_been_carried_out(trouble: Play | Exception) -> None:
     zoho, script, _ = client([trouble])

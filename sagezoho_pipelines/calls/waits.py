@@ -1,0 +1,33 @@
+"""How long to wait before a call is sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+#: Seconds. A Retry-After beyond this is no word to go by.
+_DAY: Final = 86400.0
+
+
+def backoff(attempt: int, random: Callable[[], float], *, first: float, longest: float) -> float:
+    """Seconds after attempt number `attempt`: doubling from `first`, capped, then jittered down to no less than half.
+
+    `random` gives numbers in [0, 1): callers that failed together do not come back together.
+    """
+    return min(longest, first * 2.0 ** min(max(0, attempt - 1), 16)) * (0.5 + random() / 2)
+
+
+def retry_after(header: str, now: datetime) -> float | None:
+    """Seconds that a Retry-After header asks for, by a number or an HTTP date; None where it asks for nothing."""
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        seconds = float(text[:9])
+    else:
+        try:
+            at = parsedate_to_datetime(text)
+        except (ValueError, TypeError):
+            return None
+        seconds = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds()
+    return seconds if 0 <= seconds < _DAY else None
