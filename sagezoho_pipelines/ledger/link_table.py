@@ -19,9 +19,11 @@ from sagezoho_pipelines.ledger.sqljson import clean, to_json
 _UNEQUAL = """(l.seen_equal_at IS NULL OR EXISTS (
     SELECT 1 FROM sagezoho.changes c
     WHERE c.connection = l.connection AND c.state IN ('queued', 'claimed', 'refused', 'conflicted') AND (
-        (c.system = 'sage300' AND c.entity = l.sage_entity AND c.key = l.sage_id)
-     OR (c.system = 'zoho_crm' AND c.key = l.zoho_id
-         AND c.entity = CASE l.zoho_entity WHEN 'Accounts' THEN 'deal_accounts' WHEN 'Deals' THEN 'deals' END))))"""
+        (c.system = 'sage300' AND c.key = l.sage_id
+         AND c.entity IN (l.sage_entity, CASE l.sage_entity WHEN 'customers' THEN 'customer_records' END))
+     OR (c.system = 'zoho_crm' AND c.key = l.zoho_id AND c.entity = CASE l.zoho_entity
+         WHEN 'Accounts' THEN CASE l.sage_entity WHEN 'vendors' THEN 'vendor_accounts' ELSE 'deal_accounts' END
+         WHEN 'Deals' THEN 'deals' END))))"""
 
 _ENTRIES = text(f"""
 SELECT l.*, {_UNEQUAL} AS unequal FROM sagezoho.links l

@@ -11,7 +11,17 @@ from sqlalchemy import Engine
 
 from sagezoho_pipelines.domain.errors import LinkBusy, LinkGone, LinkTaken
 from sagezoho_pipelines.domain.links import KINDS, LinkEdits
-from sagezoho_pipelines.domain.records import Authority, CapturedRecord, Cause, Link, Outcome
+from sagezoho_pipelines.domain.records import (
+    Authority,
+    CapturedRecord,
+    Cause,
+    ChangeState,
+    EntityRef,
+    Link,
+    Outcome,
+    System,
+)
+from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine.linking import asking, edits
 from sagezoho_pipelines.engine.linking.asking import Asked, Checked
 from sagezoho_pipelines.ledger import link_table, reports
@@ -276,3 +286,27 @@ def test_the_table_is_filtered(desk: Bench) -> None:
     assert len(names(kind=KINDS["vendors"])) == 6
     assert names(ids=[account]) == [vendor]
     assert vendor in names(unequal=True)
+
+
+@pytest.mark.parametrize(
+    ("sage_entity", "system", "entity"),
+    [
+        ("vendors", "sage300", "vendors"),
+        ("vendors", "zoho_crm", "vendor_accounts"),
+        ("customers", "sage300", "customer_records"),
+        ("customers", "zoho_crm", "deal_accounts"),
+    ],
+)
+def test_a_pair_is_not_known_to_agree_while_an_edit_of_either_side_waits(
+    desk: Bench, sage_entity: str, system: str, entity: str
+) -> None:
+    edited = EntityRef(CONNECTION, System(system), entity)
+    record = CapturedRecord("A" if edited.system is System.SAGE300 else "1", "d", {})
+    made = desk.context().sage_entity("vendors")
+    desk.ledger.capture(made, [CapturedRecord("made", "d", {})], cause=Cause.POLL, at=desk.now())
+    [change] = desk.ledger.claim(made, worker="w", limit=1, lease_seconds=60, at=desk.now())
+    equal = Link(CONNECTION, sage_entity, "A", "Accounts", "1", seen_equal_at=desk.now())
+    desk.ledger.settle([Settlement(change, ChangeState.DELIVERED, Outcome.NOOP, links=[equal])], at=desk.now())
+    assert link_table.entries(desk.engine, unequal=True) == []
+    desk.ledger.capture(edited, [record], cause=Cause.POLL, at=desk.now())
+    assert [entry.link.sage_id for entry in link_table.entries(desk.engine, unequal=True)] == ["A"]
