@@ -13,15 +13,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sagezoho_pipelines.config import Connection
-from sagezoho_pipelines.domain.channels import Channel, ChannelState
+from sagezoho_pipelines.domain.channels import Channel, ChannelState, Watch, Watched
 from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError
 from sagezoho_pipelines.domain.records import AuditEntry, Cause, Look, Row, System
+from sagezoho_pipelines.domain.zoho import RowResult
 from sagezoho_pipelines.engine.capture import Feed, capture
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.flows import customers
 from sagezoho_pipelines.engine.flows.orders import flow as orders
 from sagezoho_pipelines.engine.notifications import ACCOUNTS, DEALS, watched_modules
-from sagezoho_pipelines.engine.ports import ChannelStore, RowResult, Watch, Watched
+from sagezoho_pipelines.engine.ports import ChannelStore
 from sagezoho_pipelines.engine.tally import Tally
 from sagezoho_pipelines.engine.windows import Window
 

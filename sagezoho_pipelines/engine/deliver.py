@@ -12,11 +12,11 @@ from typing import Protocol
 
 from sagezoho_pipelines.domain.errors import MappingFailed, SagezohoError, VendorError, Verdict
 from sagezoho_pipelines.domain.records import Change, EntityRef, System
+from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import guards, left_alone, pausing, settling
 from sagezoho_pipelines.engine import write_back as write_backs
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.pairing import questions
-from sagezoho_pipelines.engine.ports import Settlement
 from sagezoho_pipelines.engine.tally import Tally
 
 log = logging.getLogger(__name__)

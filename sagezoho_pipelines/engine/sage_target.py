@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from sagezoho_pipelines.domain.errors import OutcomeUnknown, VendorError, Verdict
 from sagezoho_pipelines.domain.records import Change, Row, System
+from sagezoho_pipelines.domain.settlement import Intent
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.ports import Intent
 
 
 @dataclass(frozen=True, slots=True)

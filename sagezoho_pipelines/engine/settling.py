@@ -21,8 +21,8 @@ from sagezoho_pipelines.domain.records import (
     Row,
     System,
 )
+from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.ports import Settlement
 
 _STATES = {
     Outcome.CREATED: ChangeState.DELIVERED,

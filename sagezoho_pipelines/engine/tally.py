@@ -10,7 +10,7 @@ from typing import Any
 
 from sagezoho_pipelines.domain.holds import Hold
 from sagezoho_pipelines.domain.records import Outcome, System
-from sagezoho_pipelines.engine.ports import CaptureResult, Settlement
+from sagezoho_pipelines.domain.settlement import CaptureResult, Settlement
 
 #: At most this many records are shown as a sample in a run's metadata.
 SAMPLE_ROWS = 50

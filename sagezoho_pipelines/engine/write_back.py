@@ -24,10 +24,11 @@ from sagezoho_pipelines.domain.records import (
     Row,
     System,
 )
+from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.domain.write_backs import Standing, Told
+from sagezoho_pipelines.domain.zoho import RowResult
 from sagezoho_pipelines.engine import settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.ports import RowResult, Settlement
 from sagezoho_pipelines.engine.settling import Movement
 
 ENTITY = "write_backs"

@@ -13,8 +13,8 @@ from sagezoho_pipelines.domain.errors import ConfigurationError, OutcomeUnknown,
 from sagezoho_pipelines.domain.mapping import TargetMapping
 from sagezoho_pipelines.domain.reconcile import same
 from sagezoho_pipelines.domain.records import FieldChange, GivesWay, Link, Outcome, Row, System
+from sagezoho_pipelines.domain.zoho import RowResult
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.ports import RowResult
 from sagezoho_pipelines.engine.settling import Movement
 from sagezoho_pipelines.engine.unique_values import to_insert
 from sagezoho_pipelines.mappings import custom_fields

@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import Engine
 
 from sagezoho_pipelines.domain.records import Cause, EntityRef, Look, Outcome
+from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine.deliver import deliver
 from sagezoho_pipelines.engine.flows.invoices import InvoicesHandler
 from sagezoho_pipelines.engine.flows.payments import PaymentsHandler
 from sagezoho_pipelines.engine.flows.vendors import VendorsHandler
-from sagezoho_pipelines.engine.ports import Settlement
 from sagezoho_pipelines_tests.bench import Bench, bench
 
 #: As often as one request is sent within one attempt.

@@ -10,11 +10,11 @@ from sqlalchemy import Engine
 
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Look, Outcome, System
+from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import pausing
 from sagezoho_pipelines.engine.capture import capture
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.deliver import deliver
-from sagezoho_pipelines.engine.ports import Settlement
 from sagezoho_pipelines.engine.run import FLOWS, run_flow
 from sagezoho_pipelines.engine.windows import Window
 from sagezoho_pipelines.sage300 import errors as sage_errors

@@ -8,11 +8,11 @@ from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.digest import digest
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.records import CapturedRecord, Cause, Change, EntityRef, Look, Outcome, Row, System
+from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import settling
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import SageDateFeed
 from sagezoho_pipelines.engine.flows import invoice_documents, invoices
-from sagezoho_pipelines.engine.ports import Settlement
 from sagezoho_pipelines.engine.settling import Movement
 
 _HEADER = ("BatchNumber", "BatchStatus", "DateLastEdited", "Description", "NumberOfEntries", "BatchTotal")

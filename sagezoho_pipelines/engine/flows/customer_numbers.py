@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sagezoho_pipelines.domain.errors import BusinessKeyTaken, ConfigurationError
 from sagezoho_pipelines.domain.records import Change, Row, System
+from sagezoho_pipelines.domain.settlement import Intent, IntentRequest
 from sagezoho_pipelines.engine import settling
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.ports import Intent, IntentRequest
 
 ENTITY_SET = "AR/ARCustomers"
 SOURCE = "deal_accounts"

@@ -9,6 +9,7 @@ from datetime import timedelta
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.mapping import TargetMapping
 from sagezoho_pipelines.domain.records import Authority, Cause, Change, EntityRef, Link, Look, Outcome, Row, System
+from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import left_alone, sage_target, settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import ZohoFeed
@@ -17,7 +18,6 @@ from sagezoho_pipelines.engine.flows.customer_numbers import ENTITY_SET as ENTIT
 from sagezoho_pipelines.engine.flows.customer_numbers import READ_BACK
 from sagezoho_pipelines.engine.flows.customer_numbers import SOURCE as SOURCE
 from sagezoho_pipelines.engine.pairing import lost, pair_settling, pairs
-from sagezoho_pipelines.engine.ports import Settlement
 from sagezoho_pipelines.engine.settling import Movement
 from sagezoho_pipelines.engine.zoho_target import ZohoWrite
 

@@ -13,12 +13,12 @@ from datetime import timedelta
 from sagezoho_pipelines.domain.criteria import Criteria, where
 from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Link, Look, Outcome, Row, System
 from sagezoho_pipelines.domain.settled_pairs import GONE, as_settled, sage_as_settled
+from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import settling
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import SageDateFeed, ZohoFeed
 from sagezoho_pipelines.engine.flows import customers, vendors
 from sagezoho_pipelines.engine.pairing import pairs, questions
-from sagezoho_pipelines.engine.ports import Settlement
 
 FLOW = "identity"
 VENDOR_ACCOUNTS = "vendor_accounts"

@@ -10,10 +10,10 @@ from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.digest import digest
 from sagezoho_pipelines.domain.mapping import TargetMapping
 from sagezoho_pipelines.domain.records import Authority, Change, Link, Row
+from sagezoho_pipelines.domain.settlement import Intent
 from sagezoho_pipelines.engine import settling
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.flows import products
-from sagezoho_pipelines.engine.ports import Intent
 from sagezoho_pipelines.engine.settling import Movement
 from sagezoho_pipelines.engine.zoho_target import ZohoWrite
 

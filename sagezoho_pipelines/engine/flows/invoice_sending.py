@@ -9,10 +9,11 @@ from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.digest import digest
 from sagezoho_pipelines.domain.errors import OutcomeUnknown, VendorError
 from sagezoho_pipelines.domain.records import System
+from sagezoho_pipelines.domain.settlement import IntentRequest
+from sagezoho_pipelines.domain.zoho import RowResult
 from sagezoho_pipelines.engine import settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.flows.invoice_documents import KEY_FIELD, LINES, Document, link_of
-from sagezoho_pipelines.engine.ports import IntentRequest, RowResult
 
 
 def send(ctx: Context, documents: Sequence[Document]) -> list[Document]:

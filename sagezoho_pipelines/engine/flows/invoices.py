@@ -8,6 +8,7 @@ from dataclasses import replace
 from sagezoho_pipelines.domain.digest import equal
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.records import Change, EntityRef, Link, Outcome, Row, System
+from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import SageDateFeed
@@ -31,7 +32,6 @@ from sagezoho_pipelines.engine.flows.invoice_documents import (
     read,
     seen,
 )
-from sagezoho_pipelines.engine.ports import Settlement
 from sagezoho_pipelines.engine.settling import Movement
 from sagezoho_pipelines.engine.zoho_target import ZohoWrite
 

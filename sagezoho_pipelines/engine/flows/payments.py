@@ -8,10 +8,10 @@ from typing import Any
 
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.records import Change, EntityRef, Link, Outcome, Row, System
+from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import SageDateFeed
-from sagezoho_pipelines.engine.ports import Settlement
 from sagezoho_pipelines.engine.zoho_target import ZohoWrite
 
 FLOW = "invoices"

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.pairing import Comparison
 from sagezoho_pipelines.domain.records import Change, Link, Row, System
+from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import settling
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.pairing import lost, pairs
-from sagezoho_pipelines.engine.ports import Settlement
 
 FLOW = "vendors"
 ENTITY_SET = "AP/APVendors"

@@ -9,6 +9,8 @@ from typing import Any
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.pairing import Comparison
 from sagezoho_pipelines.domain.records import Authority, Change, EntityRef, Link, Look, Outcome, Row, System
+from sagezoho_pipelines.domain.settlement import Settlement
+from sagezoho_pipelines.domain.zoho import RowResult
 from sagezoho_pipelines.engine import settling, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import SageDateFeed
@@ -24,7 +26,6 @@ from sagezoho_pipelines.engine.flows.vendor_ground import (
     vendor_fields,
 )
 from sagezoho_pipelines.engine.pairing import left_behind, lost, pair_settling, pairs
-from sagezoho_pipelines.engine.ports import RowResult, Settlement
 from sagezoho_pipelines.engine.settling import Movement
 from sagezoho_pipelines.engine.zoho_target import ZohoWrite
 

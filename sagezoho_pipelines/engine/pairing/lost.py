@@ -18,13 +18,13 @@ from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.reconcile import SAGE, ZOHO, same
 from sagezoho_pipelines.domain.records import Cause, Change, FieldChange, Link, Outcome, Row, System
 from sagezoho_pipelines.domain.settled_pairs import GONE
+from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import sage_target, settling, zoho_target
 from sagezoho_pipelines.engine import write_back as write_backs
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import ZOHO_TELLS_DELETIONS
 from sagezoho_pipelines.engine.pairing import pairs
 from sagezoho_pipelines.engine.pairing.pairs import MODULE, Kind
-from sagezoho_pipelines.engine.ports import Settlement
 from sagezoho_pipelines.engine.settling import Movement
 
 #: What an account carries of its Sage record: field, and whether it holds the whole key or the number.

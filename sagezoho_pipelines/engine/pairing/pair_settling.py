@@ -12,13 +12,13 @@ from sagezoho_pipelines.domain.pairing import Comparison
 from sagezoho_pipelines.domain.reconcile import SAGE, ZOHO, Decision, same
 from sagezoho_pipelines.domain.records import Change, FieldChange, Link, Look, Outcome, Row, System
 from sagezoho_pipelines.domain.settled_pairs import ASKED, ATTEMPTED, GIVING_WAY, GONE
+from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import settling, zoho_target
 from sagezoho_pipelines.engine import write_back as write_backs
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.pairing import giving_way, pairs
 from sagezoho_pipelines.engine.pairing.pairs import MODULE, Carried, Kind
 from sagezoho_pipelines.engine.pairing.questions import INACTIVE, SIDES_DIFFER
-from sagezoho_pipelines.engine.ports import Settlement
 from sagezoho_pipelines.engine.settling import Movement
 from sagezoho_pipelines.engine.zoho_target import ZohoWrite
 

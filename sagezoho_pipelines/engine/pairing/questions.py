@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sagezoho_pipelines.domain.records import ChangeState, EntityRef, Outcome, System
+from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import settling
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.ports import Settlement
 from sagezoho_pipelines.engine.settling import Movement
 
 #: Open questions of a comparison, as the inbox shows them.

@@ -9,12 +9,13 @@ from datetime import datetime
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.planned import PlannedWrite
 from sagezoho_pipelines.domain.records import Row, System
+from sagezoho_pipelines.domain.zoho import RowResult
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.planning import writes
 from sagezoho_pipelines.engine.planning.document import Plan, Seal
 from sagezoho_pipelines.engine.planning.foresight import Foresight
 from sagezoho_pipelines.engine.planning.passing import PassingSage, PassingZoho
-from sagezoho_pipelines.engine.ports import Ledger, RowResult, Sage300, ZohoCrm
+from sagezoho_pipelines.engine.ports import Ledger, Sage300, ZohoCrm
 
 NOT_IN_PLAN = "NOT_IN_PLAN"
 #: So many links are asked for at once.

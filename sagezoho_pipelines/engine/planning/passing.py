@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from sagezoho_pipelines.domain.channels import Watch, Watched
 from sagezoho_pipelines.domain.criteria import Criteria
 from sagezoho_pipelines.domain.metadata import FieldInfo
 from sagezoho_pipelines.domain.records import Row
 from sagezoho_pipelines.domain.usage import Usage
+from sagezoho_pipelines.domain.zoho import RowResult, ZohoPage
 from sagezoho_pipelines.engine.planning.writes import Names
-from sagezoho_pipelines.engine.ports import RowResult, Sage300, Watch, Watched, ZohoCrm, ZohoPage
+from sagezoho_pipelines.engine.ports import Sage300, ZohoCrm
 
 
 class PassingSage:

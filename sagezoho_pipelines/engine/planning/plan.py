@@ -13,6 +13,7 @@ from sagezoho_pipelines.domain.holds import Weight
 from sagezoho_pipelines.domain.links import PairKind
 from sagezoho_pipelines.domain.planned import Cost, FieldPlan, Made, Pin, PlanItem
 from sagezoho_pipelines.domain.records import GONE_FROM_SOURCE, AuditEntry, Change, EntityRef, Link, System
+from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import guards, pausing
 from sagezoho_pipelines.engine.context import Context, Facts
 from sagezoho_pipelines.engine.planning.document import Plan, order_of, sorted_writes
@@ -20,7 +21,7 @@ from sagezoho_pipelines.engine.planning.foresight import Foresight
 from sagezoho_pipelines.engine.planning.shadow_ledger import ShadowLedger
 from sagezoho_pipelines.engine.planning.shadow_vendors import Notebook, ShadowSage, ShadowZoho
 from sagezoho_pipelines.engine.planning.writes import Names, is_placeholder
-from sagezoho_pipelines.engine.ports import ReadableLedger, Settlement
+from sagezoho_pipelines.engine.ports import ReadableLedger
 from sagezoho_pipelines.engine.run import run_flow
 from sagezoho_pipelines.engine.windows import Window
 

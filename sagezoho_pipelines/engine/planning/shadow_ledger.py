@@ -28,10 +28,11 @@ from sagezoho_pipelines.domain.records import (
     Row,
     System,
 )
+from sagezoho_pipelines.domain.settlement import CaptureResult, Intent, IntentRequest, Settlement
 from sagezoho_pipelines.domain.write_backs import Standing, Told
 from sagezoho_pipelines.engine.planning.shadow_links import ShadowLinks
 from sagezoho_pipelines.engine.planning.shadow_queue import ShadowQueue
-from sagezoho_pipelines.engine.ports import CaptureResult, Intent, IntentRequest, ReadableLedger, Settlement
+from sagezoho_pipelines.engine.ports import ReadableLedger
 
 _Target = tuple[str, str, str]
 _Source = tuple[str, str, str, str]

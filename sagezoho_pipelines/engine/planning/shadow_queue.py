@@ -20,8 +20,9 @@ from sagezoho_pipelines.domain.records import (
     EntityRef,
     Look,
 )
+from sagezoho_pipelines.domain.settlement import CaptureResult, Settlement
 from sagezoho_pipelines.domain.write_backs import Standing
-from sagezoho_pipelines.engine.ports import CaptureResult, LedgerView, Settlement
+from sagezoho_pipelines.engine.ports import LedgerView
 
 #: Changes that exist in memory only are numbered from here: newer than any in the ledger.
 _FIRST_ID = 1 << 60

@@ -14,10 +14,11 @@ from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.planned import PlannedWrite
 from sagezoho_pipelines.domain.records import Row, System
+from sagezoho_pipelines.domain.zoho import RowResult
 from sagezoho_pipelines.engine.planning import writes
 from sagezoho_pipelines.engine.planning.foresight import Foresight
 from sagezoho_pipelines.engine.planning.passing import PassingSage, PassingZoho
-from sagezoho_pipelines.engine.ports import RowResult, Sage300, ZohoCrm
+from sagezoho_pipelines.engine.ports import Sage300, ZohoCrm
 
 
 class Notebook:

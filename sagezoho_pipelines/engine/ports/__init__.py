@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from sagezoho_pipelines.domain.channels import Channel, Unannounced, Watch, Watched
-from sagezoho_pipelines.domain.settlement import CaptureResult, Intent, IntentRequest, Settlement
-from sagezoho_pipelines.domain.zoho import RowResult, ZohoPage
 from sagezoho_pipelines.engine.ports.ledger import Ledger, LedgerView, ReadableLedger
 from sagezoho_pipelines.engine.ports.sage300 import Sage300
 from sagezoho_pipelines.engine.ports.stores import ChannelStore, MetadataStore, PlanStore
 from sagezoho_pipelines.engine.ports.zoho_crm import ZohoCrm
 
 __all__ = [
-    "CaptureResult",
-    "Channel",
     "ChannelStore",
-    "Intent",
-    "IntentRequest",
     "Ledger",
     "LedgerView",
     "MetadataStore",
     "PlanStore",
     "ReadableLedger",
-    "RowResult",
     "Sage300",
-    "Settlement",
-    "Unannounced",
-    "Watch",
-    "Watched",
     "ZohoCrm",
-    "ZohoPage",
 ]

@@ -7,10 +7,10 @@ from dataclasses import replace
 from sagezoho_pipelines.domain.digest import equal
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.records import Change, Link, Outcome, Row, System
+from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import settling
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.flows.orders.drafts import FLOW, TARGET, Draft
-from sagezoho_pipelines.engine.ports import Settlement
 
 
 def compare(ctx: Context, change: Change, draft: Draft, link: Link, moved: set[str]) -> Settlement:

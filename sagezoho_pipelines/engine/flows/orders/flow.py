@@ -10,6 +10,7 @@ from sagezoho_pipelines.domain.digest import digest
 from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError, Verdict
 from sagezoho_pipelines.domain.picklists import closed_won_stages, pick_list
 from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Link, Look, Row
+from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import sage_target, settling, write_back, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.deliver import deliver
@@ -17,7 +18,6 @@ from sagezoho_pipelines.engine.feeds import ZohoFeed
 from sagezoho_pipelines.engine.flows import awaited, customers
 from sagezoho_pipelines.engine.flows.orders import comparison, lines, making, preflight, subform, traces
 from sagezoho_pipelines.engine.flows.orders.drafts import FLOW, TARGET, Draft, account_id
-from sagezoho_pipelines.engine.ports import Settlement
 from sagezoho_pipelines.engine.windows import Window
 
 #: Read with every deal besides what the mapping names.

@@ -8,12 +8,12 @@ from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.digest import digest
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.records import Authority, Change, Link, Outcome, Row, System
+from sagezoho_pipelines.domain.settlement import Intent, IntentRequest, Settlement
 from sagezoho_pipelines.engine import sage_target, settling
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.flows import customers
 from sagezoho_pipelines.engine.flows.orders import comparison, preflight, refusals
 from sagezoho_pipelines.engine.flows.orders.drafts import FLOW, TARGET, Draft
-from sagezoho_pipelines.engine.ports import Intent, IntentRequest, Settlement
 from sagezoho_pipelines.engine.settling import Movement
 
 ENTITY_SET = "OE/OEOrders"

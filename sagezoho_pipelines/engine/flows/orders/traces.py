@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.records import Authority, Change, Link, Outcome, Row, System
+from sagezoho_pipelines.domain.settlement import Intent, Settlement
 from sagezoho_pipelines.engine import settling
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.flows.orders.drafts import FLOW, TARGET
 from sagezoho_pipelines.engine.flows.orders.making import read_back
-from sagezoho_pipelines.engine.ports import Intent, Settlement
 from sagezoho_pipelines.engine.settling import Movement
 
 
