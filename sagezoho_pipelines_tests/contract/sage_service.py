@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import requests
@@ -18,6 +19,22 @@ from sagezoho_pipelines.sandbox.sage300.world import SageWorld
 from sagezoho_pipelines.sandbox.server import listening
 
 TODAY = datetime(2026, 9, 15, 12, tzinfo=UTC)
+
+ORDER: dict[str, Any] = {
+    "CustomerNumber": "1400",
+    "OrderDescription": "Order Entry",
+    "OrderDate": "2020-01-15",
+    "OrderDetails": [
+        {"LineType": "Item", "Item": "A1-105/0", "Location": "1", "QuantityOrdered": 8},
+        {"LineType": "Miscellaneous", "MiscellaneousChargesCode": "HC", "ExtendedAmount": Decimal("20.25")},
+    ],
+}
+"""The official sample of an order."""
+
+
+def order_with(**lines: Any) -> dict[str, Any]:
+    """An order of one line."""
+    return {"CustomerNumber": "1400", "OrderDetails": [lines]}
 
 
 class SageService:

@@ -106,3 +106,15 @@ def serving(*, deals: int = 12, seed: int = 1, frozen: bool = False, **options: 
             server.should_exit = True
             thread.join(10)
             world.close()
+
+
+def row_of(answer: requests.Response, at: int = 0) -> dict[str, Any]:
+    """One row of a batch's answer."""
+    row: dict[str, Any] = answer.json()["data"][at]
+    return row
+
+
+def refused(answer: requests.Response) -> tuple[int, str, dict[str, Any]]:
+    """Status, code and details of a request that was refused whole."""
+    body = answer.json()
+    return answer.status_code, body["code"], body["details"]
