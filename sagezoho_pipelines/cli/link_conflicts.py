@@ -51,7 +51,7 @@ def rows(
     installation: Installation, connection: str | None, since: datetime | None, operations: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
     """One row for each field of each decision, the oldest first; then those that nobody has decided yet."""
-    from sagezoho_pipelines.ledger import reports
+    from sagezoho_pipelines.ledger import inbox, reports
 
     for line in reports.audit_entries(installation.database, connection=connection, since=since, operations=operations):
         entry = line.entry
@@ -61,7 +61,7 @@ def rows(
                 "field": field, "what": entry.operation, "decided": sentence, "outcome": entry.outcome,
                 "actor": entry.actor, "run_id": entry.run_id,
             }  # fmt: skip
-    for change in reports.inbox(installation.database, connection=connection):
+    for change in inbox.entries(installation.database, connection=connection):
         error = change.error or {}
         if error.get("code") not in UNDECIDED:
             continue

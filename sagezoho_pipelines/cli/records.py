@@ -58,10 +58,11 @@ def unsettled(
     `tried` gives for each connection the source entities of which whatever waits for another attempt counts, also
     what an earlier run had tried.
     """
-    from sagezoho_pipelines.ledger.reports import inbox, retrying, stuck
+    from sagezoho_pipelines.ledger.inbox import entries
+    from sagezoho_pipelines.ledger.reports import retrying, stuck
 
-    lines = [*inbox(engine), *stuck(engine, captured_before=now)] if run_ids else []
-    left = {line.id: line for line in lines if line.run_id in run_ids}
+    left: dict[int, ChangeLine] = {line.id: line for line in entries(engine, run_ids=run_ids)}
+    left |= {line.id: line for line in stuck(engine, captured_before=now, run_ids=run_ids)}
     for connection, entities in tried.items():
         left |= {line.id: line for line in retrying(engine, connection, entities)}
     return [_left(left[key]) for key in sorted(left)]

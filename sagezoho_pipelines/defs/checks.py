@@ -12,13 +12,16 @@ from sagezoho_pipelines.defs.graph import ZOHO, Graph
 from sagezoho_pipelines.defs.pools import pool_of
 from sagezoho_pipelines.defs.problems import told_clearly
 from sagezoho_pipelines.defs.workbench import Workbench
-from sagezoho_pipelines.ledger import reports
+from sagezoho_pipelines.ledger import inbox, reports
+from sagezoho_pipelines.wiring import Installation
 
 #: Longer than all attempts at one change take together with the default back-off.
 STUCK_AFTER = timedelta(hours=6)
 #: Fewer credits than this and the day's polling is at risk.
 FEW_CREDITS = 1000
 
+#: Changes of one entity that a check reads, and of those that it names.
+_READ = 1000
 _LISTED = 20
 
 
@@ -50,39 +53,49 @@ def _queue_check(graph: Graph) -> dg.AssetChecksDefinition:
     """For each feed whose changes something takes: those open for too long, and those in the inbox."""
     drained = {feed for row in graph.deliveries for feed in row.drains}
     watched = [capture.name for capture in graph.captures if capture.feed in drained or capture.route]
-    stuck = "Changes captured more than six hours ago are no longer open."
-    inbox = "No change waits in the inbox for a person: `sagezoho inbox` lists them."
+    descriptions = {
+        "nothing_stuck": "Changes captured more than six hours ago are no longer open.",
+        "inbox_empty": "No change waits in the inbox for a person: `sagezoho inbox` lists them.",
+    }
+
+    def stuck(installation: Installation, entity: str) -> Sequence[reports.ChangeLine]:
+        before = installation.clock() - STUCK_AFTER
+        database = installation.database
+        return reports.stuck(database, captured_before=before, connection=graph.connection, entity=entity, limit=_READ)
+
+    def waiting(installation: Installation, entity: str) -> Sequence[reports.ChangeLine]:
+        return inbox.entries(installation.database, connection=graph.connection, entity=entity, limit=_READ)
+
+    reads = {"nothing_stuck": stuck, "inbox_empty": waiting}
 
     @dg.multi_asset_check(
         name=f"{graph.connection}__queue",
         specs=[
             dg.AssetCheckSpec(name, asset=graph.key(source), description=description)
             for source in watched
-            for name, description in (("nothing_stuck", stuck), ("inbox_empty", inbox))
+            for name, description in descriptions.items()
         ],
         can_subset=True,
     )
     def queue(
         context: dg.AssetCheckExecutionContext, sagezoho: dg.ResourceParam[Workbench]
     ) -> Iterator[dg.AssetCheckResult]:
+        selected = context.selected_asset_check_keys
         with told_clearly(context.run.tags):
-            installation = sagezoho.installation
-            before = installation.clock() - STUCK_AFTER
-            database = installation.database
-            late = reports.stuck(database, captured_before=before, connection=graph.connection)
-            waiting = reports.inbox(database, connection=graph.connection)
-        for source in watched:
-            for name, lines in (("nothing_stuck", late), ("inbox_empty", waiting)):
-                if dg.AssetCheckKey(graph.key(source), name) not in context.selected_asset_check_keys:
-                    continue
-                mine = [line for line in lines if (line.system, line.entity) == (str(source[0]), source[1])]
-                yield dg.AssetCheckResult(
-                    asset_key=graph.key(source),
-                    check_name=name,
-                    passed=not mine,
-                    severity=dg.AssetCheckSeverity.WARN,
-                    metadata=_listed(mine),
-                )
+            found = {
+                key: [line for line in read(sagezoho.installation, source[1]) if line.system == source[0]]
+                for source in watched
+                for name, read in reads.items()
+                if (key := dg.AssetCheckKey(graph.key(source), name)) in selected
+            }
+        for key, lines in found.items():
+            yield dg.AssetCheckResult(
+                asset_key=key.asset_key,
+                check_name=key.name,
+                passed=not lines,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata=_listed(lines),
+            )
 
     return queue
 

@@ -5,7 +5,7 @@ A retry is a change of its own, which supersedes the entry: what was tried befor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from sqlalchemy import Engine, text
 from sagezoho_pipelines.domain.records import AuditEntry, FieldChange, Override
 from sagezoho_pipelines.ledger import audit
 from sagezoho_pipelines.ledger.capture import CHANNEL
+from sagezoho_pipelines.ledger.reports import ChangeLine
 from sagezoho_pipelines.ledger.sqljson import to_json
 
 _TARGETED = """
@@ -53,7 +54,8 @@ _FILTERED = text(f"""{_ENTRIES}
   AND (CAST(:since AS timestamptz) IS NULL OR c.settled_at >= :since)
   AND (CAST(:flow AS text) IS NULL OR t.flow = :flow)
   AND (CAST(:ids AS text[]) IS NULL OR c.key = ANY (CAST(:ids AS text[])) OR c.id::text = ANY (CAST(:ids AS text[])))
-ORDER BY c.id
+  AND (CAST(:run_ids AS text[]) IS NULL OR c.run_id = ANY (CAST(:run_ids AS text[])))
+ORDER BY c.id LIMIT CAST(:limit AS bigint)
 """)
 
 # A record of which a newer change is queued already needs no retry: that one is delivered next. The state in the
@@ -84,22 +86,9 @@ _NOTIFY = text("SELECT pg_notify(:channel, :entity)")
 
 
 @dataclass(frozen=True, slots=True)
-class InboxEntry:
-    """One change that a person must look at. `error` is the vendor's answer with our advice."""
+class InboxEntry(ChangeLine):
+    """One change that a person must look at, and the record on the other side that it was meant for."""
 
-    id: int
-    connection: str
-    system: str
-    entity: str
-    key: str
-    name: str
-    state: str
-    cause: str
-    attempts: int
-    error: dict[str, Any] | None
-    captured_at: datetime
-    settled_at: datetime | None
-    run_id: str
     override: dict[str, Any] | None
     flow: str
     target_system: str
@@ -117,11 +106,14 @@ def entries(
     code: str | None = None,
     since: datetime | None = None,
     ids: Sequence[str] | None = None,
+    run_ids: Collection[str] | None = None,
+    limit: int | None = None,
 ) -> list[InboxEntry]:
-    """The inbox, oldest first. `ids` are change ids or record ids."""
+    """The inbox, oldest first. `ids` are change ids or record ids, `run_ids` the runs that put the changes there."""
     values = {
         "connection": connection, "flow": flow, "entity": entity, "code": code, "since": since,
-        "ids": None if ids is None else list(ids),
+        "ids": None if ids is None else list(ids), "run_ids": None if run_ids is None else sorted(run_ids),
+        "limit": limit,
     }  # fmt: skip
     with engine.connect() as database:
         return [InboxEntry(**row) for row in database.execute(_FILTERED, values).mappings()]

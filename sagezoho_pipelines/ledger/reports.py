@@ -1,4 +1,4 @@
-"""What the command, the checks and the Dagster pages read: inbox, links, audit, counts. Nothing here writes."""
+"""What the command, the checks and the Dagster pages read: audit, links, open changes. Nothing here writes."""
 
 from __future__ import annotations
 
@@ -23,26 +23,21 @@ WHERE (CAST(:connection AS text) IS NULL OR connection = :connection)
   AND (CAST(:operations AS text[]) IS NULL OR operation = ANY (CAST(:operations AS text[])))
 """
 
-_INBOX = text("""
+_CHANGES = """
 SELECT id, connection, system, entity, key, name, state, cause, attempts, error, captured_at, settled_at, run_id
 FROM sagezoho.changes
-WHERE state IN ('refused', 'conflicted') AND (CAST(:connection AS text) IS NULL OR connection = :connection)
-  AND (CAST(:entity AS text) IS NULL OR entity = :entity)
-ORDER BY id LIMIT :limit
-""")
+"""
 
 # Open for longer than any retry should take: waiting, held by a worker, or held by one that is gone.
-_STUCK = text("""
-SELECT id, connection, system, entity, key, name, state, cause, attempts, error, captured_at, settled_at, run_id
-FROM sagezoho.changes
+_STUCK = text(f"""{_CHANGES}
 WHERE state IN ('queued', 'claimed') AND captured_at < :before
   AND (CAST(:connection AS text) IS NULL OR connection = :connection)
+  AND (CAST(:entity AS text) IS NULL OR entity = :entity)
+  AND (CAST(:run_ids AS text[]) IS NULL OR run_id = ANY (CAST(:run_ids AS text[])))
 ORDER BY id LIMIT :limit
 """)
 
-_RETRYING = text("""
-SELECT id, connection, system, entity, key, name, state, cause, attempts, error, captured_at, settled_at, run_id
-FROM sagezoho.changes
+_RETRYING = text(f"""{_CHANGES}
 WHERE state = 'queued' AND attempts > 0 AND connection = :connection AND entity = ANY(:entities)
 ORDER BY id LIMIT :limit
 """)
@@ -77,7 +72,7 @@ class AuditLine:
 
 @dataclass(frozen=True, slots=True)
 class ChangeLine:
-    """One change as listed in the inbox or among the stuck ones. `error` is the vendor's answer."""
+    """One change as it is listed. `error` is the vendor's answer with our advice."""
 
     id: int
     connection: str
@@ -157,20 +152,20 @@ def audited_connections(engine: Engine) -> list[str]:
         return audit.chains(database)
 
 
-def inbox(
-    engine: Engine, *, connection: str | None = None, entity: str | None = None, limit: int = 1000
-) -> list[ChangeLine]:
-    """Changes that a person must look at, oldest first."""
-    values = {"connection": connection, "entity": entity, "limit": limit}
-    with engine.connect() as database:
-        return [ChangeLine(**row) for row in database.execute(_INBOX, values).mappings()]
-
-
 def stuck(
-    engine: Engine, *, captured_before: datetime, connection: str | None = None, limit: int = 1000
+    engine: Engine,
+    *,
+    captured_before: datetime,
+    connection: str | None = None,
+    entity: str | None = None,
+    run_ids: Collection[str] | None = None,
+    limit: int = 1000,
 ) -> list[ChangeLine]:
     """Changes still open that were captured before then, oldest first."""
-    values = {"before": captured_before, "connection": connection, "limit": limit}
+    values = {
+        "before": captured_before, "connection": connection, "entity": entity, "limit": limit,
+        "run_ids": None if run_ids is None else sorted(run_ids),
+    }  # fmt: skip
     with engine.connect() as database:
         return [ChangeLine(**row) for row in database.execute(_STUCK, values).mappings()]
 

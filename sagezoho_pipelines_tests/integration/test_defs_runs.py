@@ -18,7 +18,7 @@ from sagezoho_pipelines.cli.runs import run_flow_job
 from sagezoho_pipelines.definitions import build_defs
 from sagezoho_pipelines.domain.errors import ConfigurationError
 from sagezoho_pipelines.domain.records import Cause, EntityRef, Look, System
-from sagezoho_pipelines.ledger import reports
+from sagezoho_pipelines.ledger import inbox, reports
 from sagezoho_pipelines.wiring import Installation
 from sagezoho_pipelines_tests.integration.defs_site import CONNECTION, Site, asset, opened, today, value
 
@@ -250,15 +250,15 @@ def test_a_written_record_that_is_gone_shows_on_its_asset(site: Site) -> None:
 
 def test_the_checks_look_at_queue_inbox_and_credits(site: Site) -> None:
     site.run("all")
-    waiting = reports.inbox(site.installation.database)
+    waiting = inbox.entries(site.installation.database)
     job = site.repository().get_job("saminc__checks")
     result = job.execute_in_process(instance=site.instance)
     assert result.success
     checks = _checks(site, result.run_id)
     assert checks["credits_left", asset("zoho_crm/deals")]
     assert checks["nothing_stuck", asset("sage300/vendors")]
-    inbox = {key: passed for (name, key), passed in checks.items() if name == "inbox_empty"}
-    assert {key for key, passed in inbox.items() if not passed} == {asset(f"{w.system}/{w.entity}") for w in waiting}
+    empty = {key: passed for (name, key), passed in checks.items() if name == "inbox_empty"}
+    assert {key for key, passed in empty.items() if not passed} == {asset(f"{w.system}/{w.entity}") for w in waiting}
 
 
 def test_a_look_at_an_edited_account_that_nobody_took_is_noticed(site: Site) -> None:
@@ -270,6 +270,18 @@ def test_a_look_at_an_edited_account_that_nobody_took_is_noticed(site: Site) -> 
     assert not checks["nothing_stuck", asset("zoho_crm/vendor_accounts")]
     assert checks["nothing_stuck", asset("sage300/customer_records")]
     assert checks["inbox_empty", asset("zoho_crm/vendor_accounts")]
+
+
+def test_many_stuck_changes_of_one_kind_hide_none_of_another(site: Site) -> None:
+    customers = EntityRef(CONNECTION, System.SAGE300, "customer_records")
+    accounts = EntityRef(CONNECTION, System.ZOHO_CRM, "vendor_accounts")
+    looks = [Look(customers, str(number), Cause.SWEEP, "edited") for number in range(1001)]
+    long_ago = site.installation.clock() - timedelta(hours=7)
+    site.installation.ledger.enqueue([*looks, Look(accounts, "4711", Cause.SWEEP, "edited")], at=long_ago)
+    result = site.repository().get_job("saminc__checks").execute_in_process(instance=site.instance)
+    checks = _checks(site, result.run_id)
+    assert not checks["nothing_stuck", asset("sage300/customer_records")]
+    assert not checks["nothing_stuck", asset("zoho_crm/vendor_accounts")]
 
 
 def test_old_run_records_are_deleted_and_the_ledger_is_kept(site: Site) -> None:

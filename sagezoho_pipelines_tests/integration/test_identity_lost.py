@@ -13,7 +13,7 @@ from sagezoho_pipelines.domain.records import Link, Outcome
 from sagezoho_pipelines.engine.notifications import Notification, looks_of
 from sagezoho_pipelines.engine.run import run_flow
 from sagezoho_pipelines.engine.windows import Window
-from sagezoho_pipelines.ledger import reports
+from sagezoho_pipelines.ledger import inbox
 from sagezoho_pipelines_tests.bench import CONNECTION, Bench
 from sagezoho_pipelines_tests.integration import test_identity_customers as of_customers
 from sagezoho_pipelines_tests.integration.test_identity_vendors import (
@@ -88,12 +88,12 @@ def test_a_merged_account_with_two_namesakes_is_asked_about_once(desk: Bench) ->
     desk.act("zoho_crm", "merge_accounts", master_id=twins[0], duplicate_ids=[old])
     desk.act("zoho_crm", "edit_account", account_id=twins[0], values={"Sage_Vendor_Key": None})
     assert desk.sync("identity", window=Window.sweep()).count(Outcome.CONFLICTED) == 1
-    [entry] = reports.inbox(desk.engine)
+    [entry] = inbox.entries(desk.engine)
     assert entry.error is not None
     assert (entry.key, entry.error["code"]) == (number, "RECORD_LOST")
     in_sage(desk, number, City="Oakland")
     assert desk.sync("vendors", "identity").left_over == 0
-    assert len(reports.inbox(desk.engine)) == 1
+    assert len(inbox.entries(desk.engine)) == 1
     assert len(accounts_named(desk, name)) == 2, "no third one is made"
 
 
@@ -123,7 +123,7 @@ def test_a_new_vendor_that_only_shares_the_name_of_one_that_is_gone_is_asked_abo
     desk.act("sage300", "delete_vendor", vendor=number)
     desk.act("sage300", "add_vendor", fields={"VendorNumber": "OTHER1", "VendorName": name, "City": "Elsewhere"})
     assert desk.sync("vendors").count(Outcome.CONFLICTED) == 1
-    [entry] = reports.inbox(desk.engine)
+    [entry] = inbox.entries(desk.engine)
     assert entry.error is not None
     assert (entry.key, entry.error["code"]) == ("OTHER1", "RENUMBERED")
     assert len(desk.state("zoho_crm", "Accounts")) == total
@@ -162,7 +162,7 @@ def test_an_account_deleted_in_zoho_is_settled_as_the_policy_says_and_never_made
         desk.sync("vendors", "identity", window=Window.sweep())
         assert desk.writes() == {"sage300": 0, "zoho_crm": 0}
         assert len(desk.state("zoho_crm", "Accounts")) == total - 1
-        assert len(reports.inbox(desk.engine)) == (1 if policy == "inbox" else 0)
+        assert len(inbox.entries(desk.engine)) == (1 if policy == "inbox" else 0)
 
 
 @pytest.mark.parametrize("kind", ["vendors", "customers"])
@@ -174,7 +174,7 @@ def test_an_account_that_zoho_tells_was_deleted_is_asked_about_without_a_poll(en
         desk.ledger.enqueue(looks_of(desk.ledger, [notification], {CONNECTION: desk.settings}), at=desk.now())
         flow = "identity" if kind == "vendors" else "customers"
         assert run_flow(desk.context(), flow, Window.incremental(), feeds=()).count(Outcome.CONFLICTED) == 1
-        [entry] = reports.inbox(desk.engine)
+        [entry] = inbox.entries(desk.engine)
         assert entry.error is not None
         assert (entry.key, entry.error["code"]) == (
             held.sage_id if kind == "vendors" else held.zoho_id,
@@ -189,7 +189,7 @@ def test_a_vendor_deleted_in_sage_is_settled_as_the_policy_says(engine: Engine, 
         desk.act("sage300", "delete_vendor", vendor=number)
         desk.sync("vendors", window=Window.sweep())
         assert (account(desk, number)["Sage_Vendor_Status"] == "Deleted in Sage") is shown
-        assert len(reports.inbox(desk.engine)) == (1 if policy == "inbox" else 0)
+        assert len(inbox.entries(desk.engine)) == (1 if policy == "inbox" else 0)
         desk.reset_counters()
         desk.sync("vendors", "identity", window=Window.sweep())
         assert desk.writes() == {"sage300": 0, "zoho_crm": 0}
@@ -238,13 +238,13 @@ def test_a_customer_deleted_in_sage_is_settled_as_the_policy_says(engine: Engine
         desk.act("sage300", "delete_customer", customer=number)
         desk.sync("customers", "identity", window=Window.sweep())
         assert (of_customers.account(desk)["Sage_Customer_Status"] == "Deleted in Sage") is shown
-        asked = [(entry.key, (entry.error or {}).get("code")) for entry in reports.inbox(desk.engine)]
+        asked = [(entry.key, (entry.error or {}).get("code")) for entry in inbox.entries(desk.engine)]
         assert asked == ([(of_customers.link(desk).zoho_id, "RECORD_DELETED")] if policy == "inbox" else [])
         desk.reset_counters()
         desk.sync("customers", "identity")
         desk.sync("customers", "identity", window=Window.sweep())
         assert desk.writes() == {"sage300": 0, "zoho_crm": 0}
-        assert len(reports.inbox(desk.engine)) == len(asked)
+        assert len(inbox.entries(desk.engine)) == len(asked)
         assert number not in {row["CustomerNumber"].strip() for row in desk.state("sage300", "ARCustomers")}
 
 
@@ -271,4 +271,4 @@ def test_a_customers_account_deleted_in_zoho_is_settled_as_the_policy_says(
         assert desk.writes() == {"sage300": 0, "zoho_crm": 0}
         assert of_customers.customer(desk)["City"].strip() == "Elsewhere"
         assert len(desk.state("zoho_crm", "Accounts")) == total - 1
-        assert len(reports.inbox(desk.engine)) == (1 if policy == "inbox" else 0)
+        assert len(inbox.entries(desk.engine)) == (1 if policy == "inbox" else 0)

@@ -20,7 +20,7 @@ from sagezoho_pipelines.engine.ports import ZohoCrm
 from sagezoho_pipelines.engine.run import run_flow
 from sagezoho_pipelines.engine.tally import Tally
 from sagezoho_pipelines.engine.windows import Window
-from sagezoho_pipelines.ledger import history, reports
+from sagezoho_pipelines.ledger import history, inbox, reports
 from sagezoho_pipelines_tests.bench import CONNECTION, Bench, bench
 
 
@@ -146,14 +146,14 @@ def test_a_conflict_of_one_day_waits_in_the_inbox_where_the_newest_leads(engine:
         in_sage(desk, number, VendorName="Hers", City="Oakland")
         in_zoho(desk, number, Account_Name="His")
         assert desk.sync("vendors", "identity").count(Outcome.CONFLICTED) == 1
-        [entry] = reports.inbox(desk.engine)
+        [entry] = inbox.entries(desk.engine)
         assert entry.error is not None
         assert (entry.key, entry.error["code"], entry.error["field"]) == (number, "SIDES_DIFFER", "Account_Name")
         assert "Sage 300 has “Hers”, Zoho CRM has “His”" in entry.error["text"]
         assert account(desk, number)["Billing_City"] == "Oakland"
         in_zoho(desk, number, Account_Name="Hers")
         assert desk.sync("vendors", "identity").left_over == 0
-        assert reports.inbox(desk.engine) == []
+        assert inbox.entries(desk.engine) == []
 
 
 def test_the_newest_edit_of_two_leads_where_the_days_differ(engine: Engine) -> None:
@@ -240,7 +240,7 @@ def test_what_does_not_fit_is_refused_by_name_and_never_cut(
     before = vendor(desk, number)
     in_zoho(desk, number, **{field: value}, Phone="555 0100")
     assert desk.sync("vendors", "identity").count(Outcome.REFUSED) == 1
-    [entry] = reports.inbox(desk.engine)
+    [entry] = inbox.entries(desk.engine)
     assert entry.error is not None
     assert (entry.error["code"], entry.error["field"]) == ("TOO_LONG", field)
     assert told in entry.error["text"]
@@ -249,7 +249,7 @@ def test_what_does_not_fit_is_refused_by_name_and_never_cut(
     assert {name for name in after if after[name] != before[name]} <= {"PhoneNumber", "DateLastMaintained"}
     in_zoho(desk, number, **{field: "Short"})
     assert desk.sync("vendors", "identity").left_over == 0
-    assert reports.inbox(desk.engine) == []
+    assert inbox.entries(desk.engine) == []
 
 
 def test_what_zoho_has_no_room_for_is_refused_by_name_and_never_cut(desk: Bench) -> None:
@@ -258,7 +258,7 @@ def test_what_zoho_has_no_room_for_is_refused_by_name_and_never_cut(desk: Bench)
     city = account(desk, number)["Billing_City"]
     in_sage(desk, number, City="Llanfairpwllgwyngyll on sea")
     assert desk.sync("vendors", "identity").count(Outcome.REFUSED) == 1
-    [entry] = reports.inbox(desk.engine)
+    [entry] = inbox.entries(desk.engine)
     assert entry.error is not None
     assert (entry.error["code"], entry.error["field"]) == ("TOO_LONG", "Billing_City")
     assert "27 characters, and Zoho takes 20" in entry.error["text"]
@@ -266,7 +266,7 @@ def test_what_zoho_has_no_room_for_is_refused_by_name_and_never_cut(desk: Bench)
     in_sage(desk, number, City="Llanfair on sea")
     settle(desk)
     assert account(desk, number)["Billing_City"] == "Llanfair on sea"
-    assert reports.inbox(desk.engine) == []
+    assert inbox.entries(desk.engine) == []
 
 
 def test_an_edit_between_our_read_and_our_write_is_not_overwritten_unseen(desk: Bench) -> None:

@@ -29,7 +29,7 @@ from sagezoho_pipelines.domain.records import (
     System,
 )
 from sagezoho_pipelines.domain.settlement import IntentRequest, Settlement
-from sagezoho_pipelines.ledger import history, link_table, reports
+from sagezoho_pipelines.ledger import history, inbox, link_table, reports
 from sagezoho_pipelines.ledger.ledger import PostgresLedger
 
 VENDORS = EntityRef("saminc", System.SAGE300, "vendors")
@@ -284,9 +284,11 @@ def test_the_inbox_lists_what_a_person_must_see(ledger: PostgresLedger) -> None:
         first, ChangeState.REFUSED, Outcome.REFUSED, error={"code": "MANDATORY", "limit": Decimal("0.10")}
     )
     ledger.settle([refusal, delivered(second, audit=[moved(second, "902")])], at=NOON)
-    (line,) = reports.inbox(ledger.engine)
+    (line,) = inbox.entries(ledger.engine)
     assert (line.key, line.state, line.error) == ("V1", "refused", {"code": "MANDATORY", "limit": Decimal("0.10")})
-    assert reports.inbox(ledger.engine, connection="other") == []
+    assert inbox.entries(ledger.engine, connection="other") == []
+    assert inbox.entries(ledger.engine, run_ids=["run-1"]) == [line]
+    assert inbox.entries(ledger.engine, run_ids=["another"]) == inbox.entries(ledger.engine, run_ids=[]) == []
     with ledger.engine.connect() as database:
         rows = database.execute(text("SELECT state, count(*) AS changes FROM sagezoho.changes GROUP BY state"))
         counted = {row.state: row.changes for row in rows}
