@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from sagezoho_pipelines.config import FLOWS
 from sagezoho_pipelines.domain.digest import canonical_json
 from sagezoho_pipelines.domain.errors import ConfigurationError
+from sagezoho_pipelines.domain.records import Authority
 from sagezoho_pipelines.engine.planning.document import Plan, Seal, from_text, to_text
 from sagezoho_pipelines.engine.planning.plan import make
 from sagezoho_pipelines_tests.bench import Bench, bench
@@ -125,6 +126,33 @@ def test_a_later_sync_does_what_the_plan_said(desk: Bench) -> None:
     said = _said(plan)
     assert said == _done(desk, _given_since(desk, known), after=before)
     assert {line[5] for line in said} >= {"created", "updated", "refused", "conflicted"}
+
+
+def test_what_an_earlier_flow_would_write_is_what_the_later_ones_read(engine: Engine) -> None:
+    """A pair that both flows come by is written once, a contact follows the name that its vendor gets from Zoho, and an
+    order goes to the phone that its account gets from Sage."""
+    with bench(engine, vendors=3, deals=0, flows={"identity": {"vendors": {"authority": "zoho_crm"}}}) as desk:
+        account = desk.win_deal("Harbour Lights")
+        desk.act("sage300", "add_vendor", fields={"VendorNumber": "ONE", "VendorName": "One", "Email": "o@one.example"})
+        desk.sync()
+        [link] = desk.query("SELECT zoho_id FROM sagezoho.links WHERE sage_id = 'ONE' AND zoho_entity = 'Accounts'")
+        values = {"Account_Name": "Two", "Account_Type": "Customer"}
+        desk.act("zoho_crm", "edit_record", module="Accounts", id=link["zoho_id"], values=values)
+        desk.act("sage300", "edit_vendor", vendor="ONE", fields={"Terms": "N60"})
+        [customer] = desk.query("SELECT sage_id FROM sagezoho.links WHERE sage_entity = 'customers'")
+        settings = desk.settings.flows.identity
+        led = settings.customers.model_copy(update={"fields": {"Phone": Authority.SAGE300}})
+        flows = {"identity": settings.model_copy(update={"customers": led})}
+        desk.settings = desk.settings.model_copy(update={"flows": desk.settings.flows.model_copy(update=flows)})
+        desk.act("sage300", "edit_customer", customer=customer["sage_id"], fields={"PhoneNumber": "604-555-0155"})
+        desk.act("zoho_crm", "edit_record", module="Accounts", id=account, values={"Fax": "604-555-0156"})
+        desk.act("zoho_crm", "add_deal", name="Refit", account_id=account, amount="9", stage="Closed Won")
+        plan, known = desk.plan(), _ids(desk)
+        before = desk.query("SELECT coalesce(max(seq), 0) AS seq FROM sagezoho.audit")[0]["seq"]
+        desk.reset_counters()
+        desk.sync()
+        assert _said(plan) == _done(desk, _given_since(desk, known), after=before)
+        assert desk.writes() == {"sage300": plan.cost.sage300_writes, "zoho_crm": plan.cost.zoho_crm_writes}
 
 
 @pytest.mark.parametrize("flow", FLOWS)

@@ -6,19 +6,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sagezoho_pipelines.domain.criteria import where
+from sagezoho_pipelines.domain.criteria import Criteria, where
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.planned import PlannedWrite
 from sagezoho_pipelines.domain.records import Row, System
-from sagezoho_pipelines.domain.zoho import RowResult
+from sagezoho_pipelines.domain.zoho import RowResult, ZohoPage
+from sagezoho_pipelines.engine.pairing import pairs
 from sagezoho_pipelines.engine.planning import writes
 from sagezoho_pipelines.engine.planning.foresight import Foresight
 from sagezoho_pipelines.engine.planning.passing import PassingSage, PassingZoho
+from sagezoho_pipelines.engine.planning.patched import Patched
 from sagezoho_pipelines.engine.ports import Sage300, ZohoCrm
+
+#: The sets in which the flows change records, and what those go by.
+_KEYS = {kind.entity_set: kind.key for kind in (pairs.VENDORS, pairs.CUSTOMERS)}
 
 
 class Notebook:
@@ -53,8 +59,19 @@ class ShadowSage(PassingSage):
         self._notebook = notebook
         self._foresight = foresight
         self._made: dict[tuple[str, str], Row] = {}
+        self._patched = Patched()
         self._absent: Counter[tuple[str, str]] = Counter()
         self.write_calls = self.more_reads = 0
+
+    def pages(
+        self, entity_set: str, *, select: Sequence[str], where: Criteria = (), page_size: int | None = None
+    ) -> Iterator[Sequence[Row]]:
+        for page in super().pages(entity_set, select=select, where=where, page_size=page_size):
+            yield [self._as_patched(entity_set, row) for row in page]
+
+    def find(self, entity_set: str, *, where: Criteria, select: Sequence[str], limit: int | None = None) -> list[Row]:
+        found = super().find(entity_set, where=where, select=select, limit=limit)
+        return [self._as_patched(entity_set, row) for row in found]
 
     def get(self, entity_set: str, key: str | int, *, select: Sequence[str] = ()) -> Row | None:
         made = self._made.get((entity_set, str(key)))
@@ -64,7 +81,11 @@ class ShadowSage(PassingSage):
         found = super().get(entity_set, key, select=select)
         if found is None:
             self._absent[entity_set, str(key)] += 1
-        return found
+        return found if found is None else self._patched.over(entity_set, str(key), found)
+
+    def _as_patched(self, entity_set: str, row: Row) -> Row:
+        key = _KEYS.get(entity_set, "")
+        return self._patched.over(entity_set, str(row[key]).strip(), row) if key in row else row
 
     def create(self, entity_set: str, body: Row) -> Row:
         self._refuse(entity_set, body)
@@ -95,6 +116,7 @@ class ShadowSage(PassingSage):
                     advice="restore the record in Sage, or remove its link",
                 )
             self._notebook.holds(System.SAGE300, str(key), held)
+        self._patched.add(entity_set, str(key), body)
         self._note(writes.sage_patch(entity_set, key, self._notebook.names.named(body)))
 
     def _refuse(self, entity_set: str, body: Row) -> None:
@@ -115,17 +137,38 @@ class ShadowZoho(PassingZoho):
         self._notebook = notebook
         self._foresight = foresight
         self._made: dict[tuple[str, str], dict[str, Any]] = {}
+        self._patched = Patched()
         self.write_calls = self.write_credits = 0
 
     # reads
 
+    def changed_since(
+        self,
+        module: str,
+        *,
+        fields: Sequence[str],
+        since: datetime,
+        where: Criteria = (),
+        until: datetime | None = None,
+    ) -> Iterator[ZohoPage]:
+        for page in super().changed_since(module, fields=fields, since=since, where=where, until=until):
+            yield replace(page, rows=[self._patched.over(module, str(row["id"]), row) for row in page.rows])
+
+    def find(self, module: str, *, where: Criteria, fields: Sequence[str], limit: int | None = None) -> list[Row]:
+        found = super().find(module, where=where, fields=fields, limit=limit)
+        return [self._patched.over(module, str(row["id"]), row) for row in found]
+
     def get(self, module: str, record_id: str) -> Row | None:
         made = self._made.get((module, record_id))
-        return dict(made) if made is not None else super().get(module, record_id)
+        if made is not None:
+            return dict(made)
+        found = super().get(module, record_id)
+        return found if found is None else self._patched.over(module, record_id, found)
 
     def get_many(self, module: str, ids: Sequence[str], *, fields: Sequence[str]) -> list[Row]:
         there = [one for one in ids if (module, one) not in self._made]
-        found = {str(row["id"]): row for row in super().get_many(module, there, fields=fields)} if there else {}
+        read = super().get_many(module, there, fields=fields) if there else []
+        found = {str(row["id"]): self._patched.over(module, str(row["id"]), row) for row in read}
         for one in ids:
             if (module, one) in self._made:
                 found[one] = {"id": one, **{name: self._made[module, one].get(name) for name in fields}}
@@ -180,6 +223,7 @@ class ShadowZoho(PassingZoho):
                 self._foresight.took(module, record_id, row)
                 self._notebook.names.became(planned.makes, record_id)
                 self._notebook.holds(System.ZOHO_CRM, record_id, {name: held[name] for name in row if name in held})
+                self._patched.add(module, record_id, row)
                 self._notebook.writes.append(planned)
                 results.append(RowResult(id=record_id))
         return results
@@ -214,6 +258,7 @@ class ShadowZoho(PassingZoho):
             held = there[record_id]
             now = {name: held[name] for name in row if name != "id" and name in held}
             self._notebook.holds(System.ZOHO_CRM, record_id, now)
+            self._patched.add(module, record_id, row)
         if not self._notebook.names.completes(row):
             self._notebook.writes.append(writes.zoho_update(module, self._notebook.names.named(row)))
         return RowResult(id=record_id)
