@@ -81,6 +81,24 @@ def test_a_merged_account_without_the_key_is_followed_by_its_name_alone_or_asked
     assert account(desk, number)["Sage_Vendor_Key"] == f"SAMINC/{number}"
 
 
+def test_an_account_that_only_shares_the_name_of_a_merged_one_is_left_as_it_is(desk: Bench) -> None:
+    """Another branch, or another firm: that it has the name proves nothing while it says otherwise of itself."""
+    number = number_of(desk)
+    old = account(desk, number)
+    far = {"Billing_City": "Denver", "Billing_Street": "77 Far Street", "Phone": "303 555 0100"}
+    twin = desk.act("zoho_crm", "add_account", name=old["Account_Name"], values=far)["id"]
+    group = desk.act("zoho_crm", "add_account", name="The whole group")["id"]
+    desk.act("zoho_crm", "edit_account", account_id=old["id"], values={"Sage_Vendor_Key": None})
+    desk.act("zoho_crm", "merge_accounts", master_id=group, duplicate_ids=[old["id"]])
+    in_sage(desk, number, City="Oakland")
+    desk.sync("vendors", "identity")
+    [entry] = desk.open_inbox()
+    assert (entry["key"], entry["error"]["code"]) == (number, "RECORD_LOST")
+    assert link(desk, number).zoho_id == str(old["id"])
+    [there] = [row for row in accounts_named(desk, old["Account_Name"]) if row["id"] == twin]
+    assert {name: there[name] for name in far} == far
+
+
 def test_a_merged_account_with_two_namesakes_is_asked_about_once(desk: Bench) -> None:
     number = number_of(desk)
     old, name = account(desk, number)["id"], account(desk, number)["Account_Name"]

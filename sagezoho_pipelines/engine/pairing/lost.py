@@ -15,7 +15,7 @@ from typing import Any
 
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
-from sagezoho_pipelines.domain.reconcile import SAGE, ZOHO, same
+from sagezoho_pipelines.domain.reconcile import SAGE, ZOHO, is_blank, same
 from sagezoho_pipelines.domain.records import Cause, Change, FieldChange, Link, Outcome, Row, System
 from sagezoho_pipelines.domain.settled_pairs import GONE
 from sagezoho_pipelines.domain.settlement import Settlement
@@ -58,11 +58,25 @@ def account_of(ctx: Context, kind: Kind, link: Link) -> Moved | str:
         return _at_account(link, holders[0], f"account {link.zoho_id} is gone, and this one carries its {name}")
     if link.zoho_id in _deleted(ctx):
         return "deleted"
-    rows = ctx.zoho.find(MODULE, where=[where("Account_Name", "eq", link.zoho_name)], fields=["Account_Name"], limit=10)
+    tests = [where("Account_Name", "eq", link.zoho_name)]
+    rows = ctx.zoho.find(MODULE, where=tests, fields=pairs.zoho_fields(ctx, kind), limit=10)
     named = [row for row in _free(ctx, kind, link, rows) if same(row.get("Account_Name"), link.zoho_name)]
-    if len(named) == 1 and not holders and link.zoho_name:
-        return _at_account(link, named[0], f"account {link.zoho_id} was merged away, and only this one has its name")
+    if len(named) == 1 and not holders and link.zoho_name and _took_over(ctx, kind, link, named[0]):
+        proof = f"account {link.zoho_id} was merged away, and only this one has its name and says what it said"
+        return _at_account(link, named[0], proof)
     return "lost"
+
+
+def _took_over(ctx: Context, kind: Kind, link: Link, row: Row) -> bool:
+    """Whether an account of the same name says nothing else than the one that is gone said, and something of that.
+
+    Firms have branches, and the one that stayed may be another one's: a name alone proves nothing.
+    """
+    compared = pairs.pair(ctx, kind)
+    bases = {name: compared.base(link, name, {}) for name in sorted(compared.two_way - {"Account_Name"})}
+    said = {name: base.zoho for name, base in bases.items() if base is not None and not is_blank(base.zoho)}
+    held = {name: row.get(name) for name in said if not is_blank(row.get(name))}
+    return all(same(value, said[name]) for name, value in held.items()) and bool(held or not said)
 
 
 def record_of(ctx: Context, kind: Kind, link: Link) -> Moved | None:
