@@ -177,6 +177,30 @@ def test_who_leads_is_set_for_a_link_and_for_single_fields(desk: Bench) -> None:
     assert ("authority", "sage300", "newest") in told[1]
 
 
+def test_a_new_link_is_led_as_the_flow_has_it(engine: Engine) -> None:
+    """However it is made: by hand, imported or matched, just as one that the sync makes."""
+    with bench(engine, vendors=3, deals=0, flows={"identity": {"vendors": {"authority": "newest"}}}) as desk:
+        [link] = _add(desk, (_vendor(desk), _account(desk))).add
+        assert link.authority is Authority.NEWEST
+
+
+def test_what_is_said_of_a_field_of_one_link_goes_before_the_flows_settings(engine: Engine) -> None:
+    """Also where it is what the link as a whole says: the flow names another leader for that field."""
+    led = {"authority": "sage300", "fields": {"Phone": "zoho_crm"}}
+    with bench(engine, vendors=3, deals=0, flows={"identity": {"vendors": led}}) as desk:
+        account, vendor = _account(desk), _vendor(desk)
+        [link] = _add(desk, (vendor, account)).add
+        desk.sync("vendors")
+        phone = _row(desk, account)["Phone"]
+        link = edits.set_authority(desk.context(), link, Authority.SAGE300, field="Phone", who="anna", why="")
+        assert link.exceptions == {"Phone": "sage300"}
+        desk.act("zoho_crm", "edit_account", account_id=account, values={"Phone": "555 0100"})
+        desk.sync("vendors", "identity")
+        assert _row(desk, account)["Phone"] == phone
+        asked = Asked(KINDS["vendors"], vendor, account, authority=Authority.SAGE300, exceptions={"Phone": "sage300"})
+        assert asking.check(desk.context(), [asked]).unchanged, "what was exported comes back"
+
+
 def test_an_order_linked_by_hand_is_not_posted_and_its_deal_is_watched_from_then_on(desk: Bench) -> None:
     account = _account(desk, Billing_Street="1 Quay", Billing_City="Vancouver", Billing_Country="Canada")
     deal = str(desk.act("zoho_crm", "add_deal", name="Refit", account_id=account, amount="1250")["id"])

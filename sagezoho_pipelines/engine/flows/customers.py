@@ -165,7 +165,7 @@ class CustomersHandler:
             zoho_id=change.key,
             sage_name=str(after["CustomerName"] or ""),
             zoho_name=change.name,
-            authority=_leader(ctx),
+            authority=pairs.leader(ctx, pairs.CUSTOMERS, alone=Authority.ZOHO_CRM),
             source_digest=change.digest,
             written=_written(ctx, mapping, after),
             agreed=pairs.first_agreed(ctx, pairs.CUSTOMERS, created.record, account) if not created.found else {},
@@ -331,8 +331,3 @@ def _compare_next(ctx: Context, change: Change) -> list[Look]:
 
 def _two_way(ctx: Context) -> bool:
     return pairs.enabled(ctx, pairs.CUSTOMERS)
-
-
-def _leader(ctx: Context) -> Authority:
-    """Who leads for a customer that is linked now."""
-    return pairs.settings(ctx, pairs.CUSTOMERS).authority if _two_way(ctx) else Authority.ZOHO_CRM

@@ -300,14 +300,10 @@ def _link(ctx: Context, change: Change, module: str, sage_name: str, zoho_name: 
         zoho_id="",
         sage_name=sage_name.strip(),
         zoho_name=str(zoho_name or ""),
-        authority=_leader(ctx),
+        authority=pairs.leader(ctx, pairs.VENDORS, alone=Authority.SAGE300),
         source_digest=change.digest,
         seen_equal_at=ctx.clock(),
     )
-
-
-def _leader(ctx: Context) -> Authority:
-    return pairs.settings(ctx, pairs.VENDORS).authority if pairs.enabled(ctx, pairs.VENDORS) else Authority.SAGE300
 
 
 def _failed_write(write: ZohoWrite, error: VendorError) -> ZohoWrite:

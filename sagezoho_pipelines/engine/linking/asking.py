@@ -15,6 +15,7 @@ from sagezoho_pipelines.engine.linking.sides import Side, sage_side, zoho_side
 from sagezoho_pipelines.engine.pairing import pairs
 
 BY_HAND, IMPORTED = "by hand", "imported"
+_PAIRS: Mapping[str, pairs.Kind] = {one.flow: one for one in (pairs.VENDORS, pairs.CUSTOMERS)}
 _ZOHO_ID = re.compile(r"\d{1,19}")
 _ROUNDED = re.compile(r"\d[.,]?\d*[eE]\+?\d+")
 
@@ -23,7 +24,8 @@ _ROUNDED = re.compile(r"\d[.,]?\d*[eE]\+?\d+")
 class Asked:
     """A pair somebody wants linked. `place` names where it was asked for, e.g. `line 7`.
 
-    Without an authority the kind's own leads; `exceptions` are Zoho fields that the other side leads.
+    Without an authority the side leads that the flow's settings name; `exceptions` are Zoho fields that the other side
+    leads.
     """
 
     kind: PairKind
@@ -96,7 +98,7 @@ def check(ctx: Context, asked: Sequence[Asked]) -> Checked:
                 problems[index] = reason
                 continue
             if known is not None and known.zoho_id == one.zoho_id:
-                wanted = _led(known, one)
+                wanted = _led(ctx, known, one)
                 (unchanged if wanted == known else lead).append(wanted)
                 before += [] if wanted == known else [known]
                 continue
@@ -111,8 +113,22 @@ def check(ctx: Context, asked: Sequence[Asked]) -> Checked:
 
 def fields_of(ctx: Context, kind: PairKind) -> list[str]:
     """The Zoho fields of a kind that either side may lead: the others go one way, whatever is said."""
-    pair = next((one for one in (pairs.VENDORS, pairs.CUSTOMERS) if one.flow == kind.name), None)
+    pair = _PAIRS.get(kind.name)
     return [] if pair is None else sorted(pairs.pair(ctx, pair).two_way)
+
+
+def leader_of(ctx: Context, kind: PairKind) -> Authority:
+    """Who leads a new link of a kind, where nobody says it of the link: as the flow's settings have it."""
+    pair = _PAIRS.get(kind.name)
+    return kind.authority if pair is None else pairs.leader(ctx, pair, alone=kind.authority)
+
+
+def exceptions_of(ctx: Context, kind: PairKind, authority: Authority, wanted: Mapping[str, str]) -> dict[str, str]:
+    """The fields of a link that somebody else leads than the link as a whole. What is said of a field for which the
+    flow's settings name a leader is kept, whatever it is: it goes before them."""
+    pair = _PAIRS.get(kind.name)
+    named = pairs.settings(ctx, pair).fields if pair is not None else {}
+    return {name: str(side) for name, side in sorted(wanted.items()) if side != authority or name in named}
 
 
 def _unreadable(one: Asked) -> str:
@@ -211,19 +227,15 @@ def _link(ctx: Context, one: Asked, sage: Side, zoho: Side) -> Link:
         zoho_id=one.zoho_id,
         sage_name=sage.name,
         zoho_name=zoho.name,
-        authority=one.kind.authority,
+        authority=leader_of(ctx, one.kind),
         made_by=one.made_by,
         details={**zoho.details, **sage.details},
     )
-    return _led(link, one)
+    return _led(ctx, link, one)
 
 
-def _led(link: Link, one: Asked) -> Link:
+def _led(ctx: Context, link: Link, one: Asked) -> Link:
     """The link with the authority that was asked for; what was not mentioned stays."""
     authority = one.authority or link.authority
     exceptions = link.exceptions if one.exceptions is None else one.exceptions
-    return replace(
-        link,
-        authority=authority,
-        exceptions={name: str(side) for name, side in sorted(exceptions.items()) if side != authority},
-    )
+    return replace(link, authority=authority, exceptions=exceptions_of(ctx, one.kind, authority, exceptions))

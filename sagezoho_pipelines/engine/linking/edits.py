@@ -9,6 +9,7 @@ from sagezoho_pipelines.domain.links import KINDS, LeftAlone, LinkEdits, kind_of
 from sagezoho_pipelines.domain.records import AuditEntry, Authority, Cause, EntityRef, FieldChange, Link, Look, System
 from sagezoho_pipelines.engine import zoho_target
 from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.linking import asking
 from sagezoho_pipelines.engine.linking.asking import BY_HAND, Checked
 
 
@@ -51,16 +52,11 @@ def remove(ctx: Context, chosen: Sequence[Link], *, who: str, why: str, leave_al
 
 
 def set_authority(ctx: Context, link: Link, authority: Authority, *, field: str | None, who: str, why: str) -> Link:
-    """Say which side leads a link, or one field of it. A field led like its link is no exception."""
-    exceptions = dict(link.exceptions)
-    if field is None:
-        exceptions = {name: one for name, one in exceptions.items() if one != authority}
-        wanted = replace(link, authority=authority, exceptions=exceptions)
-    else:
-        exceptions.pop(field, None)
-        if authority is not link.authority:
-            exceptions[field] = str(authority)
-        wanted = replace(link, exceptions=exceptions)
+    """Say which side leads a link, or one field of it. A field led like its link is no exception, unless the flow's
+    settings name another leader for it."""
+    leads = authority if field is None else link.authority
+    said = link.exceptions if field is None else {**link.exceptions, field: str(authority)}
+    wanted = replace(link, authority=leads, exceptions=asking.exceptions_of(ctx, kind_of(link), leads, said))
     if wanted != link:
         entry = _entry(ctx, wanted, "set authority", "updated", who, why, _led_fields(link, wanted))
         ctx.ledger.edit_links(LinkEdits(lead=[wanted], audit=[entry]), at=ctx.clock())

@@ -80,6 +80,11 @@ def settings(ctx: Context, kind: Kind) -> PairSettings:
     return found
 
 
+def leader(ctx: Context, kind: Kind, *, alone: Authority) -> Authority:
+    """Who leads for a pair that is linked now; `alone` where pairs of this kind are not kept equal both ways."""
+    return settings(ctx, kind).authority if enabled(ctx, kind) else alone
+
+
 def require_settings(ctx: Context, kind: Kind) -> None:
     """Raises ConfigurationError for a field that somebody is to lead for and that does not go both ways."""
     if not enabled(ctx, kind):
