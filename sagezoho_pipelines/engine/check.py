@@ -22,7 +22,7 @@ from sagezoho_pipelines.engine.mapped.lint import Level, lint
 from sagezoho_pipelines.engine.pairing import pairs
 from sagezoho_pipelines.engine.sage_codes import CodeSet
 from sagezoho_pipelines.engine.setup import examine
-from sagezoho_pipelines.engine.zoho_target import written_fields
+from sagezoho_pipelines.engine.zoho_modules import written_fields
 from sagezoho_pipelines.mappings import custom_fields
 
 

@@ -15,7 +15,7 @@ from sagezoho_pipelines.engine.flows import batches, customers, identity, invoic
 from sagezoho_pipelines.engine.flows.orders import flow as orders
 from sagezoho_pipelines.engine.tally import Tally
 from sagezoho_pipelines.engine.windows import Window
-from sagezoho_pipelines.engine.zoho_target import module_exists
+from sagezoho_pipelines.engine.zoho_modules import module_exists
 
 
 @dataclass(frozen=True, slots=True)

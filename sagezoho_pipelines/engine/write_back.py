@@ -27,7 +27,7 @@ from sagezoho_pipelines.domain.records import (
 from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.domain.write_backs import Standing, Told
 from sagezoho_pipelines.domain.zoho import RowResult
-from sagezoho_pipelines.engine import settling, zoho_target
+from sagezoho_pipelines.engine import settling, zoho_modules, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.settling import Movement
 
@@ -113,7 +113,7 @@ class WriteBackHandler:
         inbox = ctx.ledger.standing(ctx.zoho_entity(entity), ids)
         links = ctx.ledger.links_by_zoho(ctx.connection, place.module, place.linked, ids)
         told = ctx.ledger.told(ctx.connection, place.module, ids)
-        known = zoho_target.known_fields(ctx, place.module)
+        known = zoho_modules.known_fields(ctx, place.module)
         news = {one: _news(place, links.get(one), inbox.get(one), known) for one in ids}
         due = [one for one in ids if news[one] and (one not in told or told[one].digest != digest(news[one]))]
         results: dict[str, RowResult] = {}

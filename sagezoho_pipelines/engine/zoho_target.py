@@ -6,10 +6,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cache
-from typing import Any, NamedTuple
+from functools import partial
 
-from sagezoho_pipelines.domain.errors import ConfigurationError, OutcomeUnknown, VendorError, Verdict
+from sagezoho_pipelines.domain.errors import OutcomeUnknown, VendorError, Verdict
 from sagezoho_pipelines.domain.mapping import TargetMapping
 from sagezoho_pipelines.domain.reconcile import same
 from sagezoho_pipelines.domain.records import FieldChange, GivesWay, Link, Outcome, Row, System
@@ -17,10 +16,7 @@ from sagezoho_pipelines.domain.zoho import RowResult
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.settling import Movement
 from sagezoho_pipelines.engine.unique_values import to_insert
-from sagezoho_pipelines.mappings import custom_fields
-
-#: Kinds of field whose `length` in the metadata is that of a text.
-_TEXTS = frozenset({"text", "textarea", "phone", "email", "website", "picklist"})
+from sagezoho_pipelines.engine.zoho_modules import absent_fields, fields_of, readable, unique_fields
 
 #: How Zoho points at the id of the record itself, not at one inside a lookup.
 _RECORD_ID = re.compile(r"(\$\.data\[\d+\]\.)?id")
@@ -147,67 +143,75 @@ def write(ctx: Context, writes: Sequence[ZohoWrite], *, unique: str) -> list[Zoh
     the earlier one had written and has no value any more is then emptied. What an update writes counts as unknown
     from before it is sent until its link is settled. Where an upsert might find another one's record, it is inserted.
     """
-    trigger = ctx.settings.zoho_crm.trigger
-    absent = absent_fields(ctx, writes[0].module) if writes else frozenset()
-    done = [_without(item, absent) for item in writes]
+    if not writes:
+        return []
+    absent = absent_fields(ctx, writes[0].module)
+    batch = _Batch(ctx, [_without(item, absent) for item in writes])
+    batch.refuse({i: refused for i, item in enumerate(batch.writes) if (refused := _too_long(ctx, item))})
+    batch.create(unique)
+    batch.update()
+    return batch.writes
 
-    def send(chosen: list[int], call: Callable[[list[Row]], list[RowResult]], rows: list[Row]) -> None:
-        if rows:
-            for index, result in zip(chosen, call(rows), strict=True):
-                done[index] = replace(done[index], result=result)
 
-    for index, item in enumerate(done):
-        refused = _too_long(ctx, item)
-        if refused is not None:
-            done[index] = replace(item, result=RowResult(id=item.record_id or None, error=refused))
-    module = done[0].module if done else ""
-    new = [i for i, item in enumerate(done) if item.link is None and item.error is None]
-    others = _unique(ctx, module) - {unique} if new else ()
-    alone = set(to_insert(ctx, module, {i: done[i].sent for i in new}, key=unique, others=others))
-    known = [i for i, item in enumerate(done) if item.link is not None and item.sent and item.error is None]
-    upserted = [i for i in new if i not in alone]
-    send(
-        upserted,
-        lambda rows: ctx.zoho.upsert(module, rows, duplicate_check=[unique], trigger=trigger),
-        [done[i].sent for i in upserted],
-    )
-    send(
-        sorted(alone),
-        lambda rows: ctx.zoho.insert(module, rows, trigger=trigger),
-        [done[i].sent for i in sorted(alone)],
-    )
-    found = [i for i in new if done[i].was_found]
-    empty = {i: done[i].without_value() for i in found}
-    done = [replace(item, sent={**item.sent, **empty.get(i, {})}) for i, item in enumerate(done)]
-    emptied = [i for i in found if empty[i]]
-    send(
-        emptied,
-        lambda rows: ctx.zoho.update(module, rows, trigger=trigger),
-        [{"id": done[i].record_id, **empty[i]} for i in emptied],
-    )
-    for index, refused in _edited_meanwhile(ctx, done, known).items():
-        done[index] = replace(done[index], result=RowResult(id=done[index].record_id, error=refused))
-    known = [i for i in known if done[i].error is None]
-    unsettle(ctx, [done[i] for i in known])
-    read = [i for i in known if done[i].unmodified_since is not None]
-    times = [time for time in (done[i].unmodified_since for i in read) if time is not None]
+class _Batch:
+    """Writes of one module on their way; each is replaced by itself with Zoho's answer."""
 
-    def unless_edited(rows: list[Row]) -> list[RowResult]:
-        """All were read together: what was edited since is newer than the newest of them."""
+    def __init__(self, ctx: Context, writes: list[ZohoWrite]) -> None:
+        self.ctx = ctx
+        self.writes = writes
+        self.module = writes[0].module
+        self.trigger = ctx.settings.zoho_crm.trigger
+
+    def refuse(self, refused: Mapping[int, VendorError]) -> None:
+        for index, error in refused.items():
+            item = self.writes[index]
+            self.writes[index] = replace(item, result=RowResult(id=item.record_id or None, error=error))
+
+    def create(self, unique: str) -> None:
+        """New records: upserts on the unique key, inserts where one might find another's record by another field."""
+        new = [i for i, item in enumerate(self.writes) if item.link is None and item.error is None]
+        others = unique_fields(self.ctx, self.module) - {unique} if new else ()
+        rows = {i: self.writes[i].sent for i in new}
+        alone = set(to_insert(self.ctx, self.module, rows, key=unique, others=others))
+        self._send({i: rows[i] for i in new if i not in alone}, partial(self.ctx.zoho.upsert, duplicate_check=[unique]))
+        self._send({i: rows[i] for i in sorted(alone)}, self.ctx.zoho.insert)
+        empty = {i: self.writes[i].without_value() for i in new if self.writes[i].was_found}
+        for i, values in empty.items():
+            self.writes[i] = replace(self.writes[i], sent={**self.writes[i].sent, **values})
+        self._send({i: self._by_id(i, values) for i, values in empty.items() if values}, self.ctx.zoho.update)
+
+    def update(self) -> None:
+        """Known records: those that a comparison decided upon only where nobody has edited them since."""
+        due = [i for i, item in enumerate(self.writes) if item.link is not None and item.sent and item.error is None]
+        self.refuse(_edited_meanwhile(self.ctx, self.writes, due))
+        due = [i for i in due if self.writes[i].error is None]
+        unsettle(self.ctx, [self.writes[i] for i in due])
+        read = [i for i in due if self.writes[i].unmodified_since is not None]
+        newest = max((time for i in read if (time := self.writes[i].unmodified_since)), default=None)
+        unless_edited = partial(self._unless_edited, since=newest)
+        self._send({i: self._by_id(i, self.writes[i].sent) for i in read}, unless_edited)
+        blind = [i for i in due if self.writes[i].unmodified_since is None]
+        self._send({i: self._by_id(i, self.writes[i].sent) for i in blind}, self.ctx.zoho.update)
+
+    def _unless_edited(
+        self, module: str, rows: Sequence[Row], *, trigger: Sequence[str], since: datetime | None
+    ) -> list[RowResult]:
+        """All were read together: what was edited meanwhile is newer than the newest of them."""
         try:
-            return ctx.zoho.update(module, rows, trigger=trigger, unmodified_since=max(times))
+            return self.ctx.zoho.update(module, rows, trigger=trigger, unmodified_since=since)
         except OutcomeUnknown as error:
             # Each is settled with what it was about to override, since it may have been.
             return [RowResult(id=str(row["id"]), error=error) for row in rows]
 
-    send(read, unless_edited, [{"id": done[i].record_id, **done[i].sent} for i in read])
-    blind = [i for i in known if done[i].unmodified_since is None]
-    send(
-        blind,
-        lambda rows: ctx.zoho.update(module, rows, trigger=trigger),
-        [{"id": done[i].record_id, **done[i].sent} for i in blind],
-    )
-    return done
+    def _by_id(self, index: int, values: Row) -> Row:
+        return {"id": self.writes[index].record_id, **values}
+
+    def _send(self, rows: Mapping[int, Row], call: Callable[..., list[RowResult]]) -> None:
+        if not rows:
+            return
+        results = call(self.module, list(rows.values()), trigger=self.trigger)
+        for index, result in zip(rows, results, strict=True):
+            self.writes[index] = replace(self.writes[index], result=result)
 
 
 def _edited_meanwhile(ctx: Context, writes: Sequence[ZohoWrite], known: Sequence[int]) -> dict[int, VendorError]:
@@ -279,56 +283,9 @@ def explained(write: ZohoWrite, error: VendorError) -> VendorError:
     )
 
 
-def require_fields(ctx: Context, module: str, names: Sequence[str]) -> None:
-    """Stop before the first write when Zoho lacks a field we write: it would ignore the value without a word."""
-    missing = sorted({*names} - known_fields(ctx, module) - {"id"} - optional_fields(module))
-    if missing:
-        raise ConfigurationError(
-            f"{ctx.connection}: Zoho's {module} module has no field {', '.join(missing)}. "
-            f"Run 'sagezoho setup --connection {ctx.connection}' to create the fields it needs."
-        )
-
-
-def readable(ctx: Context, module: str, names: Sequence[str]) -> tuple[str, ...]:
-    """The fields to ask for: optional ones that this organisation does without are left out."""
-    absent = absent_fields(ctx, module)
-    return tuple(name for name in names if name not in absent)
-
-
-def known_fields(ctx: Context, module: str) -> set[str]:
-    return set(_fields(ctx, module))
-
-
-class _Field(NamedTuple):
-    """`length`: of a text, the characters that Zoho takes. `unique`: no two records may hold the same value."""
-
-    length: int | None
-    unique: bool
-
-
-def _fields(ctx: Context, module: str) -> Mapping[str, _Field]:
-    """The module's fields, asked for once."""
-
-    def ask() -> dict[str, _Field]:
-        return {
-            str(row["api_name"]): _Field(
-                int(row["length"]) if row.get("data_type") in _TEXTS and row.get("length") else None,
-                bool(row.get("unique")),
-            )
-            for row in ctx.zoho.fields(module)
-        }
-
-    found: Mapping[str, _Field] = ctx.facts.get(f"zoho fields {module}", ask)
-    return found
-
-
-def _unique(ctx: Context, module: str) -> frozenset[str]:
-    return frozenset(name for name, field in _fields(ctx, module).items() if field.unique)
-
-
 def _too_long(ctx: Context, write: ZohoWrite) -> VendorError | None:
     """Zoho refuses such a value anyway; said before the send, it costs nothing and names the room there is."""
-    fields = _fields(ctx, write.module)
+    fields = fields_of(ctx, write.module)
     for name, value in write.sent.items():
         most = fields[name].length if name in fields else None
         if most and isinstance(value, str) and len(value) > most:
@@ -350,27 +307,3 @@ def _without(write: ZohoWrite, absent: frozenset[str]) -> ZohoWrite:
     after = {name: value for name, value in write.after.items() if name not in absent}
     sent = {name: value for name, value in write.sent.items() if name not in absent}
     return replace(write, after=after, sent=sent)
-
-
-def absent_fields(ctx: Context, module: str) -> frozenset[str]:
-    """The optional fields that this organisation does without."""
-    return optional_fields(module) - known_fields(ctx, module)
-
-
-@cache
-def optional_fields(module: str) -> frozenset[str]:
-    return frozenset(one.api_name for one in custom_fields() if one.module == module and one.optional)
-
-
-def written_fields(mapping: TargetMapping) -> list[str]:
-    return [rule.target for rule in mapping.rules]
-
-
-def module_exists(ctx: Context, module: str) -> bool:
-    """Whether the edition offers the module to the API at all."""
-
-    def ask() -> set[str]:
-        rows: list[Any] = list(ctx.zoho.modules())
-        return {str(row["api_name"]) for row in rows if row.get("api_supported", True)}
-
-    return module in ctx.facts.get("zoho modules", ask)

@@ -10,7 +10,7 @@ from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.mapping import TargetMapping
 from sagezoho_pipelines.domain.records import Authority, Cause, Change, EntityRef, Link, Look, Outcome, Row, System
 from sagezoho_pipelines.domain.settlement import Settlement
-from sagezoho_pipelines.engine import left_alone, sage_target, settling, zoho_target
+from sagezoho_pipelines.engine import left_alone, sage_target, settling, zoho_modules, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import ZohoFeed
 from sagezoho_pipelines.engine.flows import awaited, customer_numbers, vendors
@@ -34,7 +34,7 @@ def account_fields(ctx: Context) -> tuple[str, ...]:
     chosen = {number.field} if number.rule == "field" else set()
     addressed = {source.split(".", 1)[1] for source in _account_sources(ctx)}
     names = {*pairs.digested(ctx, pairs.CUSTOMERS), *chosen, *addressed, "Account_Name"}
-    return zoho_target.readable(ctx, "Accounts", sorted(names))
+    return zoho_modules.readable(ctx, "Accounts", sorted(names))
 
 
 def _account_sources(ctx: Context) -> set[str]:
@@ -82,7 +82,7 @@ class CustomersHandler:
 
     def prepare(self, ctx: Context) -> None:
         pairs.require_settings(ctx, pairs.CUSTOMERS)
-        zoho_target.require_fields(ctx, "Accounts", account_fields(ctx))
+        zoho_modules.require_fields(ctx, "Accounts", account_fields(ctx))
 
     def deliver(self, ctx: Context, changes: Sequence[Change]) -> Sequence[Settlement]:
         keys = [change.key for change in changes]
@@ -319,7 +319,7 @@ def missing(ctx: Context, account: str) -> VendorError:
 
 def _written(ctx: Context, mapping: TargetMapping, after: Row) -> Row:
     """What a new customer was made with; what only a field that Zoho does without could say, nobody has said."""
-    absent = zoho_target.absent_fields(ctx, "Accounts")
+    absent = zoho_modules.absent_fields(ctx, "Accounts")
     unsaid = {rule.target for rule in mapping.rules if rule.sources and absent.issuperset(rule.sources)}
     return {name: value for name, value in after.items() if name not in unsaid}
 

@@ -9,7 +9,7 @@ from sagezoho_pipelines.domain.digest import equal
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.records import Change, EntityRef, Link, Outcome, Row, System
 from sagezoho_pipelines.domain.settlement import Settlement
-from sagezoho_pipelines.engine import settling, zoho_target
+from sagezoho_pipelines.engine import settling, zoho_modules, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import SageDateFeed
 from sagezoho_pipelines.engine.flows import invoice_sending, payments, products
@@ -74,9 +74,9 @@ class InvoicesHandler:
 
     def prepare(self, ctx: Context) -> None:
         mapping = ctx.mappings[FLOW]
-        names = {*zoho_target.written_fields(mapping["invoices"]), *zoho_target.written_fields(mapping["payments"])}
-        zoho_target.require_fields(ctx, "Invoices", sorted(names))
-        zoho_target.require_fields(ctx, "Products", zoho_target.written_fields(mapping["products"]))
+        names = {*zoho_modules.written_fields(mapping["invoices"]), *zoho_modules.written_fields(mapping["payments"])}
+        zoho_modules.require_fields(ctx, "Invoices", sorted(names))
+        zoho_modules.require_fields(ctx, "Products", zoho_modules.written_fields(mapping["products"]))
 
     def deliver(self, ctx: Context, changes: Sequence[Change]) -> Sequence[Settlement]:
         rows = read(ctx, changes)

@@ -9,7 +9,7 @@ from typing import Any
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.records import Change, EntityRef, Link, Outcome, Row, System
 from sagezoho_pipelines.domain.settlement import Settlement
-from sagezoho_pipelines.engine import settling, zoho_target
+from sagezoho_pipelines.engine import settling, zoho_modules, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import SageDateFeed
 from sagezoho_pipelines.engine.zoho_target import ZohoWrite
@@ -106,7 +106,7 @@ class PaymentsHandler:
         return min(ctx.settings.zoho_crm.concurrency, 4)
 
     def prepare(self, ctx: Context) -> None:
-        zoho_target.require_fields(ctx, "Invoices", zoho_target.written_fields(ctx.mappings[FLOW]["payments"]))
+        zoho_modules.require_fields(ctx, "Invoices", zoho_modules.written_fields(ctx.mappings[FLOW]["payments"]))
 
     def deliver(self, ctx: Context, changes: Sequence[Change]) -> Sequence[Settlement]:
         rows = self._rows(ctx, changes)

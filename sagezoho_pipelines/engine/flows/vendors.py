@@ -11,7 +11,7 @@ from sagezoho_pipelines.domain.pairing import Comparison
 from sagezoho_pipelines.domain.records import Authority, Change, EntityRef, Link, Look, Outcome, Row, System
 from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.domain.zoho import RowResult
-from sagezoho_pipelines.engine import settling, zoho_target
+from sagezoho_pipelines.engine import settling, zoho_modules, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import SageDateFeed
 from sagezoho_pipelines.engine.flows import vendor_ground
@@ -80,8 +80,8 @@ class VendorsHandler:
     def prepare(self, ctx: Context) -> None:
         pairs.require_settings(ctx, pairs.VENDORS)
         mapping = ctx.mappings[FLOW]
-        zoho_target.require_fields(ctx, "Accounts", zoho_target.written_fields(mapping["accounts"]))
-        zoho_target.require_fields(ctx, "Contacts", zoho_target.written_fields(mapping["contacts"]))
+        zoho_modules.require_fields(ctx, "Accounts", zoho_modules.written_fields(mapping["accounts"]))
+        zoho_modules.require_fields(ctx, "Contacts", zoho_modules.written_fields(mapping["contacts"]))
 
     def deliver(self, ctx: Context, changes: Sequence[Change]) -> Sequence[Settlement]:
         changes, gone = vendor_ground.resolve(ctx, changes)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.links import KINDS, PairKind
 from sagezoho_pipelines.domain.records import Authority, Link
-from sagezoho_pipelines.engine import zoho_target
+from sagezoho_pipelines.engine import zoho_modules
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.linking.sides import Side, sage_side, zoho_side
 from sagezoho_pipelines.engine.pairing import pairs
@@ -175,7 +175,7 @@ def _table(ctx: Context, kind: PairKind, asked: Sequence[Asked]) -> _Table:
 
 
 def _carriers(ctx: Context, kind: PairKind, sage_ids: Sequence[str]) -> dict[str, str]:
-    if not kind.key_field or not sage_ids or kind.key_field not in zoho_target.known_fields(ctx, kind.zoho_entity):
+    if not kind.key_field or not sage_ids or kind.key_field not in zoho_modules.known_fields(ctx, kind.zoho_entity):
         return {}
     keys = sorted(ctx.sage_key(one) for one in sage_ids)
     found = ctx.zoho.find(kind.zoho_entity, where=[where(kind.key_field, "in", keys)], fields=[kind.key_field])

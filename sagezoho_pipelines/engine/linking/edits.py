@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sagezoho_pipelines.domain.links import KINDS, LeftAlone, LinkEdits, kind_of, source_of
 from sagezoho_pipelines.domain.records import AuditEntry, Authority, Cause, EntityRef, FieldChange, Link, Look, System
-from sagezoho_pipelines.engine import zoho_target
+from sagezoho_pipelines.engine import zoho_modules, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.linking import asking
 from sagezoho_pipelines.engine.linking.asking import BY_HAND, Checked
@@ -66,7 +66,7 @@ def set_authority(ctx: Context, link: Link, authority: Authority, *, field: str 
 def _clear_key(ctx: Context, link: Link) -> None:
     """Take the Sage key, and the Sage number, off the Zoho record; one that is gone needs nothing."""
     kind = kind_of(link)
-    names = zoho_target.known_fields(ctx, kind.zoho_entity) & {kind.key_field, *kind.shown} - {""}
+    names = zoho_modules.known_fields(ctx, kind.zoho_entity) & {kind.key_field, *kind.shown} - {""}
     if not names:
         return
     [row] = ctx.zoho.get_many(kind.zoho_entity, [link.zoho_id], fields=sorted(names)) or [{}]

@@ -9,7 +9,7 @@ from typing import Any
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.links import PairKind
 from sagezoho_pipelines.domain.records import Row
-from sagezoho_pipelines.engine import zoho_target
+from sagezoho_pipelines.engine import zoho_modules
 from sagezoho_pipelines.engine.context import Context
 
 #: Sage answers ten keys in one call, or a page of all: beyond this many the pages are read.
@@ -90,7 +90,7 @@ def zoho_side(ctx: Context, kind: PairKind, ids: Sequence[str]) -> dict[str, Sid
         return {}
     module = kind.zoho_entity
     account = ["Account_Name"] if module == "Deals" else []
-    keys = [kind.key_field] if kind.key_field in zoho_target.known_fields(ctx, module) else []
+    keys = [kind.key_field] if kind.key_field in zoho_modules.known_fields(ctx, module) else []
     rows = ctx.zoho.get_many(module, ids, fields=[_ZOHO_NAMES[module], *keys, *account])
     return {
         str(row["id"]): Side(

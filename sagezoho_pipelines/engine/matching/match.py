@@ -18,7 +18,7 @@ from sagezoho_pipelines.domain.matching.match import Matching, match
 from sagezoho_pipelines.domain.matching.parties import FREE_MAIL, Party
 from sagezoho_pipelines.domain.matching.rules import Thresholds
 from sagezoho_pipelines.domain.records import EntityRef, Row, System
-from sagezoho_pipelines.engine import zoho_target
+from sagezoho_pipelines.engine import zoho_modules
 from sagezoho_pipelines.engine.context import Context
 
 Flow = Literal["vendors", "customers"]
@@ -119,7 +119,7 @@ def _sage(ctx: Context, flow: Flow, settings: Match) -> dict[str, Party]:
 
 
 def _zoho(ctx: Context, flow: Flow, settings: Match) -> dict[str, Party]:
-    known = zoho_target.known_fields(ctx, "Accounts")
+    known = zoho_modules.known_fields(ctx, "Accounts")
     key, number = _OWN[flow]
     numbers = [name for name in (number, *settings.zoho_id_fields) if name in known]
     taxes = [name for name in settings.zoho_tax_fields if name in known]

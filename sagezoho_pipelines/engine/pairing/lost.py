@@ -19,7 +19,7 @@ from sagezoho_pipelines.domain.reconcile import SAGE, ZOHO, is_blank, same
 from sagezoho_pipelines.domain.records import Cause, Change, FieldChange, Link, Outcome, Row, System
 from sagezoho_pipelines.domain.settled_pairs import GONE
 from sagezoho_pipelines.domain.settlement import Settlement
-from sagezoho_pipelines.engine import sage_target, settling, zoho_target
+from sagezoho_pipelines.engine import sage_target, settling, zoho_modules
 from sagezoho_pipelines.engine import write_back as write_backs
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import ZOHO_TELLS_DELETIONS
@@ -228,7 +228,7 @@ def _is_alike(ctx: Context, kind: Kind, link: Link, row: Row) -> bool:
     """
     compared = pairs.pair(ctx, kind)
     said = compared.to_zoho.apply({**row, "key": ""})
-    optional = zoho_target.optional_fields(MODULE)
+    optional = zoho_modules.optional_fields(MODULE)
     bases = {name: compared.base(link, name, {}) for name in compared.two_way}
     return all(same(base.sage, said[name]) if base is not None else name in optional for name, base in bases.items())
 

@@ -18,7 +18,7 @@ from sagezoho_pipelines.domain.pairing import Comparison, Misfit, compare
 from sagezoho_pipelines.domain.reconcile import SAGE, ZOHO, edited_last, same
 from sagezoho_pipelines.domain.records import Authority, Change, Link, Row, System
 from sagezoho_pipelines.domain.settled_pairs import ASKED, Pair, Policy
-from sagezoho_pipelines.engine import sage_target, zoho_target
+from sagezoho_pipelines.engine import sage_target, zoho_modules
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import as_date
 from sagezoho_pipelines.engine.pairing import giving_way, questions
@@ -110,7 +110,7 @@ def pair(ctx: Context, kind: Kind) -> Pair:
 
 def known(ctx: Context) -> frozenset[str]:
     """The compared fields that this organisation has: it may do without optional ones."""
-    return frozenset(zoho_target.known_fields(ctx, MODULE))
+    return frozenset(zoho_modules.known_fields(ctx, MODULE))
 
 
 def zoho_fields(ctx: Context, kind: Kind) -> tuple[str, ...]:
@@ -118,7 +118,7 @@ def zoho_fields(ctx: Context, kind: Kind) -> tuple[str, ...]:
     compared = pair(ctx, kind)
     reads = {source for rule in compared.sage_rules for source in rule.sources}
     names = {*compared.fields, *(reads & known(ctx)), *_MODIFIED}
-    return zoho_target.readable(ctx, MODULE, sorted(names))
+    return zoho_modules.readable(ctx, MODULE, sorted(names))
 
 
 def digested(ctx: Context, kind: Kind) -> tuple[str, ...]:
@@ -131,7 +131,7 @@ def digested(ctx: Context, kind: Kind) -> tuple[str, ...]:
     if kind.written is ZOHO:
         return tuple(names)
     compared = pair(ctx, kind).fields if enabled(ctx, kind) else ()
-    return zoho_target.readable(ctx, MODULE, sorted({*names, *compared}))
+    return zoho_modules.readable(ctx, MODULE, sorted({*names, *compared}))
 
 
 def sage_fields(ctx: Context, kind: Kind) -> tuple[str, ...]:

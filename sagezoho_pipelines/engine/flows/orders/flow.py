@@ -11,7 +11,7 @@ from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError, Ve
 from sagezoho_pipelines.domain.picklists import closed_won_stages, pick_list
 from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Link, Look, Row
 from sagezoho_pipelines.domain.settlement import Settlement
-from sagezoho_pipelines.engine import sage_target, settling, write_back, zoho_target
+from sagezoho_pipelines.engine import sage_target, settling, write_back, zoho_modules
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.deliver import deliver
 from sagezoho_pipelines.engine.feeds import ZohoFeed
@@ -28,7 +28,7 @@ _LOOKS_FOR_A_CUSTOMER, _BETWEEN_LOOKS_SECONDS = 60, 0.05
 
 
 def deal_fields(ctx: Context) -> tuple[str, ...]:
-    return zoho_target.readable(ctx, "Deals", sorted({*ctx.mappings[FLOW].source_fields(), *_DEAL_FIELDS}))
+    return zoho_modules.readable(ctx, "Deals", sorted({*ctx.mappings[FLOW].source_fields(), *_DEAL_FIELDS}))
 
 
 def digested_fields(ctx: Context) -> tuple[str, ...]:
@@ -121,7 +121,7 @@ class OrdersHandler:
         return ctx.settings.sage300.concurrency
 
     def prepare(self, ctx: Context) -> None:
-        zoho_target.require_fields(ctx, "Deals", deal_fields(ctx))
+        zoho_modules.require_fields(ctx, "Deals", deal_fields(ctx))
         qualifying_stages(ctx)
         subform.require(ctx)
 

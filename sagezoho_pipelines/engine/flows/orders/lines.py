@@ -12,7 +12,7 @@ from sagezoho_pipelines.domain.mapping import as_number
 from sagezoho_pipelines.domain.records import Row, System
 from sagezoho_pipelines.engine import settling
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.zoho_target import module_exists
+from sagezoho_pipelines.engine.zoho_modules import module_exists
 
 #: Sage keeps a line's discount as a percentage with five decimals.
 _PERCENT = Decimal("0.00001")
