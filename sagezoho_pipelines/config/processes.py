@@ -31,10 +31,11 @@ class Gateway(Section):
 
 
 class Alerts(Section):
-    """Who hears of a degraded run: a command, with a JSON summary on its standard input, or a webhook, or both.
+    """Who hears of what is amiss: a command, with a JSON summary on its standard input, or a webhook, or both.
 
     It is called once for a run that refused at least `min_refused` records, which are at least `failure_rate` (0 to 1)
-    of all it took up. `timeout` is in seconds.
+    of all it took up; and when a connection pauses, a guard stops a flow, or runs begin to fail. `timeout` is in
+    seconds.
     """
 
     command: tuple[str, ...] = ()

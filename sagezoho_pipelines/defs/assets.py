@@ -6,13 +6,12 @@ from datetime import date
 
 import dagster as dg
 
-from sagezoho_pipelines.defs import arrivals, metadata, windows
+from sagezoho_pipelines.defs import alarms, arrivals, metadata, windows
 from sagezoho_pipelines.defs.graph import SAGE, Capture, Delivery, Graph, Target
 from sagezoho_pipelines.defs.pools import pool_of
-from sagezoho_pipelines.defs.problems import RETRIES, told_clearly
+from sagezoho_pipelines.defs.problems import RETRIES, is_final, told_clearly
 from sagezoho_pipelines.defs.workbench import LANE_TAG, PLAN_TAG, Workbench, actor_of
 from sagezoho_pipelines.domain.mapping import FlowMapping
-from sagezoho_pipelines.engine import alerts
 from sagezoho_pipelines.engine.capture import capture
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.deliver import deliver
@@ -24,9 +23,6 @@ OWNERS = ["team:integration"]
 
 #: On runs that left something behind.
 DEGRADED_TAG = "sagezoho/degraded"
-
-#: On runs of which the alert hook has heard.
-ALERTED_TAG = "sagezoho/alerted"
 
 
 def assets_of(graph: Graph, mappings: Mapping[str, FlowMapping]) -> list[dg.AssetsDefinition]:
@@ -163,31 +159,19 @@ def _worked(
         before = metadata.Meter.read(ctx)
         try:
             attempt(ctx, flow, work, tally)
-        except BaseException:
+        except BaseException as error:
             so_far.append(metadata.so_far(ctx, tally, before))
+            if isinstance(error, Exception) and is_final(error, tags, attempt=context.retry_number):
+                alarms.of_failure(context, workbench.installation, connection, flow, tally, error)
             done = ", ".join(f"{count} {name}" for name, count in tally.figures().items() if count)
             context.log.warning(f"Before it failed: {done or 'nothing was done'}")
             raise
-        _alert(context, workbench, connection, flow, tally)
+        alarms.of_run(context, workbench.installation, connection, flow, tally)
         for note in tally.notes:
             context.log.warning(note)
-        if tally.left_over:
+        if tally.left_over or tally.resting:
             context.instance.add_run_tags(context.run.run_id, {DEGRADED_TAG: "true"})
         yield ctx, tally, before
-
-
-def _alert(context: dg.AssetExecutionContext, workbench: Workbench, connection: str, flow: str, tally: Tally) -> None:
-    """Call the alert hook, once a run. Its failure is a note."""
-    settings, run = workbench.installation.settings.alerts, context.run
-    if not alerts.is_due(settings, tally):
-        return
-    recorded = context.instance.get_run_by_id(run.run_id)
-    if recorded is not None and ALERTED_TAG in recorded.tags:
-        return
-    context.instance.add_run_tags(run.run_id, {ALERTED_TAG: "true"})
-    problem = alerts.send(settings, alerts.summary(connection, flow, run.run_id, tally))
-    if problem is not None:
-        tally.note(problem)
 
 
 def _windows(context: dg.AssetExecutionContext, workbench: Workbench, connection: str) -> list[Window]:

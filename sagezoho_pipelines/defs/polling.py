@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from sagezoho_pipelines.defs import arrivals
+from sagezoho_pipelines.defs import alarms, arrivals
 from sagezoho_pipelines.defs.graph import Graph, Poll
 from sagezoho_pipelines.defs.jobs import Job
 from sagezoho_pipelines.defs.problems import may_pass
@@ -16,6 +16,8 @@ from sagezoho_pipelines.domain.errors import SagezohoError, VendorError
 from sagezoho_pipelines.engine import pausing
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.run import FLOWS
+from sagezoho_pipelines.engine.tally import Event
+from sagezoho_pipelines.wiring import Installation
 
 #: Which feed a run polls; a run of the same feed that is still under way makes the next one pointless.
 FEED_TAG = "sagezoho/feed"
@@ -113,7 +115,7 @@ def _sensor(graph: Graph, poll: Poll, job: Job) -> dg.SensorDefinition:
             paused = pausing.resting(ctx)
             if paused is not None:
                 return dg.SkipReason(paused)
-            token = _news(ctx, poll)
+            token = _news(ctx, poll, sagezoho.installation)
         except SagezohoError as error:
             if not may_pass(error):
                 raise
@@ -129,13 +131,14 @@ def _sensor(graph: Graph, poll: Poll, job: Job) -> dg.SensorDefinition:
     return ask
 
 
-def _news(ctx: Context, poll: Poll) -> str | None:
+def _news(ctx: Context, poll: Poll, installation: Installation) -> str | None:
     """What the feed says is new. A refused sign-in rests the connection: every sensor would ask again in a minute."""
     try:
         return FLOWS[poll.flow].feeds[poll.capture.feed].news_token(ctx)
     except VendorError as error:
-        if pausing.turned_away(error):
-            pausing.pause(ctx, error)
+        rest = pausing.pause(ctx, error) if pausing.turned_away(error) else None
+        if rest is not None and rest.news:
+            alarms.of_sensor(installation, ctx.connection, poll.flow, Event.PAUSED, str(rest))
         raise
 
 

@@ -27,6 +27,13 @@ def may_pass(error: SagezohoError) -> bool:
     return isinstance(error, LedgerUnavailable) or (isinstance(error, VendorError) and error.verdict is Verdict.RETRY)
 
 
+def is_final(error: Exception, tags: Mapping[str, str], *, attempt: int) -> bool:
+    """Whether the step ends with this error, which was tried `attempt` times before."""
+    if isinstance(error, SagezohoError) and not may_pass(error):
+        return True
+    return tags.get(ATTENDED_TAG) == "true" or attempt >= RETRIES.max_retries
+
+
 def failure(error: SagezohoError, *, again: bool, done: Metadata | None = None) -> dg.Failure:
     """`done` is what the step had done before; `again` lets the step be tried once more where that can help."""
     facts: dict[str, Any] = {**(done or {}), ERROR_TYPE: type(error).__name__}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sagezoho_pipelines.domain.records import EntityRef
@@ -13,7 +13,10 @@ FIRST_SYNC = "first_sync"
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """`code` is the guard that would be crossed, or `first_sync`; `text` says with which figure."""
+    """`code` is the guard that would be crossed, or `first_sync`; `text` says with which figure.
+
+    `news` says that nobody was told of it before.
+    """
 
     entity: EntityRef
     flow: str
@@ -21,6 +24,7 @@ class Hold:
     text: str
     advice: str
     since: datetime
+    news: bool = field(default=False, compare=False)
 
     @property
     def first_sync(self) -> bool:

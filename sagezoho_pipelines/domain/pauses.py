@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from sagezoho_pipelines.domain.errors import addressed
@@ -11,7 +11,10 @@ from sagezoho_pipelines.domain.records import System
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """`code`, `text` and `advice` are those of the error that began it. It is tried again after `until`."""
+    """`code`, `text` and `advice` are those of the error that began it. It is tried again after `until`.
+
+    `news` says that it has just begun, rather than been drawn out.
+    """
 
     connection: str
     system: System
@@ -20,6 +23,7 @@ class Pause:
     advice: str
     since: datetime
     until: datetime
+    news: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         told = addressed(f"{self.code}: {self.text} {self.advice}".strip(), self.connection)

@@ -1,4 +1,4 @@
-"""The alert of a degraded run: a command that gets a JSON summary on its standard input, or a webhook that gets it.
+"""Alerts: a command that gets a JSON summary of what is amiss on its standard input, or a webhook that gets it.
 
 Its failure is told and never raised: an alarm that is out of order must not stop what it watches.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 from sagezoho_pipelines.config import Alerts
 from sagezoho_pipelines.domain.records import Outcome
-from sagezoho_pipelines.engine.tally import Tally
+from sagezoho_pipelines.engine.tally import Event, Tally
 
 _SAMPLES = 20
 #: What the command has no business with.
@@ -23,7 +23,10 @@ _SECRETS = frozenset({"SAGEZOHO_MASTER_KEY", "SAGEZOHO_POSTGRES_URL"})
 
 
 def summary(connection: str, flow: str, run_id: str, tally: Tally) -> dict[str, Any]:
-    """What happened, in the words of the inbox: figures, notes, and the first records that did not arrive."""
+    """What happened, in the words of the inbox: figures, notes, and the first records that did not arrive.
+
+    `event` is what the hook is called for; with more than one, `alarms` holds what is to be said of each.
+    """
     left = (Outcome.REFUSED, Outcome.CONFLICTED, Outcome.RETRYING)
     records = [
         {"source": one.source, "name": one.name, "outcome": one.outcome, "note": one.note}
@@ -31,8 +34,9 @@ def summary(connection: str, flow: str, run_id: str, tally: Tally) -> dict[str, 
         if one.outcome in left
     ]
     return {
-        "event": "degraded", "connection": connection, "flow": flow, "run_id": run_id, "figures": tally.figures(),
-        "failure_rate": round(rate(tally), 4), "records": records[:_SAMPLES], "notes": list(tally.notes),
+        "event": next((event for event, _ in tally.alarms), Event.DEGRADED), "connection": connection, "flow": flow,
+        "run_id": run_id, "figures": tally.figures(), "failure_rate": round(rate(tally), 4),
+        "alarms": [text for _, text in tally.alarms], "records": records[:_SAMPLES], "notes": list(tally.notes),
     }  # fmt: skip
 
 
@@ -43,11 +47,12 @@ def rate(tally: Tally) -> float:
 
 
 def is_due(settings: Alerts, tally: Tally) -> bool:
-    """Whether the run is bad enough for the hook: as many refused as `min_refused`, and as large a share of all."""
+    """Whether to call the hook: for an alarm, or for `min_refused` records refused that are as large a share of all."""
     if not (settings.command or settings.webhook_url):
         return False
     refused = _refused(tally)
-    return refused > 0 and refused >= settings.min_refused and rate(tally) >= settings.failure_rate
+    many = refused > 0 and refused >= settings.min_refused and rate(tally) >= settings.failure_rate
+    return many or bool(tally.alarms)
 
 
 def send(settings: Alerts, body: Mapping[str, Any], *, env: Mapping[str, str] = os.environ) -> str | None:

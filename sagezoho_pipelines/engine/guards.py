@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from sagezoho_pipelines.config import FLOWS, Guards
 from sagezoho_pipelines.domain.holds import FIRST_SYNC, Hold, Weight
@@ -36,9 +37,10 @@ def held_back(ctx: Context, flow: str, source: EntityRef) -> Hold | None:
     found = None if ctx.approved or source.entity in _HAND_ON else _crossed(ctx, flow, source)
     if found is not None:
         ctx.ledger.hold(found)
-    elif source in standing:
+        return replace(found, news=source not in standing)
+    if source in standing:
         ctx.ledger.let_go(source)
-    return found
+    return None
 
 
 def before_the_first_sync(

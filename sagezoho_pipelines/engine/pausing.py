@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from sagezoho_pipelines.domain.errors import VendorError
@@ -42,19 +43,14 @@ def resting(ctx: Context) -> str | None:
     return " ".join(str(rest) for rest in active) or None
 
 
-def pause(ctx: Context, error: VendorError) -> str | None:
-    """Let the connection rest where the error asks for it; the note to leave in place of the error.
-
-    None when the error is to be told as such: it is no reason to rest, or a refused sign-in that is news. A sign-in
-    that is still refused after a rest was told before, and makes no failed run again.
-    """
+def pause(ctx: Context, error: VendorError) -> Pause | None:
+    """Let the connection rest where the error asks for it, and say whether that is news; None where it does not."""
     rest = _rest(ctx, error)
     if rest is None:
         return None
     at = ctx.clock()
     paused = Pause(ctx.connection, error.system, error.code, error.text, error.advice, since=at, until=at + rest)
-    known = ctx.ledger.pause(paused)
-    return str(paused) if known or concerns_all(error) else None
+    return replace(paused, news=not ctx.ledger.pause(paused))
 
 
 def lift(ctx: Context) -> None:

@@ -13,7 +13,7 @@ from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.deliver import Handler, deliver
 from sagezoho_pipelines.engine.flows import batches, customers, identity, invoices, payments, vendors
 from sagezoho_pipelines.engine.flows.orders import flow as orders
-from sagezoho_pipelines.engine.tally import Tally
+from sagezoho_pipelines.engine.tally import Event, Tally
 from sagezoho_pipelines.engine.windows import Window
 from sagezoho_pipelines.engine.zoho_modules import module_exists
 
@@ -113,11 +113,12 @@ def attempt(ctx: Context, flow: str, work: Callable[[Context, Tally], None], tal
     """Do a flow's work; where the connection is paused or the flow cannot run in this organisation, a note says so.
 
     `tally` is given to the work, and holds what it had done when an error ended it.
-    An error that turns the whole connection away pauses it: see `pausing`.
+    An error that turns the whole connection away pauses it: see `pausing`. A refused sign-in that is news is raised all
+    the same; one that is still refused after a rest was told before, and fails no run again.
     """
     paused = pausing.resting(ctx)
     if paused is not None:
-        tally.note(paused)
+        tally.rests(paused)
         return tally
     hold = _unplanned(ctx, flow)
     if hold is not None:
@@ -130,10 +131,14 @@ def attempt(ctx: Context, flow: str, work: Callable[[Context, Tally], None], tal
         else:
             work(ctx, tally)
     except VendorError as error:
-        told = pausing.pause(ctx, error)
-        if told is None:
+        rest = pausing.pause(ctx, error)
+        if rest is None:
             raise
-        tally.note(told)
+        if rest.news and rest.until - rest.since >= pausing.CREDITS_REST:  # a burst is over in a minute
+            tally.alarm(Event.PAUSED, str(rest))
+        if rest.news and pausing.turned_away(error):
+            raise
+        tally.rests(str(rest))
         return tally
     pausing.lift(ctx)
     return tally

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from sagezoho_pipelines.domain.holds import Hold
@@ -39,12 +40,22 @@ class Read:
         return Read(self.windows + later.windows, self.watermark_before, later.watermark_after)
 
 
+class Event(StrEnum):
+    """What the alert hook is called for."""
+
+    DEGRADED = "degraded"
+    PAUSED = "paused"
+    HELD = "held"
+    FAILED = "failed"
+
+
 @dataclass(slots=True)
 class Tally:
     """Thread-safe counters of one flow. `captured` counts records read, `outcomes` counts deliveries.
 
     `targets` counts records of the other side by entity (`contacts`), since one delivery may write several.
-    `held` counts changes that were not taken up, since a guard stopped the flow.
+    `held` counts changes that were not taken up, since a guard stopped the flow; `resting`: nothing was, since the
+    connection is paused. `alarms` are news that somebody should hear of, however few records it concerns.
     """
 
     captured: int = 0
@@ -56,6 +67,8 @@ class Tally:
     samples: list[Sample] = field(default_factory=list)
     reads: dict[str, Read] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    alarms: list[tuple[Event, str]] = field(default_factory=list)
+    resting: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def captured_page(self, result: CaptureResult) -> None:
@@ -88,6 +101,17 @@ class Tally:
         with self._lock:
             self.held += max(1, changes)
         self.note(str(hold))
+        if hold.news:
+            self.alarm(Event.HELD, str(hold))
+
+    def rests(self, why: str) -> None:
+        """Nothing is tried while the connection is paused."""
+        self.resting = True
+        self.note(why)
+
+    def alarm(self, event: Event, text: str) -> None:
+        with self._lock:
+            self.alarms.append((event, text))
 
     def count(self, outcome: Outcome) -> int:
         return self.outcomes[outcome]
@@ -123,6 +147,8 @@ class Tally:
             for entity, read in other.reads.items():
                 self._read(entity, read)
             self.notes.extend(note for note in other.notes if note not in self.notes)
+            self.alarms.extend(other.alarms)
+            self.resting |= other.resting
 
     def _read(self, entity: str, read: Read) -> None:
         before = self.reads.get(entity)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -12,7 +14,9 @@ import pytest
 from dagster._core.test_utils import create_run_for_test
 from sqlalchemy import URL
 
+from sagezoho_pipelines.config import Alerts
 from sagezoho_pipelines.domain.errors import VendorError
+from sagezoho_pipelines.wiring import Installation
 from sagezoho_pipelines_tests.integration.defs_site import CONNECTION, Site, asset, opened, today
 
 
@@ -152,6 +156,22 @@ def test_a_refused_sign_in_is_tried_once_and_not_by_every_sensor_each_minute(sit
         assert again.tick() == []
         assert again.skipped.startswith("saminc is paused until ")
     assert site.sandbox.sage300.world.counters.snapshot()["total"] == asked
+
+
+def test_a_refused_sign_in_that_a_sensor_meets_is_told_of_once(site: Site, tmp_path: Path) -> None:
+    heard = tmp_path / "heard"
+    append = "import sys; open(sys.argv[1], 'a').write(sys.stdin.read() + chr(10))"
+    hook = Alerts(command=(sys.executable, "-c", append, str(heard)))
+    settings = site.installation.settings.model_copy(update={"alerts": hook})
+    site.credentials("sage300", username="WEBAPI", password="not-the-password")
+    with Installation(site.installation.env, settings=settings) as installation:
+        alerted = replace(site, installation=installation)
+        with pytest.raises(VendorError, match="Unauthorized"):
+            Sensor(alerted, "vendors").tick()
+        assert Sensor(alerted, "invoices").tick() == []
+    [told] = map(json.loads, heard.read_text().splitlines())
+    assert (told["event"], told["run_id"]) == ("paused", "")
+    assert "not-the-password" not in heard.read_text()
 
 
 def test_a_schedule_polls_its_feed_into_todays_partition(site: Site) -> None:
