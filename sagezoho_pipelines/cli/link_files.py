@@ -47,6 +47,7 @@ def read(installation: Installation, path: Path, connection: str | None) -> tupl
                 authority=_authority(line.get("authority"), kind),
                 exceptions=_exceptions(line, kind),
                 place=place,
+                sage_name=line.get("sage_name"),
             )
         except SagezohoError as error:
             bad.append((place, str(error)))

@@ -73,6 +73,8 @@ def _found(ctx: Context, flows: Sequence[str], out: Path | None, *, as_json: boo
     from sagezoho_pipelines.cli import match_files, sheets
     from sagezoho_pipelines.engine.matching import match as matching
 
+    if out is not None:
+        sheets.require_place(out)  # before minutes of reading
     chosen = [flow for flow in matching.FLOWS if flow in flows or not flows]
     reports = []
     for flow in chosen:

@@ -54,7 +54,7 @@ def read(path: Path) -> tuple[dict[Flow, list[Decision]], list[tuple[str, str]]]
         except SagezohoError as error:
             bad.append((place, str(error)))
             continue
-        if decide is None and line.get("status") not in (MATCHED, AMBIGUOUS):
+        if decide is None and not _waits(line, flow):
             continue
         proved = decide is Decide.LINK and line.get("status") == MATCHED and line.get("found") == line.get("zoho_id")
         name = line.get("sage_name") if flow == "vendors" else line.get("zoho_name")
@@ -63,6 +63,13 @@ def read(path: Path) -> tuple[dict[Flow, list[Decision]], list[tuple[str, str]]]
             Decision(line.get("sage_id").upper(), line.get("zoho_id"), decide, rule, name, place)
         )
     return found, bad
+
+
+def _waits(line: sheets.Line, flow: Flow) -> bool:
+    """Whether a line without a decision holds a record back: a vendor, which the sync would make an account for, and an
+    account that may be a customer. One that was left alone stays so."""
+    asked = ("sage_id",) if flow == "vendors" else ("sage_id", "zoho_id")
+    return all(map(line.get, asked)) and line.get("status") != LEFT
 
 
 def _pair(

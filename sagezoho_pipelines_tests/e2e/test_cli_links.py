@@ -170,3 +170,42 @@ def test_a_file_that_is_no_table_is_refused_in_one_sentence(ready: Workplace) ->
     empty = ready.write("c.csv", "")
     assert "is empty" in ready("links", "import", str(empty)).output
     assert ready("links", "import", str(ready.write("d.txt", "x"))).exit_code == 1
+
+
+def test_what_spreadsheets_do_to_a_file_makes_no_wrong_link(ready: Workplace, sandbox: Sandbox, account: str) -> None:
+    """Zeros at the front that are gone make another vendor's number, numbers that are rounded another record's."""
+    short = sandbox.sage300.world.actions["add_vendor"]({"fields": {"VendorNumber": "77", "VendorName": "Short"}})
+    sandbox.sage300.world.actions["add_vendor"]({"fields": {"VendorNumber": "0077", "VendorName": "Padded"}})
+    assert short == {"VendorNumber": "77"}
+    path = _file(ready, "a.csv", {"kind": "vendors", "sage_id": "77", "sage_name": "Padded", "zoho_id": account})
+    told = ready("links", "import", path, "--apply").output
+    assert "line 2: Sage vendors 77 is called 'Short', and 'Padded' here" in told
+    rounded = f"{account[:15]}0000"
+    told = ready(
+        "links", "import", _file(ready, "b.csv", {"kind": "vendors", "sage_id": "77", "zoho_id": rounded})
+    ).output
+    assert f"Zoho has no Accounts {rounded} (its last digits are zeros" in told
+    numbers = pd.DataFrame([{"kind": "vendors", "sage_id": 77, "zoho_id": int(account)}])
+    numbers.to_excel(ready.path / "c.xlsx", index=False)
+    told = ready("links", "import", str(ready.path / "c.xlsx"), "--apply").output
+    assert "is a Zoho id that a spreadsheet has rounded" in told
+    twice = ready.write("d.csv", f"kind,sage_id,zoho_id,Sage ID\nvendors,77,{account},0077\n")
+    assert "the column 'sage_id' is there twice" in ready("links", "import", str(twice)).output
+    wide = ready.write("e.csv", f"kind,sage_id,sage_name,zoho_id\nvendors,77,Short, Ltd,{account}\n")
+    assert "line 2 has 5 cells, and the header 4" in ready("links", "import", str(wide)).output
+    assert _links(ready) == []
+    good = _file(ready, "f.csv", {"kind": "vendors", "sage_id": "77", "sage_name": "SHORT ", "zoho_id": f"{account}\0"})
+    assert ready("links", "import", good, "--apply").exit_code == 0
+    assert [one["sage"]["id"] for one in _links(ready)] == ["77"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "xlsx"])
+def test_a_name_that_no_cell_can_hold_is_exported_all_the_same(ready: Workplace, sandbox: Sandbox, ending: str) -> None:
+    odd, path = _account(sandbox, "Odd\x0bName \x02 Ltd"), ready.path / f"links.{ending}"
+    ready("links", "add", "vendors", _vendors(sandbox)[0], odd)
+    done = ready("links", "export", str(path))
+    assert done.exit_code == 0, done.output
+    assert ready.json("links", "import", str(path))["unchanged"] == 1
+    nowhere = ready("links", "export", str(ready.path / "nowhere" / f"links.{ending}"))
+    assert nowhere.exit_code == 1
+    assert "there is no directory" in nowhere.output

@@ -104,7 +104,35 @@ def test_every_bad_line_is_named_and_then_nothing_is_done(ready: Workplace, sand
     assert ready.json("links", "list")["count"] == 0
 
 
+def test_only_what_was_decided_so_is_created(ready: Workplace, sandbox: Sandbox) -> None:
+    """A decision that a person took out waits, whatever the match had said, and also in a file of few columns."""
+    path, accounts = ready.path / "review.csv", len(list(sandbox.zoho_crm.world.state("Accounts")))
+    ready("match", "vendors", "--out", str(path))
+    frame = _frame(path)
+    frame["decision"] = ""
+    _save(frame[["kind", "decision", "sage_id", "zoho_id"]], path)
+    told = ready("match", "--import", str(path), "--apply")
+    assert "30 undecided: they wait until somebody decides" in told.output
+    assert ready("sync", "vendors").exit_code == 0
+    assert len(list(sandbox.zoho_crm.world.state("Accounts"))) == accounts
+
+
+def test_a_vendor_that_was_renamed_since_the_review_is_not_linked_unseen(ready: Workplace, sandbox: Sandbox) -> None:
+    path = ready.path / "review.csv"
+    ready("match", "vendors", "--out", str(path))
+    [first, *_] = _frame(path).query("status == 'matched'")["sage_id"]
+    edit = {"vendor": first, "fields": {"VendorName": "Somebody Else"}}
+    sandbox.sage300.world.actions["edit_vendor"](edit)
+    told = ready("match", "--import", str(path), "--apply")
+    assert told.exit_code == 1
+    assert f"Sage vendors {first} is called 'Somebody Else', and " in told.output
+    assert ready.json("links", "list")["count"] == 0
+
+
 def test_wrong_usage_is_told(ready: Workplace) -> None:
     assert ready("match", "--apply").exit_code == 2
     assert ready("match", "orders").exit_code == 2
     assert ready("match", "--out", str(ready.path / "review.txt")).exit_code == 1
+    nowhere = ready("match", "--out", str(ready.path / "nowhere" / "review.csv"))
+    assert nowhere.exit_code == 1
+    assert "there is no directory" in nowhere.output

@@ -17,6 +17,9 @@ from sagezoho_pipelines.engine.pairing import pairs
 BY_HAND, IMPORTED = "by hand", "imported"
 _PAIRS: Mapping[str, pairs.Kind] = {one.flow: one for one in (pairs.VENDORS, pairs.CUSTOMERS)}
 _ZOHO_ID = re.compile(r"\d{1,19}")
+#: Sage records whose name says who they are.
+_NAMED = ("vendors", "customers")
+_ZEROS = re.compile(r"(?<=\d{15})0+$")
 _ROUNDED = re.compile(r"\d[.,]?\d*[eE]\+?\d+")
 
 
@@ -35,6 +38,7 @@ class Asked:
     authority: Authority | None = None
     exceptions: Mapping[str, str] | None = None
     place: str = ""
+    sage_name: str = ""
 
     def __str__(self) -> str:
         return f"Sage {self.kind.sage_entity} {self.sage_id} and Zoho {self.kind.zoho_entity} {self.zoho_id}"
@@ -196,7 +200,15 @@ def _obstacle(ctx: Context, one: Asked, table: _Table) -> str:
     if sage is None:
         return f"Sage has no {kind.sage_entity} {one.sage_id}"
     if zoho is None:
-        return f"Zoho has no {kind.zoho_entity} {one.zoho_id}"
+        rounded = (
+            " (its last digits are zeros: a spreadsheet may have rounded it)" if _ZEROS.search(one.zoho_id) else ""
+        )
+        return f"Zoho has no {kind.zoho_entity} {one.zoho_id}{rounded}"
+    if kind.sage_entity in _NAMED and _letters(one.sage_name) not in ("", _letters(sage.name)):
+        return (
+            f"Sage {kind.sage_entity} {one.sage_id} is called {sage.name!r}, and {one.sage_name!r} here: it was "
+            "renamed since, or the number is another's (a spreadsheet drops leading zeros)"
+        )
     for held in (table.by_sage.get(one.sage_id), table.by_zoho.get(one.zoho_id)):
         if held is not None:
             return (
@@ -216,6 +228,11 @@ def _obstacle(ctx: Context, one: Asked, table: _Table) -> str:
             f"{kind.key_field}: clear the field there first"
         )
     return ""
+
+
+def _letters(name: str) -> str:
+    """A name without what programs change of it on the way: case, blanks and signs."""
+    return "".join(filter(str.isalnum, name)).casefold()
 
 
 def _link(ctx: Context, one: Asked, sage: Side, zoho: Side) -> Link:

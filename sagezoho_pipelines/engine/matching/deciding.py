@@ -29,7 +29,7 @@ class Decision:
     """One line of a reviewed match. `decide` is None where nobody decided, and then the record is left alone.
 
     `rule` is the one that proved the pair, empty where a person chose it; `place` is where it was decided, e.g.
-    `line 7`. `name` is the record's, for showing.
+    `line 7`. `name` is that of the record which would be brought over, as it was when the match was made.
     """
 
     sage_id: str
@@ -65,7 +65,14 @@ def check(ctx: Context, flow: Flow, decisions: Sequence[Decision], *, who: str, 
     chosen, contradictions = _by_record(kind.source, [one for one in decisions if not _unclear(flow, one)])
     problems += contradictions
     asked = [
-        Asked(kind, one.sage_id, one.zoho_id, f"matched: {one.rule}" if one.rule else BY_HAND, place=one.place)
+        Asked(
+            kind,
+            one.sage_id,
+            one.zoho_id,
+            f"matched: {one.rule}" if one.rule else BY_HAND,
+            place=one.place,
+            sage_name=one.name if flow == "vendors" else "",
+        )
         for one in chosen.values()
         if one.decide is Decide.LINK
     ]
