@@ -87,6 +87,7 @@ SEEN: Mapping[str, Callable[[SageService], Any]] = {
     "legacy_literals": lambda sage: _status(sage, "AP/APVendors?$filter=substringof('a',VendorName)"),
     "contains": lambda sage: _status(sage, "AP/APVendors?$filter=contains(VendorName,'a')"),
     "unknown_options": lambda sage: _status(sage, "AP/APVendors?$top=1&$expand=Terms"),
+    "filter_words": lambda sage: _status(sage, "AP/APVendors?$filter=not (VendorNumber eq '1200')"),
     "filter_on_calculated": lambda sage: _status(sage, "OE/OEOrders?$filter=InvoiceWillBeProduced eq true"),
     "filter_node_limit": lambda sage: _status(
         sage, "AP/APVendors?$filter=" + " or ".join(f"VendorNumber eq '{number}'" for number in range(40))
@@ -99,6 +100,8 @@ SEEN: Mapping[str, Callable[[SageService], Any]] = {
     "company_any_case": _address("SAMINC", "saminc"),
     "content_type_required": lambda sage: _status(sage, "AP/APVendors?$top=1", headers={"Content-Type": ""}),
     "hidden": lambda sage: "WebSite" in sage.values("AP/APVendors?$top=1")[0],
+    "path_signs": lambda sage: _status(sage, "AP/APVendors('A%26B')"),
+    "error_content_type": lambda sage: sage.get("AP/APVendors('NOBODY')").headers["Content-Type"],
     "parallel_requests_max": lambda sage: sage.world._admit(12) is None,
     "padded": lambda sage: sage.values("AP/APVendors?$top=1")[0]["Terms"].endswith(" "),
     "held_customers": _held_order,

@@ -22,6 +22,7 @@ each_switch = pytest.mark.parametrize(("vendor", "switch"), ALL, ids=lambda one:
 #: What is softer for a client stays out of the defaults, switch by switch: whoever changes one must change it here too.
 HARDER: dict[str, Any] = {
     "top_overrides_page_size": False, "next_link_keeps_options": False, "order_by": False, "legacy_literals": False,
+    "filter_words": "of the pages", "error_content_type": "text/plain",
     "filter_on_calculated": False, "any_tenant": False, "user_any_case": False, "password_any_case": False,
     "company_any_case": False, "parallel_requests_max": 8, "held_customers": "refused", "ship_to": "required",
     "padded": ("ShortName", "Terms", "TermsCode", "TermsCodeKey", "AccountSet", "OrderUnitOfMeasure"),

@@ -18,6 +18,7 @@ from sagezoho_pipelines.sandbox.control import control_routes
 from sagezoho_pipelines.sandbox.fault_play import FaultMiddleware
 from sagezoho_pipelines.sandbox.sage300.catalog import BY_NAME, KNOWN_MODULES, EntitySet
 from sagezoho_pipelines.sandbox.sage300.errors import TEXTS, UNRECORDED, SageError
+from sagezoho_pipelines.sandbox.sage300.iis import LANDING, QUERY_TOO_LONG, refused_path
 from sagezoho_pipelines.sandbox.sage300.keys import parse_key
 from sagezoho_pipelines.sandbox.sage300.metadata import metadata, service_document
 from sagezoho_pipelines.sandbox.sage300.query import Query, parse_query
@@ -60,23 +61,27 @@ class _Service:
         except SageError as error:
             plain = self.world.switches.unrecorded_statuses == "500" and error.code in UNRECORDED
             status = 500 if plain else error.status
-            return _reply(error.body, status, content_type="application/json; charset=utf-8")
+            return _reply(error.body, status, content_type=f"{self.world.switches.error_content_type}; charset=utf-8")
 
     def _answer(self, request: Request, body: bytes) -> Response:
         raw = request.scope.get("raw_path") or request.scope["path"].encode()
         path = raw.decode("ascii", "replace").partition("?")[0]
         if len(request.url.query) > self.world.switches.query_length_max:
-            return Response(_TOO_LONG, 404, media_type="text/html", headers={"server": _HEADERS["server"]})
+            return Response(QUERY_TOO_LONG, 404, media_type="text/html", headers={"server": _HEADERS["server"]})
+        if self.world.switches.path_signs == "as IIS" and (page := refused_path(path)) is not None:
+            return Response(page.text, page.status, media_type="text/html", headers={"server": _HEADERS["server"]})
         if not path.lower().startswith(ROOT.lower()):
             return Response("<h2>404 - File or directory not found.</h2>", 404, media_type="text/html")
         rest = path[len(ROOT) :].strip("/")
         if not rest:
-            return Response(_LANDING, media_type="text/html", headers={"server": _HEADERS["server"]})
+            return Response(LANDING, media_type="text/html", headers={"server": _HEADERS["server"]})
         self._check_service(request)
         user = self._user(request)
         module, resource = self._resource(rest, user)
         if resource in ("", "$metadata") and request.method == "GET":
             return self._described(request, module, resource)
+        if "/" in resource and self.world.switches.path_signs == "as IIS":
+            raise SageError("ResourceNotFound", f"The resource '{module}/{resource}' cannot be found.")
         match = _RESOURCE.fullmatch(resource)
         entity = BY_NAME.get((module, match[1])) if match else None
         if match is None or entity is None:
@@ -124,7 +129,7 @@ class _Service:
     def _described(self, request: Request, module: str, resource: str) -> Response:
         if resource:
             return _reply(metadata(module, self.world.switches.unseen).decode(), content_type="application/xml")
-        return _reply(simplejson.dumps(service_document(self._base(request, module), module)))
+        return _reply(simplejson.dumps(service_document(self._base(request, module), module), separators=(",", ":")))
 
     def _entity(self, request: Request, entity: EntitySet, key: str | None, user: User, body: bytes) -> Response:
         method = request.method
@@ -226,14 +231,3 @@ def _selected(entity: EntitySet, query: Query) -> str:
 
 def _reply(text: str, status: int = 200, *, content_type: str = _JSON) -> Response:
     return Response(text, status, headers={**_HEADERS, "content-type": content_type})
-
-
-_TOO_LONG = (
-    "<html><head><title>IIS 10.0 Detailed Error - 404.15 - Not Found</title></head><body><h3>HTTP Error 404.15 - Not "
-    "Found</h3><p>The request filtering module is configured to deny a request where the query string is too long."
-    "</p></body></html>"
-)
-_LANDING = (
-    "<!DOCTYPE html><html><head><title>Sage 300 Web API</title></head><body><h1>Sage 300 Web API</h1>"
-    "<p>Version 7.2.0.10</p></body></html>"
-)

@@ -1,7 +1,8 @@
 """`$filter` expressions: parsed, checked against the record type, and compiled to a function of a row.
 
-Taken: eq ne gt ge lt le, and, or, not, parentheses, startswith, endswith, contains, length; unquoted ISO dates,
-quoted enumeration members, numbers, true, false, null, texts with `''`. Everything else is InvalidParameters.
+Taken: eq ne gt ge lt le of a property and a literal, and, or, parentheses, startswith, endswith, contains, length;
+unquoted ISO dates, quoted enumeration members, numbers, true, false, null, texts with `''`. `not`, bare conditions and
+other comparisons only where a switch says so. Everything else is InvalidParameters.
 Comparisons ignore trailing blanks, as the database does, and are case-sensitive.
 """
 
@@ -39,12 +40,13 @@ class Filter:
 
 @dataclass(frozen=True)
 class _Operand:
-    """One side of a comparison: a property, a literal, or a function's result."""
+    """One side of a comparison: a property, a literal, or a function's result (`tested`)."""
 
     kind: str
     evaluate: Evaluate
     field: Field | None = None
     literal: Any = None
+    tested: bool = False
 
 
 def compile_filter(entity: EntitySet, text: str, switches: SageSwitches) -> Filter:
@@ -84,6 +86,10 @@ class _Parser:
     def _syntax(self) -> SageError:
         at = self.tokens[min(self.at, len(self.tokens) - 1)][2] if self.tokens else 0
         return SageError("InvalidParameters", f"Syntax error at position {at} in '{self.text}'.")
+
+    def _only_of_the_library(self, what: str) -> None:
+        if self.switches.filter_words == "of the pages":
+            raise SageError("InvalidParameters", f"{what[0].upper()}{what[1:]} is not supported in '{self.text}'.")
 
     def _node(self) -> None:
         self.nodes += 1
@@ -126,6 +132,7 @@ class _Parser:
     def _unary(self) -> tuple[Callable[[Row], bool], tuple[tuple[str, Any], ...]]:
         kind, value = self._peek()
         if (kind, value) == ("name", "not"):
+            self._only_of_the_library("the operator 'not'")
             self._take()
             self._node()
             inner = self._negated()
@@ -155,6 +162,8 @@ class _Parser:
         kind, op = self._peek()
         if kind != "name" or op not in COMPARE:
             if left.kind == "boolean":
+                if not left.tested:
+                    self._only_of_the_library("a condition without a comparison")
                 return left.evaluate, ()
             raise (
                 self._syntax()
@@ -164,6 +173,8 @@ class _Parser:
         self._take()
         self._node()
         right = self._operand()
+        if (left.field is None) == (right.field is None) and not (left.tested or right.tested):
+            self._only_of_the_library("a comparison of anything but a property and a literal")
         if left.field is None and right.field is not None:
             left, right, op = right, left, _MIRRORED[op]
         return self._compare(left, op, right)
@@ -233,11 +244,13 @@ class _Parser:
             raise SageError(
                 "InvalidParameters", f"No function signature for the function with name '{name}' matches the arguments."
             )
+        if arguments[0].field is None or any(one.field for one in arguments[1:]):
+            self._only_of_the_library(f"{name}() of anything but a property and a literal")
         first = arguments[0].evaluate
         if name == "length":
-            return _Operand("number", lambda row: Decimal(len(first(row))))
+            return _Operand("number", lambda row: Decimal(len(first(row))), tested=True)
         test, second = _TEXT_TESTS[name], arguments[1].evaluate
-        return _Operand("boolean", lambda row: test(first(row), second(row)))
+        return _Operand("boolean", lambda row: test(first(row), second(row)), tested=True)
 
     def _compare(
         self, left: _Operand, op: str, right: _Operand

@@ -1,7 +1,7 @@
 """Lines of a new order: values written in payload order, each with the defaults it drags in.
 
-Setting an item resets description, price and unit; a quantity or a unit prices the line anew unless PriceOverride
-already stands. So a price before its item, or before the override, is lost, as it is in the real service.
+Setting an item resets description, price, discount and unit; a quantity or a unit prices the line anew unless
+PriceOverride already stands. So a price before its item, or before the override, is lost, as in the real service.
 """
 
 from __future__ import annotations
@@ -95,6 +95,7 @@ class _LineWriter:
             "PricingUnitConversion": Decimal(1),
             "UnitPriceNumberOfDecimals": 2,
             "PriceOverride": False,
+            "DiscountPercent": Decimal(0),
         }
         self._reprice()
 

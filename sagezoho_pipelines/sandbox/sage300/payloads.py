@@ -17,11 +17,11 @@ OPERATION = "UpdateOperation"
 def read_payload(entity: EntitySet, body: bytes) -> Row:
     """The payload with stored values, in the order sent; nested rows keep their UpdateOperation.
 
-    Raises SageError InvalidPayload for bad JSON, unknown properties and wrong types; FieldInvalid, one line for each,
-    for texts too long.
+    Raises SageError InvalidPayload for bad JSON, unknown or repeated properties and wrong types; FieldInvalid, one line
+    for each, for values that are of the right type and do not fit.
     """
     try:
-        given = simplejson.loads(body, use_decimal=True)
+        given = simplejson.loads(body, use_decimal=True, object_pairs_hook=_once)
     except (ValueError, UnicodeDecodeError):
         raise SageError("InvalidPayload", "The payload is not valid JSON.") from None
     if not isinstance(given, dict):
@@ -31,6 +31,16 @@ def read_payload(entity: EntitySet, body: bytes) -> Row:
     if invalid:
         raise SageError("FieldInvalid", *invalid)
     return accepted
+
+
+def _once(pairs: list[tuple[str, Any]]) -> Row:
+    """An object of the payload, whose properties the library wants to see no more than once."""
+    given = dict(pairs)
+    if len(given) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise SageError("InvalidPayload", f"Multiple properties with the name '{twice}' were found in the payload.")
+    return given
 
 
 def _accept(entity: EntitySet, kind: RecordType, given: Mapping[str, Any], invalid: list[str]) -> Row:

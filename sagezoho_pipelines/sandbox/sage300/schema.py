@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache, cached_property
 from pathlib import Path
@@ -22,8 +22,13 @@ from sagezoho_pipelines.sandbox.sage300.errors import SageError
 
 Row = dict[str, Any]
 UPDATE_OPERATIONS = ("Unspecified", "Insert", "Update", "Delete")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,7})?)?(?:Z|[+-]\d{2}:\d{2})?)?")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,7})?)?(?:Z|[+-]\d{2}:\d{2}))?")
+"""A day, or an instant, which needs its zone as everywhere in OData v4."""
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _WHOLE = {"I": 2**31, "L": 2**63}
+"""Beyond these a JSON number is no integer of the service's."""
+_FIELD = {"I": 2**15, "L": 2**31}
+"""Beyond these an integer does not fit the view's field: an Integer has two bytes, a Long four."""
 _PACKED_DIGITS = 19
 """Digits of a ten-byte BCD, the widest a view has."""
 _LARGEST_DECIMAL = 2**96 - 1
@@ -74,7 +79,7 @@ class Field:
     def accept(self, raw: Any) -> Any:
         """A payload's value as it is stored.
 
-        Raises SageError InvalidPayload where the JSON type is wrong, FieldInvalid where the text is too long.
+        Raises SageError InvalidPayload where the JSON type is wrong, FieldInvalid where the field cannot hold it.
         """
         match self.kind:
             case "S":
@@ -87,11 +92,17 @@ class Field:
                 if isinstance(raw, bool):
                     return raw
             case "I" | "L":
-                if isinstance(raw, int) and not isinstance(raw, bool) and abs(raw) < _WHOLE[self.kind]:
-                    return raw
+                return self._accept_whole(raw)
             case "N":
                 return self._accept_decimal(raw)
         raise self._misfit(raw)
+
+    def _accept_whole(self, raw: Any) -> int:
+        if not isinstance(raw, int) or isinstance(raw, bool) or abs(raw) >= _WHOLE[self.kind]:
+            raise self._misfit(raw)
+        if not -_FIELD[self.kind] <= raw < _FIELD[self.kind]:
+            raise SageError("FieldInvalid", f"{words(self.name)}. The number is too large.")
+        return raw
 
     def _accept_decimal(self, raw: Any) -> Decimal:
         """A number of at most as many digits as Sage's packed decimals have, rounded to the field's places."""
@@ -109,8 +120,10 @@ class Field:
             return ""
         if not isinstance(raw, str):
             raise self._misfit(raw)
-        if len(raw.rstrip()) > self.size:
+        if places(raw.rstrip()) > self.size:
             raise SageError("FieldInvalid", f"{words(self.name)}. Input exceeds the maximum length of {self.size}.")
+        if _CONTROL.search(raw):
+            raise SageError("FieldInvalid", f"{words(self.name)}. Input contains characters that are not valid.")
         return raw.rstrip()
 
     def _accept_member(self, raw: Any) -> str:
@@ -127,8 +140,8 @@ class Field:
             return None
         if isinstance(raw, str) and _DATE.fullmatch(raw):
             try:
-                # The day as written: a zone never shifts it.
-                return datetime.fromisoformat(raw).date()
+                at = datetime.fromisoformat(raw)
+                return (at.astimezone(UTC) if at.tzinfo else at).date()
             except ValueError:
                 pass
         raise self._misfit(raw)
@@ -236,6 +249,11 @@ def words(name: str) -> str:
     """A property's name as the field's title reads: `CustomerNumber` is "Customer Number"."""
     spaced = "".join(f" {c}" if c.isupper() and i and not name[i - 1].isupper() else c for i, c in enumerate(name))
     return spaced.strip()
+
+
+def places(text: str) -> int:
+    """Characters as the service counts them: a sign beyond the first plane of Unicode is two."""
+    return len(text) + sum(sign > "\uffff" for sign in text)
 
 
 def rounded(amount: Decimal, places: int = 2) -> Decimal:

@@ -44,6 +44,12 @@ class SageSwitches:
         "ignored",
         because="neither is harder: one answers nothing, the other something else than was asked for",
     )
+    filter_words: Literal["of the pages", "of the library"] = undecided(
+        "of the pages",
+        "Whether a filter may also say what Sage's pages do not name and the OData library would take: `not`, "
+        "conditions without a comparison, comparisons of two properties or two literals.",
+        "of the library",
+    )
     filter_on_calculated: bool = undecided(
         False,
         "Whether properties that are no table column can be filtered on.",
@@ -77,6 +83,17 @@ class SageSwitches:
         2048,
         "Characters of a query string that IIS lets through, as it is set up at first; a longer one gets its 404 page.",
         4096,
+    )
+    path_signs: Literal["as IIS", "any"] = setting(
+        "as IIS",
+        "Whether a path is refused for `< > * % & : \\ ? +` and a slash in a key, encoded or not, as IIS and ASP.NET "
+        "are set up at first.",
+        "any",
+    )
+    error_content_type: Literal["text/plain", "application/json"] = undecided(
+        "text/plain",
+        "What the body of a refusal is called, which is JSON under both: clients have met the one, the other follows.",
+        "application/json",
     )
     parallel_requests_max: int = undecided(8, "Requests served at once; one more gets 429 TooManyRequests.", 16)
     padded: tuple[str, ...] = undecided(
