@@ -30,6 +30,11 @@ class Feed(Protocol):
     @property
     def flow(self) -> str: ...
 
+    @property
+    def deletions(self) -> bool:
+        """Whether a record that a whole sweep does not meet is gone from its source."""
+        ...
+
     def entity(self, ctx: Context) -> EntityRef: ...
 
     def pages(self, ctx: Context, window: Window) -> Iterator[CapturedPage]: ...
@@ -64,7 +69,7 @@ def capture(ctx: Context, feed: Feed, window: Window, tally: Tally | None = None
             force=window.is_range,
         )
         tally.captured_page(result)
-    if window.is_sweep:
+    if window.is_sweep and feed.deletions:
         missing = ctx.ledger.mark_missing(entity, not_seen_since=started, at=ctx.clock(), run_id=ctx.run_id)
         if missing:
             tally.note(f"{entity.entity}: {missing} no longer in the source")

@@ -30,6 +30,9 @@ class SageDateFeed:
     The marker is the session date of whoever saved, so it can be set back: every poll re-reads `overlap` days, and
     digests tell what is new. Pages come in key order, not by date, so the watermark moves once, after the last page,
     and never past today: a post-dated session would hide everything until that day.
+
+    `deletions`: what a whole sweep does not meet is gone from Sage; of posted documents nothing goes, and some are
+    captured on another way. `overlooked` makes looks of what a sweep meets and no poll can have seen to.
     """
 
     flow: str
@@ -45,6 +48,8 @@ class SageDateFeed:
     keep_payload: bool = True
     record_key: Callable[[Row], str] | None = None
     settled: Callable[[Context, Sequence[Row]], Collection[str]] = lambda _ctx, _rows: ()
+    deletions: bool = True
+    overlooked: Callable[[Context, Sequence[Row]], Sequence[Look]] = lambda _ctx, _rows: ()
 
     def entity(self, ctx: Context) -> EntityRef:
         return ctx.sage_entity(self.name)
@@ -60,7 +65,8 @@ class SageDateFeed:
                     newest = marked
             kept = self.wanted(ctx, rows)
             settled = self.settled(ctx, kept)
-            yield CapturedPage([self._record(ctx, row, settled) for row in kept])
+            looks = self.overlooked(ctx, rows) if window.is_sweep else ()
+            yield CapturedPage([self._record(ctx, row, settled) for row in kept], looks)
         if newest is not None:
             yield CapturedPage([], watermark={"date": newest.isoformat()})
 
@@ -112,6 +118,7 @@ class ZohoFeed:
     settled: Callable[[Context, Sequence[Row]], Collection[str]] = lambda _ctx, _rows: ()
     deleted: Callable[[Context, Sequence[str]], Sequence[Look]] | None = None
     waiting: Callable[[Context], Sequence[Look]] | None = None
+    deletions: bool = True
 
     def entity(self, ctx: Context) -> EntityRef:
         return ctx.zoho_entity(self.name)

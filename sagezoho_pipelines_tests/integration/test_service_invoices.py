@@ -7,8 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
+from sagezoho_pipelines.domain.records import Outcome
+from sagezoho_pipelines.engine.windows import Window
+from sagezoho_pipelines.sandbox.faults import FaultRule
 from sagezoho_pipelines_tests.bench import Bench, bench
 from sagezoho_pipelines_tests.integration.test_flow_invoices import _invoices, _order
 
@@ -30,6 +33,15 @@ def _post(desk: Bench, *entries: dict[str, Any]) -> str:
     batch = desk.act("sage300", "add_ar_batch", entries=[{"customer": customer, **entry} for entry in entries])
     desk.act("sage300", "post_ar_batch", batch=batch["BatchNumber"])
     return str(batch["BatchNumber"])
+
+
+def _link(desk: Bench, order: str, *, as_if: str) -> None:
+    """The deal's link names another order from now on, as after an edit of the mapping table."""
+    with desk.engine.begin() as connection:
+        connection.execute(
+            text("UPDATE sagezoho.links SET sage_id = :other WHERE sage_entity = 'orders' AND sage_id = :order"),
+            {"order": order, "other": as_if},
+        )
 
 
 def _lines(invoice: dict[str, Any]) -> list[tuple[Any, ...]]:
@@ -79,3 +91,33 @@ def test_one_order_may_be_billed_in_several_entries_and_from_order_entry_too(des
     desk.reset_counters()
     assert desk.sync("invoices").left_over == 0
     assert desk.writes()["zoho_crm"] == 0
+
+
+def test_a_sweep_leaves_a_service_invoice_that_waits_for_its_next_attempt(desk: Bench) -> None:
+    _post(desk, {"order": _order(desk), "amount": "300", "description": "Install"})
+    down = desk.sandbox.zoho_crm.world.faults.add_rule(
+        FaultRule(action="status", method="POST", path="/Invoices$", status=500)
+    )
+    assert desk.sync("invoices").count(Outcome.RETRYING) == 1
+    desk.sandbox.zoho_crm.world.faults.remove(down.id)
+    desk.later(hours=2)
+    swept = desk.sync("invoices", window=Window.sweep())
+    assert swept.notes == []
+    assert [_lines(invoice) for invoice in _invoices(desk)] == [[(1, 300, "Install")]]
+
+
+def test_a_service_invoice_of_an_order_that_is_linked_later_comes_with_the_next_sweep(desk: Bench) -> None:
+    order = _order(desk)
+    customer = _customer(desk)
+    _link(desk, order, as_if="ORD-TYPED")
+    batch = desk.act("sage300", "add_ar_batch", customer=customer, order=order, amount="300", description="Install")
+    desk.act("sage300", "post_ar_batch", batch=batch["BatchNumber"])
+    assert desk.sync("invoices").left_over == 0
+    assert _invoices(desk) == []
+    _link(desk, "ORD-TYPED", as_if=order)
+    desk.sync("invoices", window=Window.sweep())
+    assert [_lines(invoice) for invoice in _invoices(desk)] == [[(1, 300, "Install")]]
+    desk.reset_counters()
+    desk.sync("invoices", window=Window.sweep())
+    assert desk.writes()["zoho_crm"] == 0
+    assert len(_invoices(desk)) == 1

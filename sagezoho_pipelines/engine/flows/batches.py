@@ -37,6 +37,7 @@ def _batch_feed(flow: str, name: str, entity_set: str, overlap_days: Callable[[C
         overlap_days=overlap_days,
         wanted=_posted,
         keep_payload=False,
+        deletions=False,
     )
 
 

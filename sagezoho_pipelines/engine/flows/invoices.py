@@ -56,6 +56,7 @@ feed = SageDateFeed(
     wanted=from_our_orders,
     keep_payload=False,
     record_key=lambda row: str(row["InvoiceNumber"]).strip(),
+    deletions=False,
 )
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from sagezoho_pipelines.domain.criteria import where
-from sagezoho_pipelines.domain.records import Change, EntityRef, Link, Outcome, Row, System
+from sagezoho_pipelines.domain.mapping import as_number
+from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Link, Look, Outcome, Row, System
 from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import settling, zoho_modules, zoho_target
 from sagezoho_pipelines.engine.context import Context
@@ -61,6 +62,29 @@ def _invoices(ctx: Context, rows: Sequence[Row]) -> dict[str, Link]:
     return found
 
 
+def _unbilled(ctx: Context, rows: Sequence[Row]) -> list[Look]:
+    """The batches of service invoices that Zoho lacks: posted before their order was linked, say by hand."""
+    invoices = [row for row in rows if row.get("DocumentType") == "Invoice" and _number(row, "BatchNumber")]
+    orders = sorted({str(row.get("OrderNumber") or "").strip() for row in invoices} - {""})
+    if not orders:
+        return []
+    ours = ctx.ledger.links_by_sage(ctx.connection, "orders", "Deals", orders)
+    billed = _invoices(ctx, invoices)
+    numbers = {
+        _number(row, "BatchNumber"): str(row["OrderNumber"]).strip()
+        for row in invoices
+        if str(row.get("OrderNumber") or "").strip() in ours and _key(row) not in billed
+    }
+    batches = ctx.sage_entity("ar_batches")
+    return [
+        Look(batches, str(number), Cause.SWEEP, f"it bills order {order}") for number, order in sorted(numbers.items())
+    ]
+
+
+def _number(row: Row, name: str) -> int:
+    return int(as_number(row.get(name)))
+
+
 feed = SageDateFeed(
     flow=FLOW,
     name="posted_documents",
@@ -68,11 +92,13 @@ feed = SageDateFeed(
     key="DocumentNumber",
     marker="LastActivityDate",
     label="DocumentNumber",
-    select=lambda ctx: columns(ctx),
+    select=lambda ctx: (*columns(ctx), "BatchNumber", "DocumentType", "OrderNumber"),
     digested=lambda ctx: columns(ctx),
     overlap_days=lambda ctx: ctx.settings.flows.invoices.overlap_days,
     wanted=_ours,
     record_key=_key,
+    deletions=False,
+    overlooked=_unbilled,
 )
 
 
