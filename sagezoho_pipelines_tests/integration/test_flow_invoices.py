@@ -78,6 +78,27 @@ def test_invoices_that_are_not_ours_stay_in_sage(desk: Bench) -> None:
     assert _invoices(desk) == []
 
 
+def test_goods_that_are_priced_by_another_unit_than_they_are_shipped_in_come_to_what_sage_bills(desk: Bench) -> None:
+    order = _order(desk)
+    [customer] = {row["CustomerNumber"] for row in desk.state("sage300", "OEOrders") if row["OrderNumber"] == order}
+    line = {
+        "LineType": "Item", "Item": "A1-105/0", "Location": "1", "QuantityOrdered": 3, "OrderUnitOfMeasure": "Box",
+        "PricingUnitOfMeasure": "Ea.", "PriceOverride": True, "PricingUnitPrice": Decimal("2.5"),
+    }  # fmt: skip
+    typed = desk.sage().create("OE/OEOrders", {"CustomerNumber": customer, "OrderDetails": [line]})
+    assert typed["OrderDetails"][0]["ExtendedAmount"] == 75
+    with desk.engine.begin() as connection:
+        connection.execute(
+            text("UPDATE sagezoho.links SET sage_id = :typed WHERE sage_id = :order"),
+            {"typed": typed["OrderNumber"], "order": order},
+        )
+    desk.act("sage300", "ship_and_invoice_order", order=typed["OrderNumber"])
+    assert desk.sync("invoices").left_over == 0
+    [invoice] = _invoices(desk)
+    [row] = invoice["Invoiced_Items"]
+    assert (row["Quantity"], row["List_Price"], row["Net_Total"]) == (3, 25, 75)
+
+
 def test_an_existing_product_is_used_by_its_code(desk: Bench) -> None:
     before = {str(row["id"]) for row in desk.state("zoho_crm", "Products")}
     order = _order(desk)

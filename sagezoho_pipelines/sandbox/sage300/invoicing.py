@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from sagezoho_pipelines.sandbox.sage300.order_lines import per_order_unit
 from sagezoho_pipelines.sandbox.sage300.receivables import post_receivable
 from sagezoho_pipelines.sandbox.sage300.schema import Row, rounded
 from sagezoho_pipelines.sandbox.sage300.taxes import EXEMPT_CLASS, line_taxes, tax_columns, tax_totals
@@ -125,7 +126,7 @@ def _billable(order: Row, shipped: Mapping[int, Decimal], *, first: bool) -> lis
 def _invoice_line(world: SageWorld, order: Row, line: Row, quantity: Decimal, at: int, uniquifier: Decimal) -> Row:
     extended = line["ExtendedAmount"]
     if line["LineType"] == "Item":
-        extended = rounded(quantity * line["PricingUnitPrice"])
+        extended = rounded(quantity * per_order_unit(line))
     discount = rounded(extended * line.get("DiscountPercent", Decimal(0)) / 100)
     exempt = line.get("TaxClass1") == EXEMPT_CLASS
     taxes = line_taxes(world, order.get("TaxGroup", ""), extended - discount, exempt=exempt)

@@ -47,6 +47,13 @@ def find_item(world: SageWorld, number: str) -> Row:
     return item
 
 
+def per_order_unit(line: Row) -> Decimal:
+    """The price of one unit as ordered: lines may be ordered in boxes and priced by the piece."""
+    price: Decimal = line["PricingUnitPrice"]
+    ordered, priced = line.get("OrderUnitConversion"), line.get("PricingUnitConversion")
+    return price if ordered == priced or not ordered or not priced else price * ordered / priced
+
+
 class _LineWriter:
     def __init__(self, world: SageWorld, order: Row) -> None:
         self.world = world
@@ -70,10 +77,12 @@ class _LineWriter:
                 self._reprice()
             case "OrderUnitOfMeasure":
                 self._set_unit(str(value))
+            case "PricingUnitOfMeasure":
+                self._set_pricing_unit(str(value))
             case "PricingUnitPrice":
-                self.line["OrderUnitPrice"] = value
+                self.line["OrderUnitPrice"] = per_order_unit(self.line)
             case "OrderUnitPrice":
-                self.line["PricingUnitPrice"] = value
+                self.line["PricingUnitPrice"] = self._per_pricing_unit(self.line["OrderUnitPrice"])
             case "PriceOverride" if not value:
                 self._reprice()
 
@@ -112,16 +121,30 @@ class _LineWriter:
         }
 
     def _set_unit(self, unit: str) -> None:
+        """The unit that is ordered in; the line is priced by it too until PricingUnitOfMeasure says otherwise."""
+        factor = self._factor(unit)
+        if factor is not None:
+            self.line |= {"OrderUnitConversion": factor, "PricingUnitConversion": factor, "PricingUnitOfMeasure": unit}
+            self._reprice()
+
+    def _set_pricing_unit(self, unit: str) -> None:
+        factor = self._factor(unit)
+        if factor is not None:
+            self.line |= {"PricingUnitConversion": factor}
+            self._reprice()
+            self.line["OrderUnitPrice"] = per_order_unit(self.line)
+
+    def _factor(self, unit: str) -> Decimal | None:
+        """How many stocking units make one; None while the line has no item. Raises SageError FieldInvalid."""
         if self.item is None:
-            return
+            return None
         units: dict[str, Row] = {self.item["StockingUnitOfMeasure"].rstrip().upper(): {}}
         units |= {row.get("UnitOfMeasure", "").upper(): row for row in self.item.get("ItemUnitsOfMeasure", [])}
-        known = units.get(unit.upper())
+        known = units.get(unit.rstrip().upper())
         if known is None:
             raise SageError("FieldInvalid", f"Unit of measure {unit} does not exist for item {self.line['Item']}.")
-        factor = known.get("ConversionFactor", Decimal(1))
-        self.line |= {"OrderUnitConversion": factor, "PricingUnitConversion": factor, "PricingUnitOfMeasure": unit}
-        self._reprice()
+        factor: Decimal = known.get("ConversionFactor", Decimal(1))
+        return factor
 
     def _reprice(self) -> None:
         """The list price, unless the price was overridden already."""
@@ -129,8 +152,12 @@ class _LineWriter:
             return
         base = self.world.setup.prices[self.item["UnformattedItemNumber"]]
         rate = self.world.setup.exchange_rates[self.order["OrderSourceCurrency"]]
-        price = rounded(base / rate * self.line["OrderUnitConversion"])
-        self.line |= {"PricingUnitPrice": price, "OrderUnitPrice": price, "PricingBaseUnitPrice": rounded(base / rate)}
+        self.line["PricingUnitPrice"] = rounded(base / rate * self.line["PricingUnitConversion"])
+        self.line |= {"OrderUnitPrice": per_order_unit(self.line), "PricingBaseUnitPrice": rounded(base / rate)}
+
+    def _per_pricing_unit(self, price: Decimal) -> Decimal:
+        ordered, priced = self.line.get("OrderUnitConversion"), self.line.get("PricingUnitConversion")
+        return price if ordered == priced or not ordered or not priced else price * priced / ordered
 
     def _options(self, value: object) -> None:
         rows = value if isinstance(value, list) else []
@@ -179,7 +206,7 @@ class _LineWriter:
             raise SageError("FieldInvalid", "Quantity Shipped. The quantity cannot exceed the quantity ordered.")
         if line["PricingUnitPrice"] < 0:
             raise SageError("FieldInvalid", "Pricing Unit Price. The price cannot be negative.")
-        extended = rounded(quantity * line["PricingUnitPrice"])
+        extended = rounded(quantity * per_order_unit(line))
         line |= {
             "OriginalQuantityOrdered": quantity,
             "QuantityBackordered": quantity - shipped,
