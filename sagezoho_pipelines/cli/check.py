@@ -43,6 +43,7 @@ def check(connection: str | None, as_json: bool) -> None:
 
 def examine(installation: Installation, name: str | None, *, shown: bool = False) -> dict[str, list[Finding]]:
     """Findings by connection; those about the installation under the empty name."""
+    from sagezoho_pipelines.cli.check_shared import shared
     from sagezoho_pipelines.domain.errors import addressed
 
     here = list(_installation(installation))
@@ -56,6 +57,8 @@ def examine(installation: Installation, name: str | None, *, shown: bool = False
             dataclasses.replace(one, remedy=addressed(one.remedy, connection), detail=addressed(one.detail, connection))
             for one in found
         ]
+    for connection, finding in shared(report, installation.settings):
+        report[connection] = [*report[connection], finding]
     return report
 
 
@@ -251,8 +254,9 @@ def _zoho_crm(ctx: Context) -> Iterator[Finding]:
     from sagezoho_pipelines.zoho_crm.scopes import edition
 
     org, user = ctx.zoho.org(), ctx.zoho.current_user()
-    name = org.get("company_name") or org.get("id")
-    yield Finding("Zoho CRM", "organisation", Status.OK, f"{name}, {edition(org)} edition, {org.get('iso_code', '')}")
+    number = org.get("zgid") or org.get("id")
+    told = f"{org.get('company_name') or number} ({number}), {edition(org)} edition, {org.get('iso_code', '')}"
+    yield Finding("Zoho CRM", "organisation", Status.OK, told)
     who = f"{user.get('full_name')} ({(user.get('profile') or {}).get('name')}), {user.get('time_zone')}"
     yield Finding("Zoho CRM", "user", Status.OK, who)
     yield _scopes(ctx)

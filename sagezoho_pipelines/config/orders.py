@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
@@ -32,7 +32,7 @@ class AmountLine(Section):
 
 
 #: What can be asked of Sage before an order is posted.
-Preflight = Literal["customer", "on_hold", "items", "fiscal_calendar", "ship_to", "purchase_order"]
+Preflight = Literal["customer", "on_hold", "items", "fiscal_calendar", "ship_to", "purchase_order", "currency"]
 
 
 class OrdersFlow(Section):
@@ -41,7 +41,7 @@ class OrdersFlow(Section):
     `start`: deals changed before that day are left alone.
     `preflight`: what Sage is asked before an order is posted; what would be refused is not sent. Whoever's Sage takes
     orders that a check turns away (an item by its manufacturer's number, a customer on hold, or one without an address)
-    leaves that check out.
+    leaves that check out; and so does, of `currency`, who enters in Zoho what each customer is billed in its own.
     `write_back`: deals and accounts in Zoho show their Sage number, and why they were refused.
     """
 
@@ -54,7 +54,7 @@ class OrdersFlow(Section):
     location: str = "1"
     overlap_seconds: int = Field(120, ge=0)
     start: Day = ""
-    preflight: tuple[Preflight, ...] = ("customer", "on_hold", "items", "fiscal_calendar", "ship_to", "purchase_order")
+    preflight: tuple[Preflight, ...] = get_args(Preflight)
     write_back: bool = True
     cadence: Cadence = Cadence(cron="*/5 * * * *")
     guards: Guards = Guards()

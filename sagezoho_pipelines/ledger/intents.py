@@ -48,6 +48,19 @@ WHERE state = 'open' AND connection = :connection AND target_system = :target_sy
   AND target_entity = :target_entity AND business_key = :business_key
 """)
 
+# Connection by connection, since that is what the indexes begin with.
+_ELSEWHERE = text("""
+WITH others AS (SELECT DISTINCT connection FROM sagezoho.watermarks WHERE connection <> :connection)
+SELECT l.connection, l.sage_id FROM others
+JOIN sagezoho.links l ON l.connection = others.connection AND l.zoho_entity = :zoho_entity AND l.zoho_id = :source_key
+    AND l.sage_entity = :target_entity
+UNION ALL
+SELECT i.connection, '' FROM sagezoho.intents i
+WHERE i.state = 'open' AND i.connection <> :connection AND i.target_system = :target_system
+  AND i.target_entity = :target_entity AND i.business_key = :business_key AND i.id < :before
+LIMIT 1
+""")
+
 _CLOSE = text("""
 UPDATE sagezoho.intents i SET state = c.state, target_id = c.target_id, closed_at = :at
 FROM unnest(CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:target_ids AS text[])) AS c (id, state, target_id)
@@ -119,6 +132,21 @@ def open_of(
     if row is None:
         return None
     return Intent(row.id, row.business_key, row.attempts, False, row.payload_digest, tuple(row.names))
+
+
+def made_elsewhere(
+    connection: Connection, name: str, request: IntentRequest, zoho_entity: str, *, before: int
+) -> str | None:
+    values = {
+        "connection": name, "zoho_entity": zoho_entity, "source_key": request.source_key, "before": before,
+        "target_system": str(request.target_system), "target_entity": request.target_entity,
+        "business_key": request.business_key,
+    }  # fmt: skip
+    row = connection.execute(_ELSEWHERE, values).one_or_none()
+    if row is None:
+        return None
+    what = request.target_entity.removesuffix("s")
+    return f"{what} {row.sage_id} of {row.connection}" if row.sage_id else f"about to be an {what} of {row.connection}"
 
 
 def sending(connection: Connection, intent_id: int, payload_digest: str) -> None:

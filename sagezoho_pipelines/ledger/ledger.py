@@ -205,6 +205,11 @@ class PostgresLedger:
             lambda c: intents.open_of(c, connection, target_system, target_entity, source_entity, source_key)
         )
 
+    def made_elsewhere(self, connection: str, request: IntentRequest, zoho_entity: str, *, before: int) -> str | None:
+        return self._in_transaction(
+            lambda c: intents.made_elsewhere(c, connection, request, zoho_entity, before=before)
+        )
+
     def sending(self, intent_id: int, payload_digest: str) -> None:
         self._in_transaction(lambda c: intents.sending(c, intent_id, payload_digest))
 

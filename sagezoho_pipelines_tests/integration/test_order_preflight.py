@@ -289,3 +289,39 @@ def test_a_plan_shows_the_refusals_and_the_sync_refuses_just_these(desk: Bench) 
     tally = desk.sync("orders")
     assert (tally.count(Outcome.REFUSED), tally.count(Outcome.CREATED)) == (2, 1)
     assert {entry["key"] for entry in desk.open_inbox()} == {held, ghost}
+
+
+def test_figures_of_another_currency_than_the_customers_are_not_posted(desk: Bench) -> None:
+    account = _customer(desk)
+    deal = _deal(desk, account, "Refit", Currency="EUR")
+    error = _refused(desk)
+    assert (error["code"], error["field"]) == ("CURRENCY_DIFFERS", "Currency")
+    assert f"figures are in EUR, and Sage 300 bills customer {_CUSTOMER} in USD" in error["text"]
+    desk.act("zoho_crm", "edit_deal", deal_id=deal, values={"Currency": "USD"})
+    assert desk.sync("orders").left_over == 0, desk.open_inbox()
+    assert _orders(desk, "Refit") == 1
+
+
+def test_a_quotes_own_currency_counts_and_the_organisations_where_none_is_named(desk: Bench) -> None:
+    account = _account(desk, Sage_Customer_Currency="EUR")
+    _deal(desk, account, "Home")
+    deal = _deal(desk, account, "Refit", "A1-105/0")
+    [quote] = [row for row in desk.state("zoho_crm", "Quotes") if row["Deal_Name"]["id"] == deal]
+    desk.act("zoho_crm", "edit_record", module="Quotes", id=quote["id"], values={"Currency": "EUR"})
+    tally = desk.sync("customers", "orders")
+    assert tally.count(Outcome.REFUSED) == 1
+    [entry] = desk.open_inbox()
+    assert "figures are in USD, and Sage 300 bills customer Z000001 in EUR" in entry["error"]["text"]
+    assert _orders(desk, "Refit") == 1
+    assert _orders(desk, "Home") == 0
+
+
+def test_a_deals_currency_that_changes_after_its_order_is_for_a_person(desk: Bench) -> None:
+    account = _customer(desk)
+    deal = _deal(desk, account, "Refit", Currency="USD")
+    assert desk.sync("orders").left_over == 0
+    desk.act("zoho_crm", "edit_deal", deal_id=deal, values={"Currency": "EUR"})
+    assert desk.sync("orders").count(Outcome.CONFLICTED) == 1
+    [entry] = desk.open_inbox()
+    assert entry["error"]["code"] == "ORDER_EXISTS"
+    assert "the currency would differ" in entry["error"]["text"]

@@ -242,6 +242,9 @@ class ShadowLedger:
             real = self._real.intent_of(connection, *source)
             return real if real is None or real.id not in self._closed else None
 
+    def made_elsewhere(self, connection: str, request: IntentRequest, zoho_entity: str, *, before: int) -> str | None:
+        return self._real.made_elsewhere(connection, request, zoho_entity, before=before)
+
     def sending(self, intent_id: int, payload_digest: str) -> None:
         with self._lock:
             for target, (intent, request) in self._intents.items():

@@ -24,6 +24,11 @@ class Intents(Protocol):
         """The open intent made earlier for this source record, so that a number once chosen stays chosen."""
         ...
 
+    def made_elsewhere(self, connection: str, request: IntentRequest, zoho_entity: str, *, before: int) -> str | None:
+        """Of this Zoho record, what another connection made of it, or is about to make by an older intent than
+        `before`: in words, e.g. `order ORD000001 of saminc`. Two connections may read one Zoho organisation."""
+        ...
+
     def sending(self, intent_id: int, payload_digest: str) -> None:
         """Note what an intent that an earlier attempt left open is about to be sent with."""
         ...

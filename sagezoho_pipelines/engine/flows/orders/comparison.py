@@ -27,6 +27,8 @@ def compare(ctx: Context, change: Change, draft: Draft, link: Link, moved: set[s
         return settling.settled(ctx, FLOW, change, Outcome.NOOP, links=[adopted])
     body = draft.body(ctx)
     differing = [name for name in {**link.written, **body} if not equal(link.written.get(name), body.get(name))]
+    if link.details.get("currency") not in (None, draft.currency(ctx)):
+        differing.append("the currency")
     if not differing:
         fresh = replace(link, source_digest=change.digest, zoho_name=change.name, seen_equal_at=ctx.clock())
         return settling.settled(ctx, FLOW, change, Outcome.NOOP, links=[fresh])

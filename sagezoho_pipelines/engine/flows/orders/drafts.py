@@ -10,7 +10,7 @@ from sagezoho_pipelines.domain.errors import MappingFailed
 from sagezoho_pipelines.domain.mapping import TargetMapping
 from sagezoho_pipelines.domain.records import Link, Row, System
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.flows.orders import lines, ship_to
+from sagezoho_pipelines.engine.flows.orders import currencies, lines, ship_to
 
 FLOW = "orders"
 TARGET = (System.SAGE300, "orders")
@@ -34,7 +34,7 @@ class Draft:
     """
 
     deal: Row
-    quotes: Sequence[str]
+    quotes: Sequence[Row]
     customer: Link | None
     account: Row
     header: TargetMapping
@@ -42,6 +42,10 @@ class Draft:
     @property
     def account_id(self) -> str:
         return account_id(self.deal)
+
+    def currency(self, ctx: Context) -> str:
+        """The currency of the figures that the order's lines are made of: the quote's, else the deal's."""
+        return currencies.of(ctx, *self.quotes[:1], self.deal)
 
     def body(self, ctx: Context) -> dict[str, Any]:
         """The order as it would be posted now. Raises the refusal of a deal that has no usable lines."""

@@ -16,7 +16,7 @@ from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.deliver import deliver
 from sagezoho_pipelines.engine.feeds import ZohoFeed
 from sagezoho_pipelines.engine.flows import awaited, customers
-from sagezoho_pipelines.engine.flows.orders import comparison, lines, making, preflight, subform, traces
+from sagezoho_pipelines.engine.flows.orders import comparison, currencies, lines, making, preflight, subform, traces
 from sagezoho_pipelines.engine.flows.orders.drafts import FLOW, TARGET, Draft, account_id
 from sagezoho_pipelines.engine.windows import Window
 
@@ -28,7 +28,8 @@ _LOOKS_FOR_A_CUSTOMER, _BETWEEN_LOOKS_SECONDS = 60, 0.05
 
 
 def deal_fields(ctx: Context) -> tuple[str, ...]:
-    return zoho_modules.readable(ctx, "Deals", sorted({*ctx.mappings[FLOW].source_fields(), *_DEAL_FIELDS}))
+    names = sorted({*ctx.mappings[FLOW].source_fields(), *_DEAL_FIELDS, *currencies.readable(ctx, "Deals")})
+    return zoho_modules.readable(ctx, "Deals", names)
 
 
 def digested_fields(ctx: Context) -> tuple[str, ...]:
@@ -36,7 +37,7 @@ def digested_fields(ctx: Context) -> tuple[str, ...]:
 
     A field that this organisation does without counts as empty, so that creating it later changes nothing.
     """
-    return tuple(sorted({*ctx.mappings[FLOW].source_fields(), *_DEAL_FIELDS} - {"Stage"}))
+    return tuple(sorted({*ctx.mappings[FLOW].source_fields(), *_DEAL_FIELDS, currencies.FIELD} - {"Stage"}))
 
 
 def qualifying_stages(ctx: Context) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ def make(ctx: Context, change: Change, draft: Draft) -> Settlement:
         raise customers.missing(ctx, draft.account_id)
     mapping = ctx.mappings[FLOW]
     body = draft.body(ctx)
-    details = body["OrderDetails"]
+    details, currency = body["OrderDetails"], draft.currency(ctx)
     sent = {name: value for name, value in body.items() if name != "OrderDetails"}
     trace = [
         *draft.header.trace({}, sent),
@@ -35,6 +35,11 @@ def make(ctx: Context, change: Change, draft: Draft) -> Settlement:
     ]
     movement = Movement(System.SAGE300, "orders", "", "create", Outcome.CREATED, trace)
     intent = _intent(ctx, change, body)
+
+    def before_send() -> None:
+        _only_here(ctx, change, intent)
+        preflight.check(ctx, body, customer, currency)
+
     try:
         created = sage_target.create(
             ctx,
@@ -44,7 +49,7 @@ def make(ctx: Context, change: Change, draft: Draft) -> Settlement:
             lambda: read_back(ctx, change.key),
             payload_digest=digest(body),
             look_first=True,
-            before_send=lambda: preflight.check(ctx, body, customer),
+            before_send=before_send,
         )
     except VendorError as error:
         if error.verdict is Verdict.FATAL:
@@ -79,6 +84,7 @@ def make(ctx: Context, change: Change, draft: Draft) -> Settlement:
             "customer": customer.sage_id,
             "account": customer.zoho_id,
             "total": str(order.get("OrderTotal") or ""),
+            "currency": currency,
         },
     )
     if created.stale:
@@ -105,8 +111,25 @@ def make(ctx: Context, change: Change, draft: Draft) -> Settlement:
     )
 
 
+def _request(change: Change, payload_digest: str = "") -> IntentRequest:
+    return IntentRequest("sage300", "orders", change.key, "deals", change.key, payload_digest)
+
+
+def _only_here(ctx: Context, change: Change, intent: Intent) -> None:
+    """A deal is ordered once, also where two companies' connections read the same Zoho organisation."""
+    order = ctx.ledger.made_elsewhere(ctx.connection, _request(change), "Deals", before=intent.id)
+    if order is not None:
+        raise settling.refusal(
+            "ORDERED_ELSEWHERE",
+            f"the deal is {order}: both connections read the same Zoho organisation",
+            advice="say which deals are whose: name stages of its own for each connection in flows.orders.stages, or "
+            "switch flows.orders off (enabled: false) for one; then dismiss this",
+            system=System.ZOHO_CRM,
+        )
+
+
 def _intent(ctx: Context, change: Change, body: Row) -> Intent:
-    request = IntentRequest("sage300", "orders", change.key, "deals", change.key, digest(body))
+    request = _request(change, digest(body))
     return ctx.ledger.begin_intents(ctx.connection, [request], at=ctx.clock(), run_id=ctx.run_id)[change.key]
 
 

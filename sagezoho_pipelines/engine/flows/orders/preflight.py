@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 CUSTOMERS, ORDERS = "AR/ARCustomers", "OE/OEOrders"
 ITEMS, CALENDARS = "IC/ICItems", "CS/CSFiscalCalendars"
 _ADDRESS = (*(f"AddressLine{line}" for line in range(1, 5)), "City", "StateProvince", "ZipPostalCode", "Country")
-_CUSTOMER = ("CustomerNumber", "Status", "OnHold", "CheckForDuplicatePOs", *_ADDRESS)
+_CUSTOMER = ("CustomerNumber", "Status", "OnHold", "CheckForDuplicatePOs", "CurrencyCode", *_ADDRESS)
 _ITEM = ("UnformattedItemNumber", "ItemNumber", "Status", "Sellable")
 _PERIODS = range(1, 14)
 #: What a set answers that this user, or this release of Sage, does not open.
@@ -42,9 +42,12 @@ class Problem:
     details: Mapping[str, str] | None = None
 
 
-def check(ctx: Context, body: Row, customer: Link) -> None:
-    """Raise one refusal that names everything for which Sage would turn this order away; nothing where it is fine."""
-    problems = list(_problems(ctx, body, customer))
+def check(ctx: Context, body: Row, customer: Link, currency: str) -> None:
+    """Raise one refusal that names everything for which Sage would turn this order away; nothing where it is fine.
+
+    `currency` is that of its figures. Sage would take them for the customer's, so another one is refused here.
+    """
+    problems = list(_problems(ctx, body, customer, currency))
     if not problems:
         return
     first = problems[0]
@@ -59,12 +62,14 @@ def check(ctx: Context, body: Row, customer: Link) -> None:
     )
 
 
-def _problems(ctx: Context, body: Row, customer: Link) -> Iterator[Problem]:
+def _problems(ctx: Context, body: Row, customer: Link, currency: str) -> Iterator[Problem]:
     wanted = frozenset(ctx.settings.flows.orders.preflight)
-    if wanted & {"customer", "on_hold", "ship_to", "purchase_order"}:
+    if wanted & {"customer", "on_hold", "ship_to", "purchase_order", "currency"}:
         rows = _asked(ctx, CUSTOMERS, lambda: _held(ctx, customer.sage_id))
         if rows is not None:
             yield from _of_customer(ctx, body, customer, rows[0] if rows else None, wanted)
+        if rows and "currency" in wanted:
+            yield from _of_currency(body, customer, rows[0], currency)
     if "items" in wanted:
         yield from _of_items(ctx, body["OrderDetails"])
     if "fiscal_calendar" in wanted:
@@ -129,6 +134,21 @@ def _of_address(body: Row, customer: Link, held: Row) -> Iterator[Problem]:
             f"complete the billing address (street and city) of account {customer.zoho_id} in Zoho, or the address of "
             f"customer {customer.sage_id} in Sage 300: its orders follow, or retry this",
             {"account": customer.zoho_id},
+        )
+
+
+def _of_currency(body: Row, customer: Link, held: Row, currency: str) -> Iterator[Problem]:
+    """Figures of one currency that Sage would bill in another. A line that Sage prices itself has no figure."""
+    theirs = _text(held, "CurrencyCode").upper()
+    priced = any(line.get(name) for line in body["OrderDetails"] for name in ("PricingUnitPrice", "ExtendedAmount"))
+    if priced and theirs and currency and theirs != currency:
+        yield Problem(
+            "CURRENCY_DIFFERS",
+            "Currency",
+            f"the deal's figures are in {currency}, and Sage 300 bills customer {customer.sage_id} in {theirs}",
+            f"correct the currency of the deal or its quote in Zoho, or link account {customer.zoho_id} to a customer "
+            "that is billed in it with 'sagezoho links', then retry this; where Zoho's figures are meant in each "
+            "customer's own currency, leave currency out of flows.orders.preflight",
         )
 
 
