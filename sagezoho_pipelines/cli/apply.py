@@ -81,13 +81,13 @@ def _run(installation: Installation, instance: Any, plan: Plan, flow: str, numbe
 def _tell(
     plan: Plan, number: int, reports: Sequence[RunReport], left: Sequence[str], *, done: bool, as_json: bool
 ) -> None:
-    from sagezoho_pipelines.cli import sync
+    from sagezoho_pipelines.cli import run_reports
 
-    sync.show_errors(reports)
+    run_reports.show_errors(reports)
     if as_json:
-        output.emit_json({"ok": done, "plan": number, "flows": sync.by_flow(reports), "left": list(left)})
+        output.emit_json({"ok": done, "plan": number, "flows": run_reports.by_flow(reports), "left": list(left)})
     else:
-        sync.show(reports)
+        run_reports.show(reports)
         if done:
             output.say(f"The plan is done: {plan.connection}, plan {number}.", output.GOOD)
         for one in left[:_MOST_SHOWN]:

@@ -133,7 +133,7 @@ class _Day:
         """What the last sync refused."""
 
     def sync(self, title: str, what: str) -> list[RunReport]:
-        from sagezoho_pipelines.cli import demo_home, progress, sync
+        from sagezoho_pipelines.cli import demo_home, progress, run_reports, sync
         from sagezoho_pipelines.config import FLOWS
 
         _heading(title, what)
@@ -141,14 +141,14 @@ class _Day:
         for flow in FLOWS:
             with progress.of_run(self._installation, demo_home.CONNECTION, flow) as tick:
                 reports.append(sync.run(flow, demo_home.CONNECTION, self._instance, self._installation, tick=tick))
-        sync.show(reports)
-        sync.show_errors(reports)
-        self.refused = refused = sync.left_behind(self._installation, reports)
+        run_reports.show(reports)
+        run_reports.show_errors(reports)
+        self.refused = refused = run_reports.left_behind(self._installation, reports)
         if refused:
             output.say(
                 "Refused with a reason, nothing lost: a person completes the record, and the next sync takes it."
             )
-            sync.show_left_behind(refused)
+            run_reports.show_left_behind(refused)
         self.ok = self.ok and all(report.success for report in reports) and all(map(_expected, refused))
         return reports
 

@@ -125,3 +125,11 @@ def _password(url: str) -> str:
         return urlsplit(url).password or ""
     except ValueError:
         return ""
+
+
+def halves(message: str) -> tuple[str, str]:
+    """What is wrong, and the remedy: our messages hold the remedy after the first sentence or line."""
+    head, mark, rest = message.partition("\n")
+    if not mark:
+        head, _, rest = message.partition(". ")
+    return head.strip(), rest.strip()
