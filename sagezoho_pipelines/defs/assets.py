@@ -7,7 +7,8 @@ from datetime import date
 import dagster as dg
 
 from sagezoho_pipelines.defs import alarms, arrivals, metadata, windows
-from sagezoho_pipelines.defs.graph import SAGE, Capture, Delivery, Graph, Target
+from sagezoho_pipelines.defs.flow_table import SAGE, Capture, Delivery, Target
+from sagezoho_pipelines.defs.graph import Graph
 from sagezoho_pipelines.defs.pools import pool_of
 from sagezoho_pipelines.defs.problems import RETRIES, is_final, told_clearly
 from sagezoho_pipelines.defs.workbench import LANE_TAG, PLAN_TAG, Workbench, actor_of

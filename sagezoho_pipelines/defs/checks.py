@@ -8,7 +8,8 @@ import dagster as dg
 
 from sagezoho_pipelines.defs.assets import OWNERS
 from sagezoho_pipelines.defs.both_sides import both_sides_checks
-from sagezoho_pipelines.defs.graph import ZOHO, Graph
+from sagezoho_pipelines.defs.flow_table import ZOHO
+from sagezoho_pipelines.defs.graph import Graph
 from sagezoho_pipelines.defs.pools import pool_of
 from sagezoho_pipelines.defs.problems import told_clearly
 from sagezoho_pipelines.defs.workbench import Workbench

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import dagster as dg
 
 from sagezoho_pipelines.defs.assets import OWNERS
-from sagezoho_pipelines.defs.graph import ZOHO, Graph
+from sagezoho_pipelines.defs.flow_table import ZOHO
+from sagezoho_pipelines.defs.graph import Graph
 from sagezoho_pipelines.defs.jobs import Job, job_name
 from sagezoho_pipelines.defs.pools import pool_of
 from sagezoho_pipelines.defs.problems import told_clearly

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from sagezoho_pipelines.defs.graph import Capture, Columns, Graph, Target
+from sagezoho_pipelines.defs.flow_table import Capture, Columns, Target
+from sagezoho_pipelines.defs.graph import Graph
 from sagezoho_pipelines.domain.mapping import FieldRule, FlowMapping
 from sagezoho_pipelines.domain.records import Outcome
 from sagezoho_pipelines.domain.usage import Usage

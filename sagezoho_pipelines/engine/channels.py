@@ -15,16 +15,13 @@ from datetime import datetime, timedelta
 from sagezoho_pipelines.config import Connection
 from sagezoho_pipelines.domain.channels import Channel, ChannelState, Watch, Watched
 from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError
-from sagezoho_pipelines.domain.records import AuditEntry, Cause, Look, Row, System
+from sagezoho_pipelines.domain.records import AuditEntry, Row, System
 from sagezoho_pipelines.domain.zoho import RowResult
-from sagezoho_pipelines.engine.capture import Feed, capture
+from sagezoho_pipelines.engine.catching_up import catch_up
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.flows import customers
-from sagezoho_pipelines.engine.flows.orders import flow as orders
-from sagezoho_pipelines.engine.notifications import ACCOUNTS, DEALS, watched_modules
+from sagezoho_pipelines.engine.notifications import watched_modules
 from sagezoho_pipelines.engine.ports import ChannelStore
 from sagezoho_pipelines.engine.tally import Tally
-from sagezoho_pipelines.engine.windows import Window
 
 log = logging.getLogger(__name__)
 
@@ -43,11 +40,6 @@ SETTLING = timedelta(minutes=2)
 #: Random bytes of a token; its text has 48 of the 50 characters that Zoho takes.
 TOKEN_BYTES = 36
 _EXAMPLES = 5
-
-_FEEDS: dict[str, tuple[str, Feed, str]] = {
-    DEALS: ("deals", orders.feed, "orders"),
-    ACCOUNTS: (customers.SOURCE, customers.feed, "customers"),
-}
 
 
 def new_token() -> str:
@@ -267,24 +259,12 @@ class _Keeper:
         if channel.catch_up_from is None:
             return channel
         since = channel.catch_up_from
-        tally = Tally()
-        for module in self.modules:
-            entity, feed, sage_entity = _FEEDS[module]
-            tally.add(capture(self.ctx, feed, Window.catching_up(since)))
-            self._look_at_deleted(module, entity, sage_entity, since)
+        tally = catch_up(self.ctx, self.modules, since)
         whole = replace(channel, catch_up_from=None)
         told = {"since": since.isoformat(), "captured": tally.captured, "changed": tally.changed}
         self.store.save(whole, [self._entry(whole, "catch_up", "done", told)])
         self.report.caught_up = tally
         return whole
-
-    def _look_at_deleted(self, module: str, entity: str, sage_entity: str, since: datetime) -> None:
-        gone = [str(row["id"]) for row in self.ctx.zoho.deleted_since(module, since)]
-        linked = self.ctx.ledger.links_by_zoho(self.ctx.connection, module, sage_entity, gone) if gone else {}
-        source = self.ctx.zoho_entity(entity)
-        looks = [Look(source, key, Cause.POLL, "deleted while the channel was away") for key in sorted(linked)]
-        if looks:
-            self.ctx.ledger.enqueue(looks, at=self.ctx.clock(), run_id=self.ctx.run_id)
 
     def _entry(self, channel: Channel, operation: str, outcome: str, answer: Row) -> AuditEntry:
         ours, theirs = str(System.ZOHO_CRM), str(channel.channel_id)

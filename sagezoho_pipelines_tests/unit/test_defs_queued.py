@@ -8,7 +8,8 @@ import dagster as dg
 import pytest
 
 from sagezoho_pipelines import config
-from sagezoho_pipelines.defs.graph import CAPTURES, DELIVERIES, Graph
+from sagezoho_pipelines.defs.flow_table import CAPTURES, DELIVERIES
+from sagezoho_pipelines.defs.graph import Graph
 from sagezoho_pipelines.defs.queued import Drain, drains_of, has_had_its_turn
 from sagezoho_pipelines.defs.windows import windows_of
 from sagezoho_pipelines.domain.records import Cause, EntityRef, System
