@@ -127,7 +127,7 @@ def test_lookups_show_their_id_and_dotted_columns_their_value(zoho: Service) -> 
 def test_keyset_reading_meets_every_row_once(zoho: Service) -> None:
     every = {row["id"] for row in zoho.world.state("Deals")}
     seen: list[str] = []
-    where = "Modified_Time >= '2000-01-01T00:00:00Z'"
+    where = "Modified_Time >= '2000-01-01T00:00:00+00:00'"
     while True:
         answer = zoho.coql(
             f"select Modified_Time from Deals where {where} order by Modified_Time asc, id asc limit 7"

@@ -39,6 +39,31 @@ def test_won_stages_can_be_read_from_the_metadata(zoho: Service) -> None:
     assert (decided["actual_value"], decided["probability"]) == ("Id. Decision Makers", 60)
 
 
+def test_a_field_has_every_key_that_was_recorded_of_one(zoho: Service) -> None:
+    recorded = {
+        *("address", "api_name", "associated_module", "association_details", "auto_number"),
+        *("businesscard_supported", "child_fields", "colour_code_enabled_by_system", "created_source", "created_time"),
+        *("crypt", "currency", "custom_field", "customizable_properties", "data_type", "decimal_place"),
+        *("display_field", "display_format", "display_format_properties", "display_label", "display_type"),
+        *("email_parser", "enable_colour_code", "external", "field_label", "field_read_only", "filterable", "formula"),
+        *("global_picklist", "history_tracking", "id", "json_type", "length", "lookup", "mass_update"),
+        *("modified_time", "multi_module_lookup", "multiselectlookup", "operation_type", "parent_field"),
+        *("pick_list_values", "pick_list_values_sorted_lexically", "profiles", "range"),
+        *("read_only", "rollup_summary", "searchable", "separator", "sortable", "system_mandatory", "tooltip", "type"),
+        *("ui_type", "unique", "view_type", "virtual_field", "visible", "webhook"),
+    }
+    for field in zoho.get("settings/fields", module="Deals").json()["fields"]:
+        more = {"blueprint_supported", "quick_sequence_number"} if field["data_type"] == "picklist" else set()
+        assert set(field) == recorded | more
+
+
+def test_a_subform_names_the_module_that_it_belongs_to(zoho: Service) -> None:
+    modules = zoho.get("settings/modules").json()["modules"]
+    ids = {one["api_name"]: one["id"] for one in modules}
+    parents = {one["api_name"]: one["parent_module"] for one in modules if one["generated_type"] == "subform"}
+    assert parents["Invoiced_Items"] == {"api_name": "Invoices", "id": ids["Invoices"]}
+
+
 def test_lookups_and_subforms_name_their_modules(zoho: Service) -> None:
     fields = _fields(zoho, "Deals")
     assert fields["Account_Name"]["lookup"]["module"]["api_name"] == "Accounts"

@@ -105,7 +105,7 @@ def test_numbers_and_instants_keep_their_meaning(zoho: Service) -> None:
         Account_Name="A",
         Account_Number="900719925474099321",
         Annual_Revenue=1234567.895,
-        Checked_At="2026-01-01T00:00:00Z",
+        Checked_At="2026-01-01T00:00:00+00:00",
         Ratio=0.1,
     )
     record = zoho.record("Accounts", account)

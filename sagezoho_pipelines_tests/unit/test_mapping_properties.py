@@ -28,7 +28,8 @@ from sagezoho_pipelines.engine.mapped.inference import paths
 from sagezoho_pipelines.mappings import custom_fields, default_mapping
 from sagezoho_pipelines.sage300.metadata import read_metadata
 from sagezoho_pipelines.sandbox.sage300.metadata import metadata
-from sagezoho_pipelines.sandbox.zoho_crm.catalogue import build_modules, field_json
+from sagezoho_pipelines.sandbox.zoho_crm.catalogue import build_modules
+from sagezoho_pipelines.sandbox.zoho_crm.described import field_json
 
 #: Functions by which a rule declares that its field holds a part of a text only.
 DECLARED = ("shorten(", "address_line(", "first_name(", "last_name(", "date(")

@@ -114,6 +114,8 @@ class _Desk:
         call.reached = frozenset(reached)
 
     def route(self, call: Call) -> Answer:
+        if "" in call.parts:
+            raise invalid_url()
         match call.parts:
             case ("coql",):
                 return run_coql(self.world, call)
@@ -170,7 +172,7 @@ class _Gate:
         raw = await _read(receive)
         call = Call(
             method=scope["method"],
-            parts=tuple(scope["path"][len(API) :].rstrip("/").split("/")),
+            parts=tuple(scope["path"][len(API) :].split("/")),
             params=dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
             headers={name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]},
             raw=raw,

@@ -14,6 +14,7 @@ from sagezoho_pipelines.sandbox.zoho_crm.oauth import Access, demand
 from sagezoho_pipelines.sandbox.zoho_crm.switches import ZohoSwitches
 
 API = "/crm/v8/"
+JSON = "application/json"
 ROWS_MAX = 100
 HEAVY_ROWS = 10
 
@@ -38,10 +39,14 @@ class Call:
         return API + "/".join(self.parts)
 
     def body(self) -> dict[str, Any]:
-        """The JSON object sent, Content-Type or not; ApiError when it is none."""
+        """The JSON object sent; ApiError when it is none, or when it says that it is something else."""
+        if self.headers.get("content-type", JSON).partition(";")[0].strip().lower() != JSON:
+            raise ApiError(415, "MEDIA_TYPE_NOT_SUPPORTED", "Media type is not supported.")
         if self._parsed is None:
             try:
-                self._parsed = json.loads(self.raw, parse_float=Decimal, parse_constant=_no_constant)
+                self._parsed = json.loads(
+                    self.raw, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_once
+                )
             except (ValueError, RecursionError):
                 raise ApiError(
                     400, "INVALID_DATA", "invalid data", {"expected_data_type": "jsonobject", "json_path": "$"}
@@ -145,6 +150,13 @@ def truth(text: str | None, default: bool) -> bool:
     if text.lower() not in ("true", "false"):
         raise unparsable()
     return text.lower() == "true"
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    given = dict(pairs)
+    if len(given) < len(pairs):
+        raise ValueError("a key stands twice in an object")
+    return given
 
 
 def _no_constant(name: str) -> Any:

@@ -1,39 +1,13 @@
-"""The organisation's metadata: modules and fields as objects, and the JSON that settings answers with."""
+"""The organisation's metadata: modules and fields as objects."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from sagezoho_pipelines.sandbox.zoho_crm import fields as tables
 from sagezoho_pipelines.sandbox.zoho_crm.picklists import PICKLISTS, STAGES
 from sagezoho_pipelines.sandbox.zoho_crm.subforms import SUBFORMS
-
-JSON_TYPES = {
-    "boolean": "boolean",
-    "integer": "integer",
-    "double": "double",
-    "currency": "double",
-    "percent": "double",
-    "formula": "double",
-    "lookup": "jsonobject",
-    "ownerlookup": "jsonobject",
-    "subform": "jsonarray",
-    "multiselectpicklist": "jsonarray",
-    "tags": "jsonarray",
-    "taxes": "jsonarray",
-    "ranges": "jsonarray",
-    "territories": "jsonarray",
-    "consent_lookup": "jsonobject",
-    "layout": "jsonobject",
-    "ALARM": "jsonobject",
-    "RRULE": "jsonobject",
-}
-"""json_type per data_type; a string where not listed."""
-
-WIRE_TYPES = {"tags": "text", "taxes": "text", "ranges": "text", "territories": "multiselectlookup", "layout": "bigint"}
-"""Our own names for some oddities of Zoho, and the data_type the API calls them."""
 
 CREATABLE_TYPES = {
     "text": 255,
@@ -171,134 +145,3 @@ def _field(new_id: Callable[[], int], line: str) -> Field:
             values = [value for value in PICKLISTS[option[5:]].split("|") if value]
             made.picks = [Pick(new_id(), value, value) for value in values]
     return made
-
-
-def field_json(one: Field, modules: dict[str, Module], profiles: list[dict[str, Any]]) -> dict[str, Any]:
-    """A field as settings/fields shows it, with the keys Zoho's own SDK reads."""
-    data_type = WIRE_TYPES.get(one.data_type, one.data_type)
-    subform = modules[one.subform] if one.subform else None
-    target = modules[one.lookup] if one.lookup else None
-    unique: dict[str, Any] = {"casesensitive": str(one.case_sensitive).lower()} if one.unique else {}
-    lookup: dict[str, Any] = {}
-    if target is not None:
-        lookup = {
-            "display_label": target.label,
-            "api_name": None,
-            "module": {"api_name": target.api_name, "id": str(target.id)},
-            "id": str(one.id),
-        }
-    return {
-        "id": str(one.id),
-        "api_name": one.api_name,
-        "field_label": one.label,
-        "display_label": one.label,
-        "data_type": data_type,
-        "json_type": JSON_TYPES.get(one.data_type, "string"),
-        "length": one.length,
-        "system_mandatory": one.mandatory,
-        "custom_field": one.custom,
-        "read_only": one.read_only,
-        "field_read_only": one.read_only,
-        "visible": True,
-        "type": "used",
-        "created_source": "crm" if one.custom else "default",
-        "tooltip": {"name": "info_icon", "value": one.tooltip} if one.tooltip else None,
-        "decimal_place": one.decimal_place,
-        "unique": unique,
-        "external": None,
-        "lookup": lookup,
-        "multiselectlookup": {},
-        "multi_module_lookup": {},
-        "pick_list_values": [_pick_json(pick, at) for at, pick in enumerate(one.picks, start=1)],
-        "pick_list_values_sorted_lexically": False,
-        "global_picklist": None,
-        "formula": {"return_type": "double"} if one.data_type == "formula" else {},
-        "currency": {"rounding_option": "round_half_up", "precision": 2} if data_type == "currency" else {},
-        "auto_number": {"prefix": "", "suffix": "", "start_number": 1} if data_type == "autonumber" else {},
-        "rollup_summary": {},
-        "associated_module": {"module": subform.api_name, "id": str(subform.id)} if subform else None,
-        "searchable": one.data_type not in ("subform", "formula"),
-        "sortable": one.data_type not in ("subform", "textarea", "tags"),
-        "filterable": one.data_type != "subform",
-        "webhook": True,
-        "mass_update": not one.read_only,
-        "view_type": {
-            "view": True,
-            "edit": not one.read_only,
-            "create": not one.read_only,
-            "quick_create": one.mandatory,
-        },
-        "operation_type": {
-            "web_update": not one.read_only,
-            "api_create": not one.read_only,
-            "web_create": not one.read_only,
-            "api_update": not one.read_only,
-        },
-        "profiles": profiles,
-        "history_tracking": None,
-        "crypt": None,
-        "virtual_field": False,
-        "display_field": False,
-        "ui_type": 1,
-    }
-
-
-def _pick_json(pick: Pick, at: int) -> dict[str, Any]:
-    shown: dict[str, Any] = {
-        "id": str(pick.id),
-        "display_value": pick.display,
-        "actual_value": pick.actual,
-        "reference_value": pick.display,
-        "sequence_number": at,
-        "type": "used",
-    }
-    if pick.forecast is not None:
-        category = {"Open": "Pipeline", "Closed Won": "Closed"}.get(pick.forecast, "Omitted")
-        shown |= {
-            "probability": pick.probability,
-            "forecast_type": pick.forecast,
-            "deal_category": pick.forecast,
-            "forecast_category": {"name": category, "id": str(pick.id + 1)},
-        }
-    return shown
-
-
-def module_json(module: Module, at: int, *, api_supported: bool, profiles: list[dict[str, Any]]) -> dict[str, Any]:
-    """A module as settings/modules shows it."""
-    subform = module.parent is not None
-    return {
-        "id": str(module.id),
-        "api_name": module.api_name,
-        "module_name": module.api_name,
-        "plural_label": module.label,
-        "singular_label": module.label.removesuffix("s"),
-        "actual_plural_label": module.label,
-        "actual_singular_label": module.label.removesuffix("s"),
-        "generated_type": "subform" if subform else "default",
-        "api_supported": api_supported,
-        "status": "visible",
-        "visibility": 1,
-        "visible": True,
-        "creatable": not subform,
-        "editable": not subform,
-        "viewable": True,
-        "deletable": not subform,
-        "convertable": module.api_name in ("Leads", "Quotes", "Sales_Orders"),
-        "global_search_supported": not subform,
-        "presence_sub_menu": not subform,
-        "inventory_template_supported": module.inventory,
-        "quick_create": not subform,
-        "feeds_required": False,
-        "scoring_supported": not subform,
-        "webform_supported": not subform,
-        "web_link": None,
-        "sequence_number": at,
-        "arguments": [],
-        "modified_by": None,
-        "modified_time": None,
-        "parent_module": {"api_name": module.parent, "id": str(module.id)} if subform else {},
-        "profiles": profiles,
-        "profile_count": len(profiles),
-        "business_card_field_limit": 5,
-        "isBlueprintSupported": not subform,
-    }

@@ -40,12 +40,14 @@ def cost(text: str) -> int:
     return 1 if limit <= 200 else 2 if limit <= 1000 else 3
 
 
-def run(org: Organisation, text: str) -> dict[str, Any] | None:
-    """The answer's body, None when no row matches."""
-    return _Runner(org, parse(text)).answer()
+def prepare(org: Organisation, text: str) -> Prepared:
+    """A query that can be answered; ApiError for one that cannot."""
+    return Prepared(org, parse(text))
 
 
-class _Runner:
+class Prepared:
+    """One query, checked; see `answer`."""
+
     def __init__(self, org: Organisation, query: Query) -> None:
         self.org = org
         self.query = query
@@ -198,7 +200,12 @@ class _Runner:
         high = values[0] if where.operator in ("=", "<", "<=") else None
         return low, high
 
+    def joined(self) -> list[str]:
+        """The modules that its columns reach through lookups."""
+        return sorted({hop.lookup for path in self.paths.values() for hop in path.hops if hop.lookup})
+
     def answer(self) -> dict[str, Any] | None:
+        """The answer's body, None when no row matches."""
         query = self.query
         if query.group_by or any(column.aggregate for column, _ in self.columns):
             return self.grouped()

@@ -81,12 +81,12 @@ def invalid_param(name: str, message: str = "invalid data") -> ApiError:
 
 
 def invalid_body(path: str, expected: str, **more: Any) -> ApiError:
-    api_name = path.rsplit(".", 1)[-1]
+    api_name = path.rsplit(".", 1)[-1].split("[", 1)[0]
     return ApiError(
         400,
         "INVALID_DATA",
         "invalid data",
-        {"expected_data_type": expected, "api_name": api_name, "json_path": path, **more},
+        {"expected_data_type": expected, **more, "api_name": api_name, "json_path": path},
     )
 
 

@@ -58,6 +58,8 @@ class Organisation:
         self._prefix = self.random.randrange(4_000_000, 6_999_999) * 10**12
         self._counter = 2_000
         self.org_id = self.new_id()
+        self.role_id = self._prefix + 1_005
+        """Below the counter's first id, and so nobody else's."""
         self.zgid = str(self.random.randrange(600_000_000, 899_999_999))
         self.company = f"Northwind Supply {self.random.randrange(100, 999)}"
         self.edition: Edition = EDITIONS["enterprise"]

@@ -13,13 +13,14 @@ from sagezoho_pipelines.sandbox.zoho_crm.errors import ApiError, invalid_param, 
 from sagezoho_pipelines.sandbox.zoho_crm.organisation import Organisation
 from sagezoho_pipelines.sandbox.zoho_crm.show import show_row
 from sagezoho_pipelines.sandbox.zoho_crm.table import Table
-from sagezoho_pipelines.sandbox.zoho_crm.values import parse_id, parse_instant, show_instant
+from sagezoho_pipelines.sandbox.zoho_crm.values import header_instant, parse_id, show_instant
 
 Params = Mapping[str, str]
 FIELDS_MAX = 50
 PAGE_MAX = 200
 PAGE_WALL = 2_000
 TOKEN_WALL = 100_000
+_OR_BOTH = ("true", "false", "both")
 TOKEN_SECONDS = 24 * 3600
 IDS_MAX = 100
 TOKENS_KEPT = 20_000
@@ -86,7 +87,7 @@ def since(header: str | None) -> int | None:
     """The instant of an If-…-Since header: ISO 8601 with offset, never the HTTP date."""
     if header is None:
         return None
-    seconds = parse_instant(header)
+    seconds = header_instant(header)
     if seconds is None:
         raise ApiError(400, "INVALID_DATA", "invalid data", {"header": "If-Modified-Since"})
     return seconds
@@ -100,6 +101,15 @@ def wanted_fields(params: Params) -> list[str]:
     if len(names) > FIELDS_MAX:
         raise ApiError(400, "LIMIT_EXCEEDED", "Fields limit exceeded", {"limit": FIELDS_MAX, "param_name": "fields"})
     return list(dict.fromkeys(names))
+
+
+def _check_filters(params: Params) -> None:
+    """ApiError for the other filters of a list, where they ask for what this organisation cannot tell."""
+    if "territory_id" in params:
+        raise ApiError(400, "INVALID_MODULE", "Territory is not supported for the given module.")
+    for name, known in (("converted", _OR_BOTH), ("approved", _OR_BOTH), ("include_child", _OR_BOTH[:2])):
+        if params.get(name, "true").lower() not in known:
+            raise invalid_param(name)
 
 
 def list_records(
@@ -118,6 +128,7 @@ def list_records(
         raise _ambiguous("cvid", "sort_by")
     if "cvid" in params:
         raise invalid_param("cvid")
+    _check_filters(params)
     floor = since(modified_since)
     if floor is not None and not org.switches.if_modified_since_inclusive:
         floor += 1

@@ -24,7 +24,7 @@ from sagezoho_pipelines.sandbox.zoho_crm.errors import (
 from sagezoho_pipelines.sandbox.zoho_crm.locking import answer_lock, is_lock
 from sagezoho_pipelines.sandbox.zoho_crm.oauth import scope_for_module
 from sagezoho_pipelines.sandbox.zoho_crm.show import show_row
-from sagezoho_pipelines.sandbox.zoho_crm.values import parse_id, parse_instant
+from sagezoho_pipelines.sandbox.zoho_crm.values import header_instant, parse_id
 from sagezoho_pipelines.sandbox.zoho_crm.world import ZohoWorld
 from sagezoho_pipelines.sandbox.zoho_crm.writes import Writer
 
@@ -93,7 +93,11 @@ def run_coql(world: ZohoWorld, call: Call) -> Answer:
     name = world.org.module(module, in_path=False).parent or module
     call.demand(scope_for_module(name, "READ"))
     _permitted(world, name, "READ")
-    return _found(coql.run(world.org, query))
+    prepared = coql.prepare(world.org, query)
+    for joined in prepared.joined():
+        call.demand(scope_for_module(joined, "READ"))
+        _permitted(world, joined, "READ")
+    return _found(prepared.answer())
 
 
 def _permitted(world: ZohoWorld, module: str, operation: str) -> None:
@@ -239,7 +243,7 @@ def _unmodified_since(call: Call) -> int | None:
     header = call.headers.get("if-unmodified-since")
     if header is None:
         return None
-    seconds = parse_instant(header)
+    seconds = header_instant(header)
     if seconds is None:
         raise ApiError(400, "INVALID_DATA", "invalid data", {"header": "If-Unmodified-Since"})
     return seconds

@@ -106,8 +106,6 @@ class _Criteria:
         self.count = 0
 
     def whole(self) -> Test:
-        if not self.text.startswith("("):
-            self.text = f"({self.text})"
         test = self.group()
         if self.at < len(self.text):
             test = self.rest(test)
@@ -130,11 +128,11 @@ class _Criteria:
 
     def rest(self, left: Test) -> Test:
         while True:
-            joint = re.match(r"\s*(and|or)\s*(?=\()", self.text[self.at :], re.IGNORECASE)
+            joint = re.match(r"\s*(and|or)\s*(?=\()", self.text[self.at :])
             if joint is None:
                 return left
             self.at += joint.end()
-            left = _joined(joint.group(1).lower(), left, self.group())
+            left = _joined(joint.group(1), left, self.group())
 
     def condition(self) -> Test:
         found = re.match(r"([\w$.]+):(\w+):", self.text[self.at :])
@@ -144,6 +142,8 @@ class _Criteria:
         values, piece = [], ""
         while self.at < len(self.text) and self.text[self.at] != ")":
             sign = self.text[self.at]
+            if sign == "(":
+                raise _invalid(reason="criteria given seems to be invalid")
             if sign == "\\":
                 self.at += 1
                 sign = self.text[self.at : self.at + 1]

@@ -11,9 +11,8 @@ from sagezoho_pipelines.sandbox.zoho_crm.catalogue import (
     Field,
     Module,
     Pick,
-    field_json,
-    module_json,
 )
+from sagezoho_pipelines.sandbox.zoho_crm.described import field_json, module_json
 from sagezoho_pipelines.sandbox.zoho_crm.errors import ApiError, RowError, row_invalid, row_missing
 from sagezoho_pipelines.sandbox.zoho_crm.organisation import Organisation, User
 from sagezoho_pipelines.sandbox.zoho_crm.table import Row
@@ -76,7 +75,7 @@ def user_json(org: Organisation, user: User) -> dict[str, Any]:
         "email": user.email,
         "status": "active",
         "confirm": True,
-        "role": {"name": "CEO", "id": str(org.org_id)},
+        "role": {"name": "CEO", "id": str(org.role_id)},
         "profile": {"name": profile["name"], "id": profile["id"]},
         "time_zone": org.time_zone,
         "locale": "en_US",
@@ -90,7 +89,8 @@ def modules_json(org: Organisation) -> list[dict[str, Any]]:
     for at, module in enumerate(org.modules.values()):
         supported = org.supports(module)
         if supported or org.switches.unsupported_inventory == "listed":
-            listed.append(module_json(module, at, api_supported=supported, profiles=org.profiles))
+            parent = org.modules[module.parent] if module.parent else None
+            listed.append(module_json(module, parent, at, api_supported=supported, profiles=org.profiles))
     return listed
 
 
@@ -157,7 +157,10 @@ def _unique(given: Row, kind: str, path: str) -> tuple[bool, bool]:
     if kind not in UNIQUE_TYPES or not isinstance(unique, bool | dict):
         raise row_invalid(f"{path}.unique", expected_data_type="jsonobject")
     told = unique if isinstance(unique, dict) else {}
-    return True, str(told.get("case_sensitive", told.get("casesensitive"))).lower() == "true"
+    sensitive = str(told.get("case_sensitive", told.get("casesensitive", False))).lower()
+    if sensitive not in ("true", "false"):
+        raise row_invalid(f"{path}.unique.case_sensitive", expected_data_type="boolean")
+    return True, sensitive == "true"
 
 
 def _edition_allows(org: Organisation, module: Module, *, unique: bool) -> None:

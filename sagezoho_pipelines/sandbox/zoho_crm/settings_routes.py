@@ -6,7 +6,8 @@ from typing import Any
 
 from sagezoho_pipelines.sandbox.zoho_crm import settings
 from sagezoho_pipelines.sandbox.zoho_crm.calls import EMPTY, Answer, Call, batch
-from sagezoho_pipelines.sandbox.zoho_crm.catalogue import Module, field_json
+from sagezoho_pipelines.sandbox.zoho_crm.catalogue import Module
+from sagezoho_pipelines.sandbox.zoho_crm.described import field_json
 from sagezoho_pipelines.sandbox.zoho_crm.errors import (
     ApiError,
     RowError,

@@ -24,7 +24,8 @@ PHONE = re.compile(
 )
 WEBSITE = re.compile(r"(?:(?:https?|ftp)://)?[^\s/?#:.@<>\"']+(?:\.[^\s/?#:.@<>\"']+)+(?::\d+)?(?:[/?#]\S*)?")
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?(?:Z|[+-]\d{2}:?\d{2})")
+INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}[+-]\d{2}:\d{2}", re.ASCII)
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 DIGITS = re.compile(r"-?\d{1,19}")
 
 EXPECTED = {
@@ -46,13 +47,23 @@ EXPECTED = {
 
 
 def parse_instant(text: str) -> int | None:
-    """Whole seconds since 1970 for an ISO 8601 instant with its offset; None when it is none."""
+    """Whole seconds since 1970 for `yyyy-MM-ddTHH:mm:ss±HH:mm`, as Zoho writes instants; None for anything else."""
     if not INSTANT.fullmatch(text):
         return None
     try:
         return int(datetime.fromisoformat(text).timestamp())
     except ValueError:
         return None
+
+
+def header_instant(text: str) -> int | None:
+    """The same of a header, where clients are known to send `Z` for UTC too."""
+    return parse_instant(f"{text[:-1]}+00:00" if text.endswith("Z") else text)
+
+
+def places(text: str) -> int:
+    """Characters as Zoho counts them: a sign beyond the first plane of Unicode is two."""
+    return len(text) + sum(sign > "\uffff" for sign in text)
 
 
 @lru_cache(maxsize=65536)
@@ -119,8 +130,10 @@ def _text(field: Field, value: Any, path: str, switches: ZohoSwitches) -> str | 
     text = value.strip() if switches.trims_text else value
     if not text:
         return None
-    if len(text) > field.length:
+    if places(text) > field.length:
         raise row_invalid(path, maximum_length=field.length)
+    if CONTROL.search(text):
+        raise _wrong(field, path)
     pattern = {"email": EMAIL, "phone": PHONE, "website": WEBSITE}.get(field.data_type)
     if pattern is not None and not pattern.fullmatch(text):
         raise _wrong(field, path)

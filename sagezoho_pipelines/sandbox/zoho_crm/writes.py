@@ -56,13 +56,13 @@ class Writer:
 
     def update(self, given: Row, path: str, record_id: int | None = None) -> dict[str, Any]:
         table = self.org.table(self.module.api_name)
-        if record_id is None:
-            if given.get("id") is None:
-                raise row_missing(f"{path}.id")
-            record_id = parse_id(given["id"])
-        old = table.rows.get(record_id) if record_id is not None else None
-        if old is None:
-            raise row_bad_id(given.get("id", record_id), f"{path}.id")
+        named = record_id if given.get("id") is None else given["id"]
+        if named is None:
+            raise row_missing(f"{path}.id")
+        named_id = parse_id(named)
+        old = table.rows.get(named_id) if named_id is not None else None
+        if old is None or record_id not in (None, named_id):
+            raise row_bad_id(named, f"{path}.id")
         self._require_free(old, "update")
         if self.unmodified_since is not None and old["Modified_Time"] > self.unmodified_since:
             raise RowError(
@@ -168,7 +168,7 @@ class Writer:
     def _value(self, held: Field, value: Any, path: str, old: Row | None) -> Any:
         if held.data_type == "subform":
             return self._lines(held, value, path, old)
-        if value is None:
+        if value is None and held.api_name != "Owner":
             return None
         if held.data_type == "lookup" and held.lookup is not None:
             return self._lookup(self.org.table(held.lookup).rows, value, path)
