@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from dagster import DagsterInstance
 from sqlalchemy import URL
 
 from sagezoho_pipelines.cli.main import cli
 from sagezoho_pipelines.sandbox.server import Sandbox
+from sagezoho_pipelines_tests.databases import Databases, template
 from sagezoho_pipelines_tests.tls import certificates
 
 MASTER_KEY = "5f" * 32
@@ -88,6 +90,27 @@ connections:
 def sandbox() -> Iterator[Sandbox]:
     with Sandbox.running(seed=7, vendors=8, deals=6, trust_ca=(certificates().authority,)) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def databases_with_dagster(postgres_server: URL, migrated_template: str, worker_id: str) -> Iterator[Databases]:
+    """Those of commands that have run before: Dagster's own tables are there too."""
+
+    def make(url: URL) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SAGEZOHO_POSTGRES_URL", url.render_as_string(hide_password=False))
+            DagsterInstance.from_config(str(Path(__file__).parents[2])).dispose()
+
+    base = template(postgres_server, "dagster_template", make, base=migrated_template)
+    kept = Databases(postgres_server, f"{worker_id}_dagster", base)
+    yield kept
+    kept.close()
+
+
+@pytest.fixture
+def postgres_url(databases_with_dagster: Databases) -> Iterator[URL]:
+    with databases_with_dagster.one() as url:
+        yield url
 
 
 @pytest.fixture

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL, Engine, create_engine, text
-from sqlalchemy.pool import NullPool
+from sqlalchemy import URL, Engine
 
-from sagezoho_pipelines.ledger.migrations import migrate
 from sagezoho_pipelines.ledger.postgres import engine_for
+from sagezoho_pipelines_tests.databases import copied
 from sagezoho_pipelines_tests.fault.scene import RECEIPTS
 
 
@@ -22,15 +21,8 @@ def receipts() -> Path:
 
 
 @pytest.fixture(scope="module")
-def module_engine(postgres_server: URL) -> Iterator[Engine]:
-    name = f"fault_{uuid.uuid4().hex[:12]}"
-    admin = create_engine(postgres_server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine = engine_for(postgres_server.set(database=name))
-    migrate(engine)
-    yield engine
-    engine.dispose()
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
+def module_engine(postgres_server: URL, migrated_template: str) -> Iterator[Engine]:
+    with copied(postgres_server, f"fault_{uuid.uuid4().hex[:12]}", migrated_template) as url:
+        engine = engine_for(url)
+        yield engine
+        engine.dispose()
