@@ -189,7 +189,7 @@ class Bench:
 
 
 def settings_for(sandbox: Sandbox, **flows: Any) -> Settings:
-    """The issue's own configuration, pointed at the sandbox, with short time-outs and back-offs."""
+    """The issue's own configuration, pointed at the sandbox, with few attempts."""
     return Settings.model_validate(
         {
             "connections": {
@@ -198,13 +198,13 @@ def settings_for(sandbox: Sandbox, **flows: Any) -> Settings:
                     "sage300": {
                         "url": sandbox.sage300.url,
                         "company": sandbox.sage300.company,
-                        "read_timeout": 3,
+                        "read_timeout": 20,
                         "max_attempts": 3,
                     },
                     "zoho_crm": {
                         "accounts_url": sandbox.zoho_crm.accounts_url,
                         "api_domains": [sandbox.zoho_crm.api_domain],
-                        "read_timeout": 3,
+                        "read_timeout": 20,
                         "max_attempts": 3,
                     },
                     "flows": flows,

@@ -36,7 +36,7 @@ class Service:
     stop: Callable[[], None]
 
     def get(self, path: str, **options: Any) -> httpx.Response:
-        return httpx.get(f"{self.url}{path}", trust_env=False, verify=trusting(), **options)
+        return httpx.get(f"{self.url}{path}", **{"timeout": 60, "trust_env": False, "verify": trusting(), **options})
 
     def post(self, body: Any = None, *, connection: str = CONNECTION, **options: Any) -> httpx.Response:
         content = options.pop("content", None) or json.dumps(callback() if body is None else body)

@@ -75,6 +75,6 @@ def watch(zoho: Service, hook: Subscriber, method: str = "POST", **more: Any) ->
 
 def heard(zoho: Service, hook: Subscriber) -> list[dict[str, Any]]:
     """What arrived since the last time."""
-    assert zoho.world.courier.drain()
+    assert zoho.world.courier.drain(60)
     bodies, hook.bodies = hook.bodies, []
     return bodies

@@ -96,6 +96,7 @@ def serving(*, deals: int = 12, seed: int = 1, frozen: bool = False, **options: 
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         while not server.started:
+            assert thread.is_alive(), "the server did not start"
             time.sleep(0.005)
         service = Service(world, base)
         try:

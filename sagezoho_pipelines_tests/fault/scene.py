@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import requests
 from sqlalchemy import Engine
 
 from sagezoho_pipelines.config import Notifications
@@ -281,7 +283,8 @@ class Scene:
             world.faults.clear()
 
     def pass_leases(self) -> None:
-        """The next worker process starts when the leases of dead ones have run out."""
+        """The next worker process starts when the leases of dead ones have run out, and what those had sent is done."""
+        self.landed()
         self._ahead += self.desk.settings.lease_seconds + 1
         self.desk.later(seconds=self.desk.settings.lease_seconds + 1)
 
@@ -304,6 +307,7 @@ class Scene:
         settings = self.post.settings
         with serving(self.desk.ledger, store, settings, clock=self.desk.now, tls=own_certificate()) as service:
             lead_to(self.desk.sandbox.zoho_crm.world, service.port)
+            self.desk.sandbox.zoho_crm.world.switches.callback_timeout_seconds = 60  # however busy the machine is
             notifications = Notifications(url=PUBLIC_URL, **options)
             self.desk.settings = self.desk.settings.model_copy(update={"notifications": notifications})
             connections = {CONNECTION: self.desk.settings}
@@ -319,7 +323,7 @@ class Scene:
 
     def told(self) -> None:
         """Every callback on its way has come, or is lost."""
-        assert self.desk.sandbox.zoho_crm.world.courier.drain(30)
+        assert self.desk.sandbox.zoho_crm.world.courier.drain(100)
 
     def process(self, **options: Any) -> int:
         return run(self._post(), **options)
@@ -332,8 +336,21 @@ class Scene:
 
     # the end
 
+    def landed(self) -> None:
+        """A request whose sender gave up or died is carried out all the same: no retry is so early as to precede it."""
+        handles = (self.desk.sandbox.sage300, self.desk.sandbox.zoho_crm)
+        deadline = time.monotonic() + 60
+        for handle in handles:
+            while True:
+                requests.get(f"{handle.control_url}/clock", timeout=60)  # what came before this has been begun
+                if not handle.world.counters.in_flight:
+                    break
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+
     def converge(self) -> None:
         """The faults stop, retries and leases fall due, and exactly one poll of each flow follows."""
+        self.landed()
         self.calm()
         self.desk.later(hours=_HOURS)
         self._ahead += _HOURS * 3600

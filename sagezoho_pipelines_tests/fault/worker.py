@@ -93,11 +93,11 @@ def begin(
 def run(post: Post, **options: Any) -> int:
     """Start a worker process and wait for its end; its exit code, -9 where it was killed."""
     process = begin(post, **options)
-    process.join(60)
+    process.join(200)
     if process.exitcode is None:
         process.kill()
         process.join()
-        raise AssertionError("a worker process did not end within a minute")
+        raise AssertionError("a worker process did not end")
     return int(process.exitcode)
 
 

@@ -101,11 +101,11 @@ def opened(database: URL, home: Path, *, rest: str = "", **sandbox: Any) -> Iter
 connections:
   {CONNECTION}:
     first_sync: allow
-    sage300: {{url: "{box.sage300.url}", company: {box.sage300.company}, read_timeout: 5, max_attempts: 2}}
+    sage300: {{url: "{box.sage300.url}", company: {box.sage300.company}, read_timeout: 20, max_attempts: 2}}
     zoho_crm:
       accounts_url: "{box.zoho_crm.accounts_url}"
       api_domains: ["{box.zoho_crm.api_domain}"]
-      read_timeout: 5
+      read_timeout: 20
       max_attempts: 2
 {rest}
 """

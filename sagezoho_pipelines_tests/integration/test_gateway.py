@@ -311,11 +311,11 @@ def test_a_graceful_end_answers_what_is_under_way_after_its_commit(engine: Engin
 
 
 def test_health_tells_how_each_channel_fares(gateway: Service) -> None:
-    assert httpx.get(f"{gateway.url}/health", trust_env=False).json() == {
+    assert httpx.get(f"{gateway.url}/health", trust_env=False, timeout=60).json() == {
         "status": "ok",
         "channels": {"saminc": "alive"},
     }
-    assert TOKEN not in httpx.get(f"{gateway.url}/health", trust_env=False).text
+    assert TOKEN not in httpx.get(f"{gateway.url}/health", trust_env=False, timeout=60).text
 
 
 def test_a_notification_of_a_record_that_is_being_delivered_is_kept_for_afterwards(

@@ -44,6 +44,7 @@ def told(engine: Engine, **options: Any) -> Iterator[tuple[Bench, Service]]:
         before = Settings.model_validate({"connections": {CONNECTION: made.settings}})
         with serving(made.ledger, store, before, clock=made.now, tls=own_certificate()) as gateway:
             lead_to(made.sandbox.zoho_crm.world, gateway.port)
+            made.sandbox.zoho_crm.world.switches.callback_timeout_seconds = 60  # however busy the machine is
             with_url = made.settings.model_dump() | {"notifications": {"url": PUBLIC_URL}}
             made.settings = Settings.model_validate({"connections": {CONNECTION: with_url}}).connection(CONNECTION)
             keep_channel(made.context(), store)
@@ -53,7 +54,7 @@ def told(engine: Engine, **options: Any) -> Iterator[tuple[Bench, Service]]:
 def won_deal(made: Bench, name: str = "Refit") -> str:
     account = made.act("zoho_crm", "add_account", name=f"{name} Ltd", values=ADDRESS)["id"]
     deal = made.act("zoho_crm", "add_deal", name=name, account_id=account, amount="1250.00", stage="Closed Won")
-    assert made.sandbox.zoho_crm.world.courier.drain()
+    assert made.sandbox.zoho_crm.world.courier.drain(60)
     return str(deal["id"])
 
 
@@ -81,7 +82,7 @@ def test_a_customer_follows_its_account_without_any_poll(engine: Engine) -> None
         deliver(made.context(), OrdersHandler())
         [account] = [row for row in made.state("zoho_crm", "Accounts") if row["Account_Name"] == "Refit Ltd"]
         made.act("zoho_crm", "edit_account", account_id=str(account["id"]), values={"Phone": "604-555-0199"})
-        assert made.sandbox.zoho_crm.world.courier.drain()
+        assert made.sandbox.zoho_crm.world.courier.drain(60)
         assert ("deal_accounts", str(account["id"]), "notification") in causes(made)
         assert deliver(made.context(), CustomersHandler()).left_over == 0
         [customer] = [row for row in made.state("sage300", "ARCustomers") if row["CustomerNumber"] == "Z000001"]

@@ -25,7 +25,7 @@ supervisor.Supervisor(children, env=os.environ, told=lambda text: print(text, fl
 print("ended", flush=True)
 """
 
-SLEEPER = "import time; time.sleep(60)"
+SLEEPER = "import time; time.sleep(300)"
 #: Ends by SIGTERM, whatever was ignored where it was started from.
 OBEDIENT = """
 import signal, time
@@ -75,7 +75,7 @@ def test_what_dies_is_started_again_and_one_signal_ends_it_all() -> None:
         assert "signal 9" in line(process, "child 0 ended")
         again = pid(process, "child 0")
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
         assert again != first
         assert not any(alive(number) for number in (first, second, again))
 
@@ -84,19 +84,19 @@ def test_children_of_a_killed_supervisor_end_by_themselves_with_all_they_started
     told = tmp_path / "told"
     parent = f"""
 import pathlib, subprocess, sys, time
-grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
 pathlib.Path({str(told)!r}).write_text(str(grandchild.pid) + " ")
-time.sleep(60)
+time.sleep(300)
 """
     with supervising(SLEEPER, parent) as process:
         numbers = [pid(process, "child 0"), pid(process, "child 1")]
-        end = time.monotonic() + 20
+        end = time.monotonic() + 100
         while not (told.exists() and told.read_text().endswith(" ")) and time.monotonic() < end:
             time.sleep(0.05)
         numbers.append(int(told.read_text()))
         assert all(alive(number) for number in numbers)
         process.kill()
-        process.wait(10)
+        process.wait(60)
         while any(alive(number) for number in numbers) and time.monotonic() < end:
             time.sleep(0.05)
     assert not any(alive(number) for number in numbers)
@@ -106,7 +106,7 @@ def test_a_child_that_dies_at_once_is_started_less_and_less_often() -> None:
     with supervising("raise SystemExit(3)") as process:
         pauses = [line(process, "exit code 3").rpartition("again in ")[2].strip() for _ in range(3)]
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
     assert pauses == ["0.2 s.", "0.4 s.", "0.8 s."]
 
 
@@ -116,12 +116,12 @@ def test_a_group_that_ignores_the_signal_is_killed_with_all_it_started() -> None
     assert other.stdout is not None
     assert other.stdout.readline() == b"ready\n"
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not (started := children.read_text().split()) and time.monotonic() < end:
         time.sleep(0.05)
     began = time.monotonic()
     processes.end(process, other, seconds=0.5)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30, "the stubborn one would sleep for a minute"
     assert (process.returncode, other.returncode) == (-signal.SIGKILL, -signal.SIGTERM)
     assert started
     # A killed grandchild is not ours to wait for: it goes a moment after its parent.

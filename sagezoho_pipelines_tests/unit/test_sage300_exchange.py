@@ -153,7 +153,7 @@ def test_everybody_waits_after_a_push_back() -> None:
 
 
 def test_no_more_calls_run_at_once_than_allowed() -> None:
-    inside, most, lock = 0, 0, threading.Lock()
+    inside, most, lock, two = 0, 0, threading.Lock(), threading.Event()
 
     class Slow(ScriptedAdapter):
         def send(self, request: requests.PreparedRequest, **how: Any) -> requests.Response:  # type: ignore[override]
@@ -161,7 +161,10 @@ def test_no_more_calls_run_at_once_than_allowed() -> None:
             with lock:
                 inside += 1
                 most = max(most, inside)
-            threading.Event().wait(0.01)
+                if inside == 2:
+                    two.set()
+            two.wait(30)
+            threading.Event().wait(0.01)  # for a third one
             try:
                 return super().send(request, **how)
             finally:

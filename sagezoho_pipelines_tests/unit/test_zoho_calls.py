@@ -262,13 +262,16 @@ def test_a_truncated_body_is_no_answer() -> None:
 
 def test_at_most_the_allowed_calls_are_in_flight() -> None:
     lock, now, most = threading.Lock(), [0], [0]
-    gate = threading.Event()
+    three = threading.Event()
 
     def rule(_: Sent) -> Play:
         with lock:
             now[0] += 1
             most[0] = max(most[0], now[0])
-        gate.wait(0.02)
+            if now[0] == 3:
+                three.set()
+        three.wait(30)
+        threading.Event().wait(0.02)  # for a fourth one
         with lock:
             now[0] -= 1
         return USERS

@@ -17,7 +17,7 @@ from sagezoho_pipelines.sandbox.zoho_crm.switches import ZohoSwitches
 
 log = logging.getLogger(__name__)
 QUEUE_MAX = 50_000
-PROBE_SECONDS = 2
+PROBE_SECONDS = 10
 CLOSE_SECONDS = 10
 HELD_SECONDS = 0.1
 """A callback that is held back goes out by then, also when no other one has come."""
