@@ -19,8 +19,8 @@ class Match(Section):
     about a firm, besides the well-known ones; `contacts` reads the e-mail addresses of Zoho contacts.
 
     How alike names must be (0 to 100): `name` with the same city alone, `similar` beside something else that agrees,
-    `backed` where two of domain, phone and street agree, `with_id` beside an equal id or tax number. `margin` is how
-    far the next candidate must be behind.
+    `backed` where the street agrees and domain or phone, or the tax number alone, `with_id` beside an equal id.
+    `margin` is how far the next candidate must be behind.
     """
 
     zoho_id_fields: tuple[str, ...] = ()

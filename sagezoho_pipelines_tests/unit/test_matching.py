@@ -92,6 +92,44 @@ def test_two_firms_are_two(told: dict[str, Any]) -> None:
     assert rule(ours(), theirs(**told)) is None
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"mails": ("a@north.example",), "phones": ("6045550100",)}, {"name": "Harbour Metals Properties"}),
+        ({"mails": ("a@north.example",), "city": "Denver", "phones": ("3035550100",)},
+         {"city": "Boston", "phones": ("6175550100",)}),
+        ({"tax_numbers": ("GB591819014",)}, {"name": "Harbour Airways"}),
+        ({"mails": ("joe@bellsouth.net",), "city": "Miami"}, {"city": "Atlanta"}),
+        ({"phones": ("123-456-7890",), "city": "Rome"}, {"city": "Oslo"}),
+        ({"postal_code": "00000", "city": "Reno"}, {"city": "Miami"}),
+        ({"postal_code": "89501", "city": "Reno"}, {"city": "Altdorf"}),
+    ],
+)  # fmt: skip
+def test_what_firms_of_a_group_branches_or_strangers_share_is_asked(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """A parent and its daughter, two branches, firms with one tax number, one provider, or numbers nobody has."""
+    found = rule(
+        Party("V1", **{"name": "Harbour Metals", **one}), Party("41", **{"name": "Harbour Metals", **one, **other})
+    )
+    assert found is not None
+    assert not found[1]
+
+
+def test_a_tax_number_is_the_same_with_and_without_its_country() -> None:
+    assert rule(ours(tax_numbers=("811234567",)), theirs(tax_numbers=("DE 811 234 567",))) == (Rule.TAX_NUMBER, True)
+
+
+@pytest.mark.parametrize("shared", [{"mails": ("ap@ours.example",)}, {"phones": ("6045550111",)}])
+def test_what_many_firms_of_one_side_have_says_nothing_of_one(shared: dict[str, Any]) -> None:
+    """The user's own domain, or a number typed where none was known."""
+    names = ("Abel", "Baker", "Charlie", "Delta", "Echo", "ABC Freight")
+    vendors = [Party(f"V{at}", name, **shared) for at, name in enumerate(names)]
+    account = Party("41", "ABD Freight", **shared)
+    assert match(vendors[-1:], [account]).matched
+    found = match(vendors, [account])
+    assert found == match(list(reversed(vendors)), [account])
+    assert not found.matched
+
+
 def test_another_tax_number_stops_every_rule_below_it() -> None:
     same_but_for_tax = theirs(**{**HARBOUR, "tax_numbers": ("98-7654321",)})
     found = rule(ours(), same_but_for_tax)

@@ -7,11 +7,11 @@ question.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from sagezoho_pipelines.domain.matching import blocks
-from sagezoho_pipelines.domain.matching.parties import Party
+from sagezoho_pipelines.domain.matching.parties import Party, phone_number
 from sagezoho_pipelines.domain.matching.rules import Pair, Thresholds, judged
 
 
@@ -37,13 +37,36 @@ class Matching:
 def match(left: Sequence[Party], right: Sequence[Party], thresholds: Thresholds | None = None) -> Matching:
     """Pair two lists of firms, each with keys of its own. Deterministic, and the same whatever their order."""
     limits = thresholds or Thresholds()
-    lefts, rights = sorted(left, key=_key), sorted(right, key=_key)
+    lefts, rights = _telling(sorted(left, key=_key), sorted(right, key=_key))
     pairs = []
     for row, column in sorted(blocks.candidates(lefts, rights)):
         found = judged(lefts[row], rights[column], limits)
         if found is not None:
             pairs.append(found)
     return _resolved(pairs, [one.key for one in lefts], [one.key for one in rights], limits.margin)
+
+
+def _telling(lefts: Sequence[Party], rights: Sequence[Party]) -> tuple[list[Party], list[Party]]:
+    """The firms without the domains and numbers that many of one side have: a provider's, or the user's own."""
+    domains = _of_many(lefts, lambda one: one.domains) | _of_many(rights, lambda one: one.domains)
+    numbers = _of_many(lefts, lambda one: one.numbers) | _of_many(rights, lambda one: one.numbers)
+
+    def told(one: Party) -> Party:
+        if one.domains & domains:
+            one = replace(one, free_mail=frozenset(one.free_mail) | domains)
+        if one.numbers & numbers:
+            one = replace(one, phones=tuple(text for text in one.phones if phone_number(text) not in numbers))
+        return one
+
+    return list(map(told, lefts)), list(map(told, rights))
+
+
+def _of_many(parties: Sequence[Party], values: Callable[[Party], frozenset[str]]) -> frozenset[str]:
+    names: dict[str, set[str]] = defaultdict(set)
+    for party in parties:
+        for value in values(party):
+            names[value].add(party.words.compact)
+    return frozenset(value for value, held in names.items() if len(held) > _FEW)
 
 
 @dataclass(slots=True)
@@ -134,6 +157,8 @@ def _why(play: _Field, open_: Sequence[Pair], taken: Sequence[Pair], owner: Mapp
 
 
 _MOST_CANDIDATES = 5
+#: So many firms of different names may share a domain or a number, as a group does.
+_FEW = 5
 
 
 def _key(party: Party) -> str:

@@ -15,11 +15,19 @@ from sagezoho_pipelines.domain.matching.company_names import Name, name_of, plai
 #: Everybody's mail: such a domain says nothing about the firm.
 FREE_MAIL = frozenset(
     """
-    163.com aol.com bluewin.ch btinternet.com comcast.net fastmail.com free.fr freenet.de gmail.com gmx.at gmx.ch
-    gmx.com gmx.de gmx.net googlemail.com hotmail.co.uk hotmail.com hotmail.de hotmail.fr icloud.com laposte.net
-    libero.it live.com mac.com mail.com mail.ru me.com msn.com orange.fr outlook.com outlook.de proton.me protonmail.com
-    qq.com rocketmail.com rogers.com sbcglobal.net shaw.ca sympatico.ca t-online.de telus.net verizon.net wanadoo.fr
-    web.de yahoo.ca yahoo.co.uk yahoo.com yahoo.de yahoo.fr yandex.ru ymail.com zoho.com zohomail.com
+    126.com 163.com adelphia.net alice.it ameritech.net aol.com arcor.de att.net bell.net bellsouth.net bigpond.com
+    bluewin.ch blueyonder.co.uk bol.com.br btinternet.com centurylink.net charter.net cogeco.ca comcast.net cox.net
+    daum.net earthlink.net eastlink.ca embarqmail.com fastmail.com free.fr freenet.de frontier.com frontiernet.net
+    gmail.com gmx.at gmx.ch gmx.com gmx.de gmx.net googlemail.com hanmail.net hotmail.ca hotmail.co.uk hotmail.com
+    hotmail.de hotmail.fr hotmail.it hushmail.com icloud.com iinet.net.au juno.com kpnmail.nl laposte.net libero.it
+    live.ca live.co.uk live.com live.fr live.nl mac.com mail.com mail.ru me.com msn.com mts.net mweb.co.za naver.com
+    netscape.net netzero.net neuf.fr ntlworld.com online.de optonline.net optusnet.com.au orange.fr outlook.com
+    outlook.com.au outlook.de outlook.fr outlook.it planet.nl prodigy.net proton.me protonmail.com q.com qq.com
+    rediffmail.com roadrunner.com rocketmail.com rogers.com rr.com sasktel.net sbcglobal.net sfr.fr shaw.ca sina.com
+    sky.com skynet.be sympatico.ca t-online.de talktalk.net tds.net telenet.be telkomsa.net telus.net
+    telusplanet.net terra.com.br tiscali.it uol.com.br verizon.net videotron.ca virgilio.it virginmedia.com
+    wanadoo.fr web.de windstream.net xs4all.nl xtra.co.nz yahoo.ca yahoo.co.uk yahoo.com yahoo.com.au yahoo.com.br
+    yahoo.de yahoo.es yahoo.fr yahoo.it yandex.ru ymail.com ziggo.nl zoho.com zohomail.com
     """.split()  # noqa: SIM905 - a list to be read and added to
 )
 #: Hosts under which firms have pages of their own: not the firm's own either.
@@ -27,6 +35,9 @@ _HOSTS = frozenset(("facebook.com", "linkedin.com", "instagram.com", "wixsite.co
 
 _EXTENSION = re.compile(r"(?i)\s*(?:ext\.?|extension|x|#|durchwahl|poste)\s*\.?\s*\d{1,6}\s*$")
 _HOST = re.compile(r"^(?:[a-z][a-z0-9+.-]*://)?(?:[^/@\s]*@)?([^/:?#\s]+)")
+#: Typed where a number is asked for and nobody knows one.
+_COUNTED = tuple("01234567890"[start : start + size] for size in range(7, 12) for start in (0, 1))
+_COUNTRY = re.compile(r"^[A-Z]{2,3}(?=\d)")
 _NUMBER = re.compile(r"\d+[a-z]?")
 _STREET = {
     "street": "st", "str": "st", "strasse": "st", "road": "rd", "avenue": "ave", "av": "ave", "boulevard": "blvd",
@@ -72,7 +83,8 @@ class Party:
 
     @cached_property
     def taxes(self) -> frozenset[str]:
-        return frozenset(filter(None, map(tax_number, self.tax_numbers)))
+        """Without the country that some write before the number, and some do not."""
+        return frozenset(filter(None, (_COUNTRY.sub("", tax_number(one)) for one in self.tax_numbers)))
 
     @cached_property
     def domains(self) -> frozenset[str]:
@@ -103,7 +115,8 @@ class Party:
 def phone_number(text: str) -> str:
     """The last nine digits of a number, without extension: country and trunk prefixes do not count; else nothing."""
     digits = "".join(sign for sign in _EXTENSION.sub("", text) if sign.isdigit() and sign.isascii())
-    return digits[-9:] if len(digits) >= 7 and len(set(digits)) > 1 else ""
+    told = len(digits) >= 7 and len(set(digits)) > 1 and digits not in _COUNTED
+    return digits[-9:] if told else ""
 
 
 def tax_number(text: str) -> str:
@@ -132,15 +145,17 @@ def agreement(one: Collection[str], other: Collection[str]) -> Agreement:
 
 
 def same_place(one: Party, other: Party) -> Agreement:
-    """The same town by name or by postal code. A postal code alone may cover a whole small town."""
-    if one.post and one.post == other.post and len(one.post) >= 4:
-        return Agreement.EQUAL
+    """The same town by name or by postal code. A postal code alone may cover a whole small town; towns of two names
+    under one code may be one, or in two countries."""
+    same_code = one.post == other.post and len(one.post) >= 4 and len(set(one.post)) > 1
     if not one.town or not other.town:
-        return Agreement.UNKNOWN
+        return Agreement.EQUAL if same_code else Agreement.UNKNOWN
     alike = one.town == other.town or (
         min(len(one.town), len(other.town)) >= 5 and fuzz.ratio(one.town, other.town) >= 88
     )
-    return Agreement.EQUAL if alike else Agreement.DIFFERS
+    if alike:
+        return Agreement.EQUAL
+    return Agreement.UNKNOWN if same_code else Agreement.DIFFERS
 
 
 def same_street(one: Party, other: Party) -> Agreement:

@@ -31,7 +31,8 @@ class Thresholds:
     """How alike names must be, 0 to 100, beside what else agrees. `margin`: how far the next candidate must be behind.
 
     `name` with the same city alone; `similar` with one more thing that is equal, and for a possible pair; `backed`
-    where two of domain, phone and street are; `with_id` beside an equal id or tax number.
+    where the street is and domain or phone, and beside an equal tax number, which the firms of a group may share;
+    `with_id` beside an equal id.
     """
 
     name: int = 97
@@ -132,7 +133,7 @@ def _verdict(facts: _Facts, limits: Thresholds) -> tuple[Rule, bool] | None:
     if facts.external is EQUAL:
         return Rule.EXTERNAL_ID, facts.name >= limits.with_id and facts.tax is not DIFFERS
     if facts.tax is EQUAL:
-        return Rule.TAX_NUMBER, facts.name >= limits.with_id
+        return Rule.TAX_NUMBER, facts.name >= limits.backed
     possible: list[Rule] = []
     for rule, sure, may_be in (
         (Rule.DOMAIN, *_by_domain(facts, limits)),
@@ -148,10 +149,12 @@ def _verdict(facts: _Facts, limits: Thresholds) -> tuple[Rule, bool] | None:
 
 
 def _by_domain(facts: _Facts, limits: Thresholds) -> tuple[bool, bool]:
-    """One mail domain may serve a group of firms: another legal form asks for more."""
+    """One mail domain may serve a group of firms, or the branches of one: another legal form asks for more, and so does
+    another town with another phone."""
     if facts.domain is not EQUAL:
         return False, False
-    sure = facts.name >= limits.similar and not facts.forms_differ
+    elsewhere = facts.place is DIFFERS and facts.phone is DIFFERS
+    sure = facts.name >= limits.similar and not facts.forms_differ and not elsewhere
     return sure or _backed(facts, limits), facts.backed or facts.name >= limits.with_id
 
 
@@ -180,12 +183,8 @@ def _by_phone(facts: _Facts, limits: Thresholds) -> tuple[bool, bool]:
 
 
 def _backed(facts: _Facts, limits: Thresholds) -> bool:
-    """Two things agree that few firms share. Firms of a group share domain and switchboard, not the house."""
-    if not facts.backed or facts.name < limits.backed:
-        return False
-    if facts.street is EQUAL:
-        return True
-    return facts.street is not DIFFERS and not facts.forms_differ
+    """Two things agree that few firms share, the house among them: firms of a group share domain and switchboard."""
+    return facts.backed and facts.street is EQUAL and facts.name >= limits.backed
 
 
 def _by_name(facts: _Facts, limits: Thresholds) -> tuple[bool, bool]:
