@@ -11,6 +11,7 @@ from jmespath import functions
 from jmespath.exceptions import JMESPathError
 
 from sagezoho_pipelines.domain.value_maps import ValueMap
+from sagezoho_pipelines.domain.widths import cut, width
 
 _BLANKS = re.compile(r"\s+")
 
@@ -40,7 +41,7 @@ class MappingFunctions(functions.Functions):
     @functions.signature({"types": []}, {"types": ["number"]})
     def _func_shorten(self, value: Any, length: int) -> str | None:
         """The declared rule for text that is too long: cut at `length`, blanks at the cut removed."""
-        return _text(value)[: int(length)].rstrip() or None
+        return cut(_text(value), int(length)).rstrip() or None
 
     @functions.signature({"types": ["array"]})
     def _func_join_lines(self, values: list[Any]) -> str | None:
@@ -125,14 +126,15 @@ def wrap_address(text: str, length: int) -> list[str]:
         line = ""
         for word in _BLANKS.split(raw.strip()):
             candidate = f"{line} {word}".strip()
-            if len(candidate) <= length:
+            if width(candidate) <= length:
                 line = candidate
                 continue
             if line:
                 lines.append(line)
-            while len(word) > length:
-                lines.append(word[:length])
-                word = word[length:]
+            while width(word) > length:
+                piece = cut(word, length) or word[:1]
+                lines.append(piece)
+                word = word[len(piece) :]
             line = word
         if line:
             lines.append(line)

@@ -21,6 +21,7 @@ from sagezoho_pipelines.domain.reconcile import (
 )
 from sagezoho_pipelines.domain.records import FieldChange, Link, Row, System
 from sagezoho_pipelines.domain.settled_pairs import Inactive, Pair, Policy
+from sagezoho_pipelines.domain.widths import width
 
 _BLANKS = re.compile(r"\s+")
 
@@ -113,7 +114,7 @@ class Comparison:
             long = [
                 rule.target
                 for rule in rules
-                if len(str(self.to_sage.get(rule.target) or "")) > widths.get(rule.target, 1_000_000)
+                if width(str(self.to_sage.get(rule.target) or "")) > widths.get(rule.target, 1_000_000)
             ]
             cut = not any(_DECLARED in rule.expression for rule in rules) and _letters(back.get(one.field)) != _letters(
                 one.value

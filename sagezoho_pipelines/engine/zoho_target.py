@@ -12,6 +12,7 @@ from sagezoho_pipelines.domain.errors import OutcomeUnknown, VendorError, Verdic
 from sagezoho_pipelines.domain.mapping import TargetMapping
 from sagezoho_pipelines.domain.reconcile import same
 from sagezoho_pipelines.domain.records import FieldChange, GivesWay, Link, Outcome, Row, System
+from sagezoho_pipelines.domain.widths import width
 from sagezoho_pipelines.domain.zoho import RowResult
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.settling import Movement
@@ -288,11 +289,11 @@ def _too_long(ctx: Context, write: ZohoWrite) -> VendorError | None:
     fields = fields_of(ctx, write.module)
     for name, value in write.sent.items():
         most = fields[name].length if name in fields else None
-        if most and isinstance(value, str) and len(value) > most:
+        if most and isinstance(value, str) and width(value) > most:
             return VendorError(
                 system=System.ZOHO_CRM,
                 code="TOO_LONG",
-                text=f"{name} has {len(value)} characters, and Zoho takes {most}",
+                text=f"{name} has {width(value)} characters, and Zoho takes {most}",
                 verdict=Verdict.REFUSE,
                 field=name,
                 advice="shorten it at its source, or declare a rule in the mapping",

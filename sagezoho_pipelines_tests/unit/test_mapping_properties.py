@@ -22,6 +22,7 @@ from sagezoho_pipelines.domain.mapping_files import parse
 from sagezoho_pipelines.domain.metadata import FieldInfo, Fields, Kind, found
 from sagezoho_pipelines.domain.reconcile import same
 from sagezoho_pipelines.domain.records import Row, System
+from sagezoho_pipelines.domain.widths import cut
 from sagezoho_pipelines.engine.mapped.descriptions import zoho_field
 from sagezoho_pipelines.engine.mapped.ends import ENDS, Ends, Entity
 from sagezoho_pipelines.engine.mapped.inference import paths
@@ -206,11 +207,12 @@ class _Marks:
         lines = "\n\t" if system is System.ZOHO_CRM else ""
         signs = st.characters(exclude_categories=["C", "Zl", "Zp"], include_characters=lines)
         if self._pairs is None:
-            return st.text(signs, max_size=length)
+            return st.text(signs, max_size=length).map(lambda text: cut(text, length))
         at = next(self._next)
         first, last = chr(at), chr(at + 1)
         self._pairs.append((first, last))
-        return st.text(signs, max_size=max(0, length - 2)).map(lambda inner: f"{first}{inner}{last}")
+        within = max(0, length - 2)
+        return st.text(signs, max_size=within).map(lambda inner: f"{first}{cut(inner, within)}{last}")
 
 
 def _value(info: FieldInfo, system: System, marks: _Marks) -> SearchStrategy[Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.records import Row, System
+from sagezoho_pipelines.domain.widths import width
 from sagezoho_pipelines.engine.planning.writes import is_placeholder
 from sagezoho_pipelines.engine.widths import WIDTHS
 
@@ -31,12 +32,12 @@ def of_sage_row(entity_set: str, body: Row) -> VendorError | None:
     """The refusal of a text that is wider than its column."""
     widths = WIDTHS.get(entity_set, {})
     for name, value in _texts(body):
-        width = widths.get(name)
-        if width is not None and not is_placeholder(value) and len(value.rstrip()) > width:
+        most, wide = widths.get(name), width(value.rstrip())
+        if most is not None and not is_placeholder(value) and wide > most:
             return VendorError(
                 system=System.SAGE300,
                 code="FieldInvalid",
-                text=f"{name} has {len(value.rstrip())} characters; Sage takes {width}",
+                text=f"{name} has {wide} characters; Sage takes {most}",
                 verdict=Verdict.REFUSE,
                 field=name,
                 advice=_CORRECT,
@@ -126,8 +127,8 @@ def _fault(field: Row, value: Any) -> str | None:
         if not isinstance(value, str):
             return "text expected"
         text = value.strip()
-        if isinstance(length, int) and len(text) > length:
-            return f"{len(text)} characters, at most {length} are allowed"
+        if isinstance(length, int) and width(text) > length:
+            return f"{width(text)} characters, at most {length} are allowed"
         pattern, fault = _FORMATS.get(kind, (None, None))
         return fault if text and pattern is not None and not pattern.fullmatch(text) else None
     if kind in _NUMBERS:
