@@ -13,8 +13,9 @@ _LISTED = 20
 
 
 def both_sides_checks(graph: Graph) -> list[dg.AssetChecksDefinition]:
-    """One for each flow, on the asset whose records its figures count."""
-    counted = {row.flow: row.counts for row in graph.deliveries if row.counts[1] == both_sides.PAIRS[row.flow].entity}
+    """One for each flow whose pairs can be compared, on the asset whose records its figures count."""
+    compared = {(flow, pair.entity) for flow, pair in both_sides.PAIRS.items()}
+    counted = {row.flow: row.counts for row in graph.deliveries if (row.flow, row.counts[1]) in compared}
     return [_check(graph, flow, graph.key(name), pool_of(graph.connection, name[0])) for flow, name in counted.items()]
 
 
