@@ -165,3 +165,53 @@ def test_a_subform_named_wrongly_stops_the_flow_before_an_order_loses_lines_or_p
         assert orders(desk) == []
         told = [finding for finding in zoho_stages(desk.context()) if finding.name == "subform"]
         assert [finding.status for finding in told] == [Status.MISSING]
+
+
+@pytest.mark.parametrize("discount", ["20.01", "-1"])
+def test_a_discount_that_is_no_part_of_its_line_is_refused_with_the_line(desk: Bench, discount: str) -> None:
+    deal = won_deal(desk, new_account(desk))
+    fine = {"product_code": ITEM, "quantity": 1, "price": 5, "discount": 5}
+    _quote(desk, deal, fine, {"product_code": ITEM, "quantity": 2, "price": 10, "discount": discount})
+    assert desk.sync("orders").count(Outcome.REFUSED) == 1
+    error = _refusal(desk)
+    assert (error["code"], error["field"]) == ("LINE_INVALID", "Discount")
+    assert f"line 2: takes {discount} off 20" in error["text"]
+
+
+def test_a_deal_of_less_than_nothing_is_no_order(desk: Bench) -> None:
+    won_deal(desk, new_account(desk), amount="-50")
+    assert desk.sync("orders").count(Outcome.REFUSED) == 1
+    error = _refusal(desk)
+    assert (error["code"], error["field"]) == ("AMOUNT_NEGATIVE", "Amount")
+
+
+def test_an_order_that_comes_to_something_else_in_sage_is_told_at_once(desk: Bench) -> None:
+    units = [{"ItemNumber": "CRATE", "UnitOfMeasure": unit, "ConversionFactor": factor, "FACTOR": factor}
+             for unit, factor in (("Ea.", 1), ("Box", 10))]  # fmt: skip
+    desk.act(
+        "sage300", "add_item", item="CRATE", priced_by="Box", fields={"ItemUnitsOfMeasure": units, "Sellable": True}
+    )
+    product = {"Product_Name": "Crate", "Product_Code": "CRATE"}
+    desk.act("zoho_crm", "add_record", module="Products", values=product)
+    deal = won_deal(desk, new_account(desk))
+    _quote(desk, deal, {"product_code": "CRATE", "quantity": 12, "price": 10})
+    tally = desk.sync("orders")
+    assert tally.count(Outcome.CONFLICTED) == 1
+    [order] = orders(desk)
+    [entry] = inbox(desk)
+    assert entry["error"]["code"] == "ORDER_AMOUNT_DIFFERS"
+    assert (
+        entry["error"]["text"]
+        == f"order {order['OrderNumber']} comes to 12 before tax in Sage 300, and to 120.00 in Zoho"
+    )
+    assert f"correct order {order['OrderNumber']} in Sage 300" in entry["error"]["advice"]
+    desk.dismiss_inbox(deal)
+    assert desk.sync("orders").outcomes == {}
+    assert len(orders(desk)) == 1
+
+
+def test_an_order_that_sage_prices_itself_is_not_held_against_anything(engine: Engine) -> None:
+    with bench(engine, vendors=2, deals=0, flows=_subform(price="")) as desk:
+        _sold_by_subform(desk)
+        assert desk.sync("orders").left_over == 0
+        assert len(orders(desk)) == 1

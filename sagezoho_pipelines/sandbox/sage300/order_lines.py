@@ -106,6 +106,7 @@ class _LineWriter:
             "PriceOverride": False,
             "DiscountPercent": Decimal(0),
         }
+        self.write("PricingUnitOfMeasure", self.world.setup.pricing_units.get(item["UnformattedItemNumber"], unit))
         self._reprice()
 
     def _set_charge(self, code: str) -> None:

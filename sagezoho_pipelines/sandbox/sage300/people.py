@@ -92,7 +92,7 @@ class _People:
         return self._edit("ARCustomers", given["customer"], {"OnHold": hold})
 
     def add_item(self, given: Given) -> Given:
-        """`{"item": number, "price": p, "description": text, "fields": {...}}`."""
+        """`{"item": number, "price": p, "priced_by": unit, "description": text, "fields": {...}}`."""
         number = given["item"]
         fields = {
             "UnformattedItemNumber": number,
@@ -104,6 +104,8 @@ class _People:
         }
         row = create_master(self.world, "ICItems", self._payload("ICItems", fields))
         self.world.setup.prices[row["UnformattedItemNumber"]] = _decimal(given.get("price", "100"))
+        if given.get("priced_by"):
+            self.world.setup.pricing_units[row["UnformattedItemNumber"]] = given["priced_by"]
         return {"UnformattedItemNumber": row["UnformattedItemNumber"]}
 
     def edit_item(self, given: Given) -> Given:

@@ -91,6 +91,8 @@ class Setup:
     )
     prices: dict[str, Decimal] = field(default_factory=dict)
     """Base price of each item, by unformatted number, in the functional currency."""
+    pricing_units: dict[str, str] = field(default_factory=dict)
+    """Of items whose price list names another unit than the stocking unit, by unformatted number."""
     exempt_items: set[str] = field(default_factory=set)
 
 

@@ -134,6 +134,14 @@ def _from_amount(ctx: Context, deal: Row) -> list[Line]:
     amount = as_number(deal.get("Amount"))
     if amount == 0:
         return []
+    if amount < 0:
+        raise settling.refusal(
+            "AMOUNT_NEGATIVE",
+            f"the deal's Amount is {amount:f}: an order takes no money back",
+            field="Amount",
+            advice="correct the Amount, then retry this; or enter a credit note in Sage 300 and dismiss this",
+            system=System.ZOHO_CRM,
+        )
     orders = ctx.settings.flows.orders
     description = str(deal.get("Deal_Name") or "")
     if orders.amount.kind == "miscellaneous":
@@ -179,6 +187,10 @@ def _item_line(
     if price is not None:
         line |= {"price_override": True, "price": _number(price, number, "Price")}
         gross = ordered * line["price"]
+        if off < 0 or off > max(gross, Decimal(0)):
+            raise _bad_line(
+                number, "Discount", f"takes {off:f} off {gross:f}", "correct price or discount, then retry this"
+            )
         if off and gross:
             line["discount_percent"] = (off * 100 / gross).quantize(_PERCENT)
     return line

@@ -12,7 +12,7 @@ from sagezoho_pipelines.domain.settlement import Intent, IntentRequest, Settleme
 from sagezoho_pipelines.engine import sage_target, settling
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.flows import customers
-from sagezoho_pipelines.engine.flows.orders import comparison, preflight, refusals
+from sagezoho_pipelines.engine.flows.orders import amounts, comparison, preflight, refusals
 from sagezoho_pipelines.engine.flows.orders.drafts import FLOW, TARGET, Draft
 from sagezoho_pipelines.engine.settling import Movement
 
@@ -67,6 +67,9 @@ def make(ctx: Context, change: Change, draft: Draft) -> Settlement:
         "read_back": created.found,
     }
     movement = replace(movement, target_id=number, answer=answer)
+    differs = comparison.order_exists(number, "while it became") if created.stale else None
+    if not created.found:
+        differs = amounts.differing(order, body)
     link = Link(
         connection=ctx.connection,
         sage_entity="orders",
@@ -78,7 +81,7 @@ def make(ctx: Context, change: Change, draft: Draft) -> Settlement:
         authority=Authority.ZOHO_CRM,
         source_digest=change.digest,
         written=draft.unedited(ctx, body),
-        seen_equal_at=None if created.stale else ctx.clock(),
+        seen_equal_at=ctx.clock() if differs is None else None,
         details={
             "uniquifier": str(order["OrderUniquifier"]),
             "customer": customer.sage_id,
@@ -87,8 +90,7 @@ def make(ctx: Context, change: Change, draft: Draft) -> Settlement:
             "currency": currency,
         },
     )
-    if created.stale:
-        differs = comparison.order_exists(number, "while it became")
+    if differs is not None:
         return settling.failed(
             ctx,
             FLOW,

@@ -1,0 +1,56 @@
+"""What an order comes to in Sage, held against what was asked for: Sage computes, and prices by units of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from sagezoho_pipelines.domain.errors import VendorError, Verdict
+from sagezoho_pipelines.domain.mapping import as_number
+from sagezoho_pipelines.domain.records import Row, System
+
+#: Before tax, and with it where prices include the tax.
+_TOTALS = ("OrderTotalBeforeTax", "OrderSubtotalAmount", "OrderTotal")
+_ROUNDING = Decimal("0.01")
+
+
+def differing(order: Row, sent: Row) -> VendorError | None:
+    """What a person is told of an order that Sage answered with and that comes to something else; None where it fits.
+
+    Where Sage's document says one of the figures, whichever of its names for it this release fills, it fits. Lines
+    that were left to Sage's own price list cannot be held against anything.
+    """
+    lines: Sequence[Row] = sent["OrderDetails"]
+    gross = [_amount(line) for line in lines]
+    told = [as_number(order[name]) for name in _TOTALS if order.get(name) is not None]
+    details: Sequence[Row] = order.get("OrderDetails") or ()
+    if not told or not details or None in gross:
+        return None
+    full = sum((one for one in gross if one is not None), Decimal(0))
+    net = full - sum(
+        ((one or 0) * as_number(line.get("DiscountPercent")) / 100 for one, line in zip(gross, lines, strict=True)),
+        Decimal(0),
+    )
+    extended = sum((as_number(line.get("ExtendedAmount")) for line in details), Decimal(0))
+    room = _ROUNDING * len(lines)
+    if any(abs(one - net) <= room for one in (*told, extended)) or abs(extended - full) <= room:
+        return None
+    number = str(order["OrderNumber"]).strip()
+    return VendorError(
+        system=System.SAGE300,
+        code="ORDER_AMOUNT_DIFFERS",
+        text=f"order {number} comes to {told[0]:f} before tax in Sage 300, and to {net.quantize(_ROUNDING):f} in Zoho",
+        verdict=Verdict.CONFLICT,
+        advice=f"correct order {number} in Sage 300, then dismiss this; see whether its items are priced by another "
+        "unit than they are sold in, or its customer has a discount of its own",
+        details={"order": number},
+    )
+
+
+def _amount(line: Row) -> Decimal | None:
+    """Before its discount; None where Sage sets the price."""
+    if line.get("ExtendedAmount") is not None:
+        return as_number(line["ExtendedAmount"])
+    if line.get("PricingUnitPrice") is None or line.get("QuantityOrdered") is None:
+        return None
+    return as_number(line["QuantityOrdered"]) * as_number(line["PricingUnitPrice"])
