@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -329,3 +330,27 @@ def test_a_refused_order_says_what_to_mend_and_where(
     assert entry["error"]["field"] == field
     assert remedy in entry["error"]["advice"]
     assert entry["error"]["system"] == "sage300"
+
+
+def test_what_was_won_before_the_first_day_stays_without_an_order_whatever_is_edited_later(engine: Engine) -> None:
+    with bench(engine, vendors=2, deals=0, flows={"orders": {"start": "2026-06-01"}}) as desk:
+        clock = desk.sandbox.zoho_crm.world.clock
+        clock.set(datetime(2026, 5, 4, tzinfo=UTC))
+        account = new_account(desk)
+        old, still_open = (
+            str(desk.act("zoho_crm", "add_deal", name=name, account_id=account, amount="9")["id"])
+            for name in ("Old", "Open")
+        )
+        desk.act("zoho_crm", "close_deal", deal_id=old)
+        clock.set(desk.now())
+        desk.act("zoho_crm", "edit_deal", deal_id=old, values={"Next_Step": "Ask for a reference"})
+        assert desk.sync("customers", "orders").outcomes == {}
+        assert customers(desk) == []
+        desk.ledger.enqueue(
+            [Look(desk.context().zoho_entity("deals"), old, Cause.NOTIFICATION)], at=desk.now(), run_id="heard"
+        )
+        desk.sync("orders")
+        assert orders(desk) == []
+        desk.act("zoho_crm", "move_deal", deal_id=still_open, stage="Closed Won")
+        assert desk.sync("customers", "orders").left_over == 0, inbox(desk)
+        assert [str(row["OrderReference"]).strip() for row in orders(desk)] == [still_open]

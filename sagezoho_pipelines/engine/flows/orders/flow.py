@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from sagezoho_pipelines.domain.criteria import Criteria, where
 from sagezoho_pipelines.domain.digest import digest
@@ -16,7 +16,16 @@ from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.deliver import deliver
 from sagezoho_pipelines.engine.feeds import ZohoFeed
 from sagezoho_pipelines.engine.flows import awaited, customers
-from sagezoho_pipelines.engine.flows.orders import comparison, currencies, lines, making, preflight, subform, traces
+from sagezoho_pipelines.engine.flows.orders import (
+    beginning,
+    comparison,
+    currencies,
+    lines,
+    making,
+    preflight,
+    subform,
+    traces,
+)
 from sagezoho_pipelines.engine.flows.orders.drafts import FLOW, TARGET, Draft, account_id
 from sagezoho_pipelines.engine.windows import Window
 
@@ -29,6 +38,7 @@ _LOOKS_FOR_A_CUSTOMER, _BETWEEN_LOOKS_SECONDS = 60, 0.05
 
 def deal_fields(ctx: Context) -> tuple[str, ...]:
     names = sorted({*ctx.mappings[FLOW].source_fields(), *_DEAL_FIELDS, *currencies.readable(ctx, "Deals")})
+    names = sorted({*names, *beginning.readable(ctx)})
     return zoho_modules.readable(ctx, "Deals", names)
 
 
@@ -70,9 +80,10 @@ def _conditions(ctx: Context) -> Criteria:
     return [where("Stage", "in", list(qualifying_stages(ctx)))]
 
 
-def _start(ctx: Context) -> datetime:
-    configured = ctx.settings.flows.orders.start
-    return datetime.fromisoformat(configured or "1970-01-01").replace(tzinfo=UTC)
+def _qualifies(ctx: Context, change: Change, deal: Row) -> bool:
+    """Whether the deal asks for an order; what a person retries was let in before."""
+    passed = change.cause is not Cause.RETRY and beginning.is_before(ctx, deal)
+    return str(deal.get("Stage")) in qualifying_stages(ctx) and not passed
 
 
 def _accounts_to_make(ctx: Context, rows: Sequence[Row], window: Window) -> list[Look]:
@@ -104,7 +115,8 @@ feed = ZohoFeed(
     overlap=lambda ctx: timedelta(seconds=ctx.settings.flows.orders.overlap_seconds),
     looks=_accounts_to_make,
     waiting=_waiting_for_items,
-    first=_start,
+    first=beginning.day,
+    wanted=beginning.since,
 )
 
 
@@ -157,7 +169,7 @@ class OrdersHandler:
                 draft = Draft(deal, quotes.get(change.key, []), links.get(account), addresses.get(account, {}), header)
                 if change.key in made:
                     settlements.append(comparison.compare(ctx, change, draft, made[change.key], moved))
-                elif str(deal.get("Stage")) not in qualifying_stages(ctx):
+                elif not _qualifies(ctx, change, deal):
                     traced = traces.of(ctx, change)
                     found = traced.order is not None
                     settlements.append(making.make(ctx, change, draft) if found else traced.passed_over(ctx))
