@@ -129,10 +129,19 @@ def test_a_plan_that_may_be_mailed_shows_no_value_and_can_be_applied(ready: Work
 
 
 def test_another_process_makes_the_same_bytes(ready: Workplace, sandbox: Sandbox) -> None:
-    """Whatever order its sets and dictionaries have."""
+    """Whatever order its sets and dictionaries have, also in what is told of guards: an invoice is new, another paid."""
     _win(sandbox, 2)
+    ready("sync")
+    orders = _query(ready, "SELECT sage_id FROM sagezoho.links WHERE sage_entity = 'orders' ORDER BY 1 LIMIT 2")
+    sage = sandbox.sage300.world.actions
+    paid = sage["ship_and_invoice_order"]({"order": orders[0]["sage_id"]})["InvoiceNumber"]
+    assert ready("sync", "invoices").exit_code == 0
+    sage["receive_payment"]({"document": str(paid).strip()})
+    sage["ship_and_invoice_order"]({"order": orders[1]["sage_id"]})
+    ready.configure(sandbox, rest="    flows: {invoices: {guards: {max_creates: 0, max_updates_pct: 0}}}")
     here = {redacted: _plan(ready, *redacted).read_bytes() for redacted in ((), ("--redact",))}
-    for seed in ("1", "2"):
+    assert len(json.loads(here[()])["notes"]) == 2
+    for seed in ("1", "2", "3"):
         for redacted, made in here.items():
             there = ready.path / f"there-{seed}.json"
             subprocess.run(

@@ -102,7 +102,7 @@ def guarded(ctx: Context, flow: str, items: Sequence[_Noted]) -> Iterator[str]:
     limits = getattr(getattr(ctx.settings.flows, flow), "guards", None)
     if limits is None or not limits.active:
         return
-    for source in {item.change.entity for item in items if item.flow == flow}:
+    for source in sorted({item.change.entity for item in items if item.flow == flow}):
         kind = guards.kind_of_source(source)
         if kind is None:
             continue
