@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from sagezoho_pipelines.config import Connection
+from sagezoho_pipelines.domain.holds import Hold
 from sagezoho_pipelines.domain.mapping import FlowMapping
 from sagezoho_pipelines.domain.records import EntityRef, System
 from sagezoho_pipelines.engine.ports import Ledger, Sage300, ZohoCrm
@@ -33,7 +34,8 @@ class Context:
     """`actor` is who asked (a user, a sensor), `worker` is this process, `random` gives [0, 1).
 
     A plan that is carried out sets the last two: `pins` are the business keys it chose, by target entity, source entity
-    and source key, and `approved` says that a person has seen what is about to be written.
+    and source key, and `approved` says that a person has seen what is about to be written. Where a plan is made,
+    `foresees` hears of the guards that a sync would stop at, and nothing stops.
     """
 
     connection: str
@@ -51,6 +53,7 @@ class Context:
     stop: threading.Event = field(default_factory=threading.Event)
     pins: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     approved: bool = False
+    foresees: Callable[[Hold], None] | None = None
 
     def sage_entity(self, entity: str) -> EntityRef:
         return EntityRef(self.connection, System.SAGE300, entity)

@@ -33,6 +33,11 @@ def held_back(ctx: Context, flow: str, source: EntityRef) -> Hold | None:
 
     A guard that cannot be computed holds too. What was held and may go on is let go.
     """
+    if ctx.foresees is not None:
+        hold = None if source.entity in _HAND_ON else _crossed(ctx, flow, source)
+        if hold is not None:
+            ctx.foresees(hold)
+        return None
     standing = {one.entity for one in ctx.ledger.holds(ctx.connection)}
     found = None if ctx.approved or source.entity in _HAND_ON else _crossed(ctx, flow, source)
     if found is not None:

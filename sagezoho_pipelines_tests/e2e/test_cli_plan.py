@@ -129,7 +129,7 @@ def test_a_plan_that_may_be_mailed_shows_no_value_and_can_be_applied(ready: Work
 
 
 def test_another_process_makes_the_same_bytes(ready: Workplace, sandbox: Sandbox) -> None:
-    """Whatever order its sets and dictionaries have, also in what is told of guards: an invoice is new, another paid."""
+    """Whatever order its sets and dictionaries have, also where guards are told of: an invoice is new, another paid."""
     _win(sandbox, 2)
     ready("sync")
     orders = _query(ready, "SELECT sage_id FROM sagezoho.links WHERE sage_entity = 'orders' ORDER BY 1 LIMIT 2")

@@ -135,6 +135,24 @@ def test_too_many_deletions_stop(engine: Engine) -> None:
         assert account["Sage_Vendor_Status"] == "Deleted in Sage"
 
 
+def test_a_plan_tells_of_each_guard_that_a_sync_stops_at_and_of_no_other(engine: Engine) -> None:
+    """A guard counts what is queued, also where it would come to nothing, and orders stop with their customers."""
+    limits = {"vendors": {"max_updates_pct": 0}, "customers": {"max_creates": 0}, "invoices": {"max_creates": 0}}
+    with _desk(engine, **limits) as desk:
+        _apply(desk)
+        edited = desk.query("SELECT sage_id FROM sagezoho.links WHERE sage_entity = 'vendors' ORDER BY 1")[0]["sage_id"]
+        desk.act("sage300", "edit_vendor", vendor=edited, fields={"LegalName": "Another Legal Name"})
+        desk.win_deal("Harbour Lights")
+        plan = desk.plan()
+        told = sorted(note.partition(":")[0] for note in plan.notes if "a sync would stop at a guard" in note)
+        stopped = {}
+        for flow in FLOWS:
+            stopped[flow] = desk.sync(flow).held > 0
+        assert [item.outcome for item in plan.items if item.flow == "vendors"] == ["noop"]
+        assert told == ["customers", "vendors"]
+        assert stopped == {"vendors": True, "customers": True, "orders": True, "invoices": False, "identity": True}
+
+
 def test_applying_a_plan_passes_the_guards_for_what_was_planned(engine: Engine) -> None:
     with _desk(engine, vendors={"max_creates": 3}, customers={"max_creates": 0}) as desk:
         assert desk.sync().held

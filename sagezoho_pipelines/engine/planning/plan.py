@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sagezoho_pipelines.domain.digest import digest
 from sagezoho_pipelines.domain.errors import SagezohoError
-from sagezoho_pipelines.domain.holds import Weight
-from sagezoho_pipelines.domain.links import PairKind
 from sagezoho_pipelines.domain.planned import Cost, FieldPlan, Made, Pin, PlanItem
-from sagezoho_pipelines.domain.records import GONE_FROM_SOURCE, AuditEntry, Change, EntityRef, Link, System
+from sagezoho_pipelines.domain.records import AuditEntry, Change, Link, System
 from sagezoho_pipelines.domain.settlement import Settlement
-from sagezoho_pipelines.engine import guards, pausing
+from sagezoho_pipelines.engine import pausing
 from sagezoho_pipelines.engine.context import Context, Facts
 from sagezoho_pipelines.engine.planning.document import Plan, order_of, sorted_writes
 from sagezoho_pipelines.engine.planning.foresight import Foresight
@@ -27,6 +25,8 @@ from sagezoho_pipelines.engine.windows import Window
 
 #: Where a connection's settings decide what is written; the rest (time-outs, cadence, guards) may change freely.
 _DECIDING = {"sage300": {"url", "company"}, "zoho_crm": {"accounts_url", "trigger"}}
+
+_PASSES_GUARD = "a sync would stop at a guard, and applying this plan passes it."
 
 
 def make(ctx: Context, ledger: ReadableLedger, flows: Sequence[str], *, names: Names | None = None) -> Plan:
@@ -57,6 +57,7 @@ def make(ctx: Context, ledger: ReadableLedger, flows: Sequence[str], *, names: N
         actor="plan",
         run_id="plan",
         approved=True,
+        foresees=lambda hold: notebook.note(f"{hold.flow}: {_PASSES_GUARD} {hold.text}"),
     )
     for flow in flows:
         collected.flow = flow
@@ -74,9 +75,6 @@ def make(ctx: Context, ledger: ReadableLedger, flows: Sequence[str], *, names: N
         sage300_looks=after[0] - before[0],
         zoho_crm_looks=after[2] - before[2],
     )
-    for flow in flows:
-        for text in guarded(ctx, flow, collected.items):
-            notebook.note(text)
     chosen = [
         Pin(one.target_system, one.target_entity, one.business_key, one.source_entity, one.source_key)
         for one in shadow.begun.values()
@@ -94,32 +92,6 @@ def make(ctx: Context, ledger: ReadableLedger, flows: Sequence[str], *, names: N
         numbers=shadow.numbers,
         notes=notebook.notes,
         cost=cost,
-    )
-
-
-def guarded(ctx: Context, flow: str, items: Sequence[_Noted]) -> Iterator[str]:
-    """The guards that a sync of the flow would stop at: applying the plan passes them."""
-    limits = getattr(getattr(ctx.settings.flows, flow), "guards", None)
-    if limits is None or not limits.active:
-        return
-    for source in sorted({item.change.entity for item in items if item.flow == flow}):
-        kind = guards.kind_of_source(source)
-        if kind is None:
-            continue
-        crossed = guards.crossed(limits, _weight(ctx, source, kind, items))
-        if crossed is not None:
-            yield f"{flow}: a sync would stop at a guard, and applying this plan passes it. {crossed[1]}"
-
-
-def _weight(ctx: Context, source: EntityRef, kind: PairKind, items: Sequence[_Noted]) -> Weight:
-    mine = [item for item in items if item.change.entity == source]
-    gone = sum(item.change.reason == GONE_FROM_SOURCE for item in mine)
-    linked = ctx.ledger.weigh(source, kind.sage_entity, kind.zoho_entity, at=ctx.clock()).linked
-    return Weight(
-        len({item.change.key for item in mine if item.outcome == "created"}),
-        len({item.change.key for item in mine if item.outcome == "updated"}),
-        gone,
-        linked,
     )
 
 

@@ -17,6 +17,7 @@ from sagezoho_pipelines.domain.holds import Hold, Weight
 from sagezoho_pipelines.domain.links import LeftAlone, LinkEdits
 from sagezoho_pipelines.domain.pauses import Pause
 from sagezoho_pipelines.domain.records import (
+    GONE_FROM_SOURCE,
     AuditEntry,
     CapturedRecord,
     Cause,
@@ -288,7 +289,19 @@ class ShadowLedger:
         """A plan changes nothing about a hold."""
 
     def weigh(self, entity: EntityRef, sage_entity: str, zoho_entity: str, *, at: datetime) -> Weight:
-        return self._real.weigh(entity, sage_entity, zoho_entity, at=at)
+        """As the guards would find the queue and the links when a sync has come so far."""
+        with self._lock:
+            due = self._queue.due(entity)
+            keys = sorted({change.key for change in due})
+            if entity.system is System.SAGE300:
+                linked = {*self._links.by_sage(entity.connection, sage_entity, zoho_entity, keys)}
+            else:
+                linked = {*self._links.by_zoho(entity.connection, zoho_entity, sage_entity, keys)}
+            known = [change for change in due if change.key in linked]
+            gone = sum(change.reason == GONE_FROM_SOURCE for change in known)
+            total = self._real.weigh(entity, sage_entity, zoho_entity, at=at).linked
+            creates = sum(change.key not in linked and change.reason != GONE_FROM_SOURCE for change in due)
+            return Weight(creates, len(known) - gone, gone, total)
 
     def has_made(self, connection: str, sage_entity: str, zoho_entity: str) -> bool:
         return self._real.has_made(connection, sage_entity, zoho_entity)

@@ -168,6 +168,11 @@ class ShadowQueue:
             if settlement.state is ChangeState.DELIVERED and fetched and change.key not in line.records:
                 self._digests[change.entity][change.key] = change.digest
 
+    def due(self, entity: EntityRef) -> list[Change]:
+        """What could be claimed now, but for what waits behind it."""
+        records = self._line(entity).records
+        return [one.change for opened in records.values() for one in opened if one.due]
+
     def open_changes(self, entity: EntityRef) -> int:
         return len(self._line(entity))
 
