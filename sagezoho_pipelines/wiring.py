@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +19,7 @@ from typing import Any, Self
 from sqlalchemy import Engine
 
 from sagezoho_pipelines import config
+from sagezoho_pipelines.calls.waits import utc_now
 from sagezoho_pipelines.config import Settings
 from sagezoho_pipelines.domain.errors import ConfigurationError, SagezohoError
 from sagezoho_pipelines.domain.mapping import FlowMapping
@@ -43,10 +44,6 @@ from sagezoho_pipelines.zoho_crm.client import ZohoCrmClient
 from sagezoho_pipelines.zoho_crm.oauth import TokenSource
 from sagezoho_pipelines.zoho_crm.pressure import Gate
 from sagezoho_pipelines.zoho_crm.wire import Timeouts
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Interrupted(SagezohoError):

@@ -1,4 +1,4 @@
-"""How long to wait before a call is sent again."""
+"""The clock that calls are timed by, and how long to wait before one is sent again."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from typing import Final
 
 #: Seconds. A Retry-After beyond this is no word to go by.
 _DAY: Final = 86400.0
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 def backoff(attempt: int, random: Callable[[], float], *, first: float, longest: float) -> float:

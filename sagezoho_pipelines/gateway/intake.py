@@ -12,7 +12,9 @@ from sagezoho_pipelines.engine.notifications import Notification
 
 log = logging.getLogger(__name__)
 
+#: Callbacks that may wait for the ledger; of more, Zoho is told that they were not stored.
 MOST_WAITING = 5000
+#: Callbacks that one transaction takes.
 MOST_AT_ONCE = 500
 
 
@@ -26,15 +28,8 @@ class Intake:
     `accept` returns once its callback is committed. `stop` writes all that was accepted first.
     """
 
-    def __init__(
-        self,
-        write: Callable[[Sequence[Notification]], None],
-        *,
-        most_waiting: int = MOST_WAITING,
-        most_at_once: int = MOST_AT_ONCE,
-    ) -> None:
+    def __init__(self, write: Callable[[Sequence[Notification]], None]) -> None:
         self._write = write
-        self._most_waiting, self._most_at_once = most_waiting, most_at_once
         self._waiting: deque[tuple[Notification, asyncio.Future[None]]] = deque()
         self._wake = asyncio.Event()
         self._stopping = False
@@ -50,7 +45,7 @@ class Intake:
 
     async def accept(self, notification: Notification) -> None:
         """Raises NotStored when the ledger cannot be written, or too many callbacks wait already."""
-        if self._stopping or len(self._waiting) >= self._most_waiting:
+        if self._stopping or len(self._waiting) >= MOST_WAITING:
             raise NotStored
         stored = asyncio.get_running_loop().create_future()
         self._waiting.append((notification, stored))
@@ -69,7 +64,7 @@ class Intake:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting:
-                size = min(len(self._waiting), self._most_at_once)
+                size = min(len(self._waiting), MOST_AT_ONCE)
                 await self._commit([self._waiting.popleft() for _ in range(size)])
 
     async def _commit(self, batch: Sequence[tuple[Notification, asyncio.Future[None]]]) -> None:

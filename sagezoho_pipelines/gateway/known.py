@@ -20,16 +20,8 @@ class KnownChannels:
     """Channels by connection. A new token is in the ledger before Zoho learns of it, so whoever sends an unknown one is
     refused only after a look at the ledger that began after the callback had come."""
 
-    def __init__(
-        self,
-        store: ChannelStore,
-        *,
-        clock: Callable[[], datetime],
-        kept_seconds: float = KEPT_SECONDS,
-        read_every_seconds: float = READ_EVERY_SECONDS,
-    ) -> None:
+    def __init__(self, store: ChannelStore, *, clock: Callable[[], datetime]) -> None:
         self._store, self._clock = store, clock
-        self._kept, self._every = kept_seconds, read_every_seconds
         self._channels: Mapping[str, Channel] = {}
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
@@ -37,14 +29,14 @@ class KnownChannels:
     async def believes(self, connection: str, channel_id: str, token: str) -> bool:
         """Whether this is the connection's channel and its token. Raises what reading the ledger raises."""
         arrived = time.monotonic()
-        await self._read(not_before=arrived - self._kept)
+        await self._read(not_before=arrived - KEPT_SECONDS)
         if self._matches(connection, channel_id, token):
             return True
         await self._read(not_before=arrived)
         return self._matches(connection, channel_id, token)
 
     async def channels(self) -> Mapping[str, Channel]:
-        await self._read(not_before=time.monotonic() - self._kept)
+        await self._read(not_before=time.monotonic() - KEPT_SECONDS)
         return self._channels
 
     def _matches(self, connection: str, channel_id: str, token: str) -> bool:
@@ -59,7 +51,7 @@ class KnownChannels:
         async with self._reading:
             if self._read_at >= not_before:
                 return
-            pause = self._read_at + self._every - time.monotonic()
+            pause = self._read_at + READ_EVERY_SECONDS - time.monotonic()
             if pause > 0:
                 await asyncio.sleep(pause)
             began = time.monotonic()

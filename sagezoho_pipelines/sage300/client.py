@@ -7,12 +7,13 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from requests.adapters import BaseAdapter
 
+from sagezoho_pipelines.calls.waits import utc_now
 from sagezoho_pipelines.domain import json
 from sagezoho_pipelines.domain.criteria import Criteria
 from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError
@@ -30,10 +31,8 @@ from sagezoho_pipelines.sage300.rows import clean, folded, inserts_rows, project
 from sagezoho_pipelines.sage300.transport import Transport
 
 _COMPANY: Final = re.compile(r"[A-Za-z0-9_$@-]{1,32}", re.ASCII)
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
+#: Every Web API of one's own has this tenant.
+_TENANT: Final = "-"
 
 
 class Sage300Client:
@@ -64,7 +63,6 @@ class Sage300Client:
         pressure: Pressure | None = None,
         request_source: str = "sagezoho",
         version: str = "v1.0",
-        tenant: str = "-",
     ) -> None:
         self.usage = usage if usage is not None else Usage()
         self.company = company
@@ -73,7 +71,7 @@ class Sage300Client:
             raise ConfigurationError(f"sage300.company: {company!r} is not a Sage 300 company id such as SAMINC")
         if page_size < 1 or concurrency < 1 or max_attempts < 1:
             raise ConfigurationError("sage300: page_size, concurrency and max_attempts start at 1")
-        self._root = f"{self.base_url}/{quote(version)}/{quote(tenant)}/{quote(company)}"
+        self._root = f"{self.base_url}/{quote(version)}/{_TENANT}/{quote(company)}"
         self._page_size = page_size
         self._concurrency = concurrency
         self._never = threading.Event()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sagezoho_pipelines.domain.errors import VendorError
@@ -21,10 +21,10 @@ class Finding:
     remedy: str = ""
 
 
-def probe_applications(client: Sage300Client, applications: Iterable[Application] = APPLICATIONS) -> list[Finding]:
+def probe_applications(client: Sage300Client) -> list[Finding]:
     """One cheap read per application. What concerns all of them alike (no connection, no sign-on) ends the round."""
     findings: list[Finding] = []
-    for application in applications:
+    for application in APPLICATIONS:
         finding, hopeless = _probe(client, application)
         findings.append(finding)
         if hopeless:

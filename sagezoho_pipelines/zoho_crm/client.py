@@ -13,10 +13,11 @@ from __future__ import annotations
 import random as _random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 import requests
 
+from sagezoho_pipelines.calls.waits import utc_now
 from sagezoho_pipelines.domain.channels import Watch, Watched
 from sagezoho_pipelines.domain.criteria import Criteria
 from sagezoho_pipelines.domain.records import Row
@@ -53,7 +54,7 @@ class ZohoCrmClient:
         usage: Usage | None = None,
         gate: Gate | None = None,
         session: requests.Session | None = None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         random: Callable[[], float] = _random.random,

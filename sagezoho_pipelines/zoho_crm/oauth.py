@@ -13,12 +13,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import requests
 
-from sagezoho_pipelines.calls.waits import backoff
+from sagezoho_pipelines.calls.waits import backoff, utc_now
 from sagezoho_pipelines.calls.wire import new_session
 from sagezoho_pipelines.domain import json
 from sagezoho_pipelines.domain.errors import CredentialsMissing, VendorError, Verdict
@@ -113,7 +113,7 @@ class TokenSource:
         allowed_domains: Iterable[str] = (),
         session: requests.Session | None = None,
         timeouts: Timeouts = Timeouts(read=20.0, total=30.0),  # noqa: B008  frozen
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = utc_now,
         sleep: Callable[[float], None] = time.sleep,
         random: Callable[[], float] = _random.random,
     ) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import requests
 
-from sagezoho_pipelines.calls.waits import backoff, retry_after
+from sagezoho_pipelines.calls.waits import backoff, retry_after, utc_now
 from sagezoho_pipelines.calls.wire import Failure, new_session
 from sagezoho_pipelines.domain import json
 from sagezoho_pipelines.domain.errors import VendorError
@@ -77,7 +77,7 @@ class Transport:
         timeouts: Timeouts = Timeouts(),  # noqa: B008  frozen
         max_attempts: int = 6,
         session: requests.Session | None = None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         random: Callable[[], float] = _random.random,
