@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+from sqlalchemy import Engine, text
 
 from sagezoho_pipelines.config import Settings
 from sagezoho_pipelines.domain.channels import Channel, ChannelState
@@ -19,7 +20,9 @@ from sagezoho_pipelines.engine.ports import ChannelStore, Ledger
 from sagezoho_pipelines.gateway.app import Gateway
 from sagezoho_pipelines.gateway.server import RenewingServer, listening, server_of
 from sagezoho_pipelines.gateway.tls import Tls
+from sagezoho_pipelines.ledger.channels import PostgresChannelStore
 from sagezoho_pipelines.ledger.masterkeys import MasterKeys
+from sagezoho_pipelines.ledger.vault import Vault
 from sagezoho_pipelines_tests.tls import certificates, trusting
 
 CONNECTION, CHANNEL_ID = "saminc", 1105420521999070702
@@ -128,3 +131,17 @@ def serving(
     finally:
         stop()
         sock.close()
+
+
+def store_of(engine: Engine) -> PostgresChannelStore:
+    """A channel store that holds the channel whose callbacks are believed."""
+    made = PostgresChannelStore(engine, Vault(engine, keys=KEYS))
+    made.save(channel())
+    return made
+
+
+def queued(engine: Engine) -> list[tuple[str, str, str]]:
+    """What waits in the queue: entity, key and cause."""
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT entity, key, cause FROM sagezoho.changes ORDER BY entity, key"))
+        return [(row.entity, row.key, row.cause) for row in rows]

@@ -1,72 +1,30 @@
-"""The notification channel against the simulated Zoho: subscribed, renewed, forgotten, expired, silent, caught up."""
+"""The notification channel against the simulated Zoho: subscribed, renewed, moved, refused, ended."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
-from sagezoho_pipelines.config import Flows, Notifications
-from sagezoho_pipelines.domain.channels import Channel, ChannelState
+from sagezoho_pipelines.config import Flows
+from sagezoho_pipelines.domain.channels import ChannelState
 from sagezoho_pipelines.domain.errors import ConfigurationError, OutcomeUnknown, VendorError
-from sagezoho_pipelines.domain.records import Cause, Look
-from sagezoho_pipelines.engine.channels import ChannelReport, keep_channel, needs_attention
-from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.channels import needs_attention
 from sagezoho_pipelines.ledger.channels import PostgresChannelStore
 from sagezoho_pipelines.ledger.masterkeys import MasterKeys
 from sagezoho_pipelines.ledger.vault import Vault
-from sagezoho_pipelines_tests.bench import CONNECTION, Bench, bench
+from sagezoho_pipelines_tests.bench import CONNECTION, bench
+from sagezoho_pipelines_tests.integration.channel_desk import DEAF, EVENTS, NEW_KEY, OLD_KEY, Desk, at_desk
 from sagezoho_pipelines_tests.tls import PUBLIC_URL, door, lead_to
-
-OLD_KEY, NEW_KEY = bytes(range(32)), bytes(range(32, 64))
-KEYS = MasterKeys([OLD_KEY], source="the test")
-DEAF = PUBLIC_URL
-EVENTS = [f"{module}.{operation}" for module in ("Deals", "Accounts") for operation in ("create", "edit", "delete")]
-
-_ADDRESS = {"Billing_Street": "12 Harbour Road", "Billing_City": "Vancouver"}
-
-
-class Desk:
-    """A bench with a channel store, whose Zoho's clock moves with the engine's."""
-
-    def __init__(self, made: Bench, **notifications: Any) -> None:
-        self.bench = made
-        self.store = PostgresChannelStore(made.engine, Vault(made.engine, keys=KEYS))
-        self.notifications(url=DEAF, **notifications)
-
-    def notifications(self, **values: Any) -> None:
-        self.bench.settings = self.bench.settings.model_copy(update={"notifications": Notifications(**values)})
-
-    def keep(self, ctx: Context | None = None) -> ChannelReport:
-        return keep_channel(ctx or self.bench.context(), self.store)
-
-    def channel(self) -> Channel:
-        found = self.store.read(CONNECTION)
-        assert found is not None
-        return found
-
-    def later(self, **delta: float) -> None:
-        self.bench.later(**delta)
-        self.bench.sandbox.clock.advance(timedelta(**delta))
-
-    def watched(self) -> dict[str, Any]:
-        """What Zoho holds of our channel, by module."""
-        return {one.module.api_name: one for one in self.bench.sandbox.zoho_crm.world.channels.held.values()}
-
-    def audit(self) -> list[tuple[str, str]]:
-        rows = self.bench.query("SELECT operation, outcome FROM sagezoho.audit WHERE flow = 'channels' ORDER BY seq")
-        return [(row["operation"], row["outcome"]) for row in rows]
 
 
 @pytest.fixture
 def desk(engine: Engine) -> Iterator[Desk]:
-    with bench(engine, vendors=2, deals=0) as made, door() as port:
-        lead_to(made.sandbox.zoho_crm.world, port)
-        yield Desk(made)
+    with at_desk(engine) as made:
+        yield made
 
 
 def test_the_first_look_subscribes_to_what_the_flows_need(desk: Desk) -> None:
@@ -174,106 +132,6 @@ def test_a_renewal_that_fails_keeps_both_tokens_until_one_is_confirmed(desk: Des
     assert not settled.believes(old, at=far)
     assert {one.token for one in desk.watched().values()} == {settled.token}
     assert desk.audit() == [("subscribe", "done"), ("renew", "failed"), ("renew", "done")]
-
-
-def test_a_channel_that_zoho_has_forgotten_is_made_again_and_caught_up(desk: Desk) -> None:
-    account = desk.bench.act("zoho_crm", "add_account", name="Harbour Lights Ltd", values=_ADDRESS)["id"]
-    desk.bench.sync("customers", "orders")
-    desk.keep()
-    good = desk.channel().known_good_at
-    desk.bench.sandbox.zoho_crm.world.channels.held.clear()
-    desk.bench.act("zoho_crm", "add_deal", name="Missed", account_id=account, amount="5", stage="Closed Won")
-    desk.later(minutes=15)
-    report = desk.keep()
-    channel = desk.channel()
-    assert set(desk.watched()) == {"Deals", "Accounts"}
-    assert report.done == ["Zoho has forgotten the channel of Accounts, Deals", "subscribe"]
-    assert report.caught_up is not None
-    assert report.caught_up.changed == 1
-    assert channel.state is ChannelState.ALIVE
-    assert channel.catch_up_from is None
-    assert desk.audit() == [("subscribe", "done"), ("lapse", "found"), ("subscribe", "done"), ("catch_up", "done")]
-    [told] = desk.bench.query("SELECT answer FROM sagezoho.audit WHERE operation = 'catch_up'")
-    assert good is not None
-    assert told["answer"]["since"] == (good - timedelta(minutes=2)).isoformat()
-    queued = desk.bench.query("SELECT cause FROM sagezoho.changes WHERE state = 'queued' AND entity = 'deals'")
-    assert [row["cause"] for row in queued] == ["poll"]
-
-
-def test_one_forgotten_module_is_a_lapse_too(desk: Desk) -> None:
-    desk.keep()
-    held = desk.bench.sandbox.zoho_crm.world.channels.held
-    del held[next(key for key in held if key[1] == "Deals")]
-    assert desk.keep().done == ["Zoho has forgotten the channel of Deals", "subscribe"]
-    assert set(desk.watched()) == {"Deals", "Accounts"}
-
-
-def test_a_channel_forgotten_between_the_look_and_the_renewal_is_made_again(desk: Desk) -> None:
-    desk.keep()
-    desk.later(hours=13)
-    ctx = desk.bench.context()
-    listed = ctx.zoho.channel(desk.channel().channel_id)
-    desk.bench.sandbox.zoho_crm.world.channels.held.clear()
-
-    class Forgetful:
-        """Zoho as it was a moment ago, when it is asked what it knows."""
-
-        def channel(self, _channel_id: int) -> Any:
-            return listed
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(ctx.zoho, name)
-
-    report = desk.keep(replace(ctx, zoho=Forgetful()))  # type: ignore[arg-type]
-    assert report.done == ["Zoho has forgotten the channel", "subscribe"]
-    assert set(desk.watched()) == {"Deals", "Accounts"}
-
-
-def test_an_expired_channel_starts_a_catch_up_that_survives_a_crash(desk: Desk) -> None:
-    desk.keep()
-    desk.later(days=2)
-    faults = desk.bench.sandbox.zoho_crm.world.faults
-    faults.add("status", method="POST", path="/coql", status=503)
-    with pytest.raises(VendorError):
-        desk.keep()
-    assert desk.channel().state is ChannelState.ALIVE
-    assert "not caught up" in needs_attention(desk.channel(), now=desk.bench.now())
-    faults.clear()
-    report = desk.keep()
-    assert report.caught_up is not None
-    assert [line for line in desk.audit() if line[0] != "subscribe"] == [("lapse", "found"), ("catch_up", "done")]
-
-
-def test_a_channel_that_is_silent_while_polling_finds_changes_is_subscribed_anew(desk: Desk) -> None:
-    account = desk.bench.act("zoho_crm", "add_account", name="Harbour Lights Ltd", values=_ADDRESS)["id"]
-    desk.keep()
-    first = desk.channel()
-    desk.later(minutes=5)
-    desk.bench.act("zoho_crm", "add_deal", name="Unheard", account_id=account, amount="5", stage="Closed Won")
-    desk.bench.sync("orders")
-    assert desk.keep().done == ["verified"]
-    desk.later(minutes=10)
-    report = desk.keep()
-    assert report.silent == 1
-    assert "alive but silent" in report.done[0]
-    assert report.done[1] == "subscribe"
-    assert desk.channel().token != first.token
-    assert ("silence", "found") in desk.audit()
-    desk.later(minutes=10)
-    assert desk.keep().done == ["verified"]
-
-
-def test_a_channel_that_told_what_polling_finds_is_not_silent(desk: Desk) -> None:
-    account = desk.bench.act("zoho_crm", "add_account", name="Harbour Lights Ltd", values=_ADDRESS)["id"]
-    desk.keep()
-    desk.later(minutes=5)
-    deal = desk.bench.act("zoho_crm", "add_deal", name="Heard", account_id=account, amount="5", stage="Closed Won")
-    look = Look(desk.bench.context().zoho_entity("deals"), deal["id"], Cause.NOTIFICATION)
-    desk.bench.ledger.enqueue([look], at=desk.bench.now())
-    desk.bench.sync("orders")
-    desk.bench.sync("orders")
-    desk.later(minutes=10)
-    assert desk.keep().done == ["verified"]
 
 
 def test_a_new_address_replaces_the_channel(desk: Desk) -> None:

@@ -1,64 +1,48 @@
-"""The gateway on a real port and a real ledger: what it believes, what it refuses, and that 200 means committed."""
+"""The gateway on a real port and a real ledger: what it believes, what it refuses, and what it tells."""
 
 from __future__ import annotations
 
 import json
 import logging
 import socket
-import ssl
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from sagezoho_pipelines.config import Settings
-from sagezoho_pipelines.domain.errors import LedgerUnavailable
-from sagezoho_pipelines.domain.records import EntityRef, Link, Look, System
-from sagezoho_pipelines.gateway.tls import Tls
+from sagezoho_pipelines.domain.records import EntityRef, Link, System
 from sagezoho_pipelines.ledger import links
 from sagezoho_pipelines.ledger.channels import PostgresChannelStore
 from sagezoho_pipelines.ledger.ledger import PostgresLedger
-from sagezoho_pipelines.ledger.vault import Vault
-from sagezoho_pipelines.sandbox.certificates import make as make_certificates
 from sagezoho_pipelines_tests.gateway_service import (
     CONNECTION,
-    KEYS,
     TOKEN,
     Service,
     callback,
     channel,
-    own_certificate,
+    queued,
     serving,
     settings,
+    store_of,
 )
 
 
 @pytest.fixture
 def store(engine: Engine) -> PostgresChannelStore:
-    made = PostgresChannelStore(engine, Vault(engine, keys=KEYS))
-    made.save(channel())
-    return made
+    return store_of(engine)
 
 
 @pytest.fixture
 def gateway(ledger: PostgresLedger, store: PostgresChannelStore) -> Iterator[Service]:
     with serving(ledger, store) as service:
         yield service
-
-
-def queued(engine: Engine) -> list[tuple[str, str, str]]:
-    with engine.connect() as connection:
-        rows = connection.execute(text("SELECT entity, key, cause FROM sagezoho.changes ORDER BY entity, key"))
-        return [(row.entity, row.key, row.cause) for row in rows]
 
 
 def test_every_id_of_a_callback_is_a_look(gateway: Service, engine: Engine) -> None:
@@ -243,73 +227,6 @@ def test_a_token_is_never_logged(gateway: Service, caplog: pytest.LogCaptureFixt
     assert TOKEN not in metrics(gateway)
 
 
-class Slow(PostgresLedger):
-    """A ledger whose commits take long, or wait for a gate; `failing` ones do not happen."""
-
-    def __init__(self, engine: Engine, seconds: float) -> None:
-        super().__init__(engine)
-        self.seconds, self.failing, self.commits, self.held = seconds, False, 0, 0
-        self.gate = threading.Event()
-        self.gate.set()
-
-    def enqueue(self, looks: Sequence[Look], *, at: datetime, run_id: str = "") -> int:
-        self.held = len(looks)
-        self.gate.wait(60)
-        time.sleep(self.seconds)
-        self.commits += 1
-        if self.failing:
-            raise LedgerUnavailable("the test's")
-        return super().enqueue(looks, at=at, run_id=run_id)
-
-
-@contextmanager
-def twenty_waiting(ledger: Slow, store: PostgresChannelStore) -> Iterator[tuple[Service, list[Future[httpx.Response]]]]:
-    """A gateway with twenty callbacks that wait at the ledger's shut gate."""
-    ledger.gate.clear()
-    with serving(ledger, store) as gateway, ThreadPoolExecutor(20) as pool:
-        answers = [pool.submit(gateway.post, callback(str(number)), timeout=60) for number in range(100, 120)]
-        until = time.monotonic() + 60
-        while gateway.waiting() + ledger.held < 20 and time.monotonic() < until:
-            time.sleep(0.01)
-        yield gateway, answers
-
-
-def test_callbacks_that_come_together_are_committed_together(engine: Engine, store: PostgresChannelStore) -> None:
-    ledger = Slow(engine, 0)
-    with twenty_waiting(ledger, store) as (_, answers):
-        ledger.gate.set()
-        assert [answer.result().status_code for answer in answers] == [200] * 20
-    assert len(queued(engine)) == 20
-    assert ledger.commits in (1, 2), "what came while the gate was shut shares a commit"
-
-
-def test_what_is_not_committed_is_not_acknowledged(engine: Engine, store: PostgresChannelStore) -> None:
-    ledger = Slow(engine, 0)
-    with serving(ledger, store) as gateway:
-        ledger.failing = True
-        answer = gateway.post(callback("1"))
-        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-        ledger.failing = False
-        assert gateway.post(callback("2")).status_code == 200
-    assert [key for _, key, _ in queued(engine)] == ["2"]
-
-
-def test_a_graceful_end_answers_what_is_under_way_after_its_commit(engine: Engine, store: PostgresChannelStore) -> None:
-    ledger = Slow(engine, 0)
-    with twenty_waiting(ledger, store) as (gateway, answers):
-        stopping = threading.Thread(target=gateway.stop)
-        stopping.start()
-        time.sleep(0.2)
-        assert queued(engine) == []
-        ledger.gate.set()
-        stopping.join()
-        assert [answer.result().status_code for answer in answers] == [200] * 20
-    assert len(queued(engine)) == 20
-    kept = store.read(CONNECTION)
-    assert kept is not None
-    assert kept.last_notification_at is not None
-
-
 def test_health_tells_how_each_channel_fares(gateway: Service) -> None:
     assert httpx.get(f"{gateway.url}/health", trust_env=False, timeout=60).json() == {
         "status": "ok",
@@ -329,71 +246,3 @@ def test_a_notification_of_a_record_that_is_being_delivered_is_kept_for_afterwar
 
 
 # with a certificate of its own
-
-
-@pytest.fixture
-def public(ledger: PostgresLedger, store: PostgresChannelStore, tmp_path: Path) -> Iterator[Service]:
-    """A gateway without a proxy, whose certificate may be replaced."""
-    made = make_certificates(tmp_path)
-    with serving(ledger, store, tls=Tls(made.certificate, made.key)) as service:
-        yield service
-
-
-def presented(gateway: Service, authority: Path) -> bytes:
-    """The certificate that a new connection is shown; raises ssl.SSLError unless the authority vouches for it."""
-    with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as plain:
-        context = ssl.create_default_context(cafile=authority)
-        with context.wrap_socket(plain, server_hostname="localhost") as secure:
-            found = secure.getpeercert(binary_form=True)
-    assert found is not None
-    return found
-
-
-def test_callbacks_come_by_https_without_a_proxy(
-    ledger: PostgresLedger, store: PostgresChannelStore, engine: Engine
-) -> None:
-    with serving(ledger, store, tls=own_certificate()) as gateway:
-        assert gateway.url.startswith("https://")
-        assert gateway.post(callback("11")).status_code == 200
-        with pytest.raises(httpx.TransportError):
-            httpx.post(gateway.url.replace("https", "http"), trust_env=False)
-    assert [key for _, key, _ in queued(engine)] == ["11"]
-
-
-def test_without_a_proxy_health_and_figures_are_for_this_machine_only(
-    ledger: PostgresLedger, store: PostgresChannelStore
-) -> None:
-    with serving(ledger, store, tls=own_certificate()) as gateway:
-        for path in ("/health", "/metrics"):
-            assert gateway.get(path).status_code == 200
-            assert gateway.get(path, headers={"X-Forwarded-For": "203.0.113.9"}).status_code == 404
-
-
-def test_a_renewed_certificate_is_shown_to_new_connections(public: Service, tmp_path: Path) -> None:
-    first = presented(public, tmp_path / "ca.pem")
-    assert not public.server.renew_certificate()
-    make_certificates(tmp_path)
-    assert public.server.renew_certificate()
-    assert presented(public, tmp_path / "ca.pem") != first
-    assert not public.server.renew_certificate()
-
-
-def test_files_that_do_not_fit_together_leave_the_certificate_as_it_was(public: Service, tmp_path: Path) -> None:
-    first = presented(public, tmp_path / "ca.pem")
-    other = make_certificates(tmp_path / "other")
-    (tmp_path / "gateway.pem").write_bytes(other.certificate.read_bytes())
-    assert not public.server.renew_certificate()
-    assert presented(public, tmp_path / "ca.pem") == first
-    (tmp_path / "gateway.key").unlink()
-    assert not public.server.renew_certificate()
-    assert presented(public, tmp_path / "ca.pem") == first
-    (tmp_path / "gateway.key").write_bytes(other.key.read_bytes())
-    assert public.server.renew_certificate()
-    assert presented(public, other.authority) != first
-
-
-def test_silence_where_a_handshake_is_due_keeps_nobody_else_waiting(public: Service, tmp_path: Path) -> None:
-    silent = [socket.create_connection(("127.0.0.1", public.port)) for _ in range(50)]
-    assert presented(public, tmp_path / "ca.pem")
-    for each in silent:
-        each.close()

@@ -1,11 +1,11 @@
-"""The Sage 300 client against the simulated Web API, over real sockets."""
+"""The Sage 300 client reads the simulated Web API, over real sockets, and says what is in its way."""
 
 from __future__ import annotations
 
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -14,15 +14,19 @@ import pytest
 
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.errors import OutcomeUnknown, VendorError, Verdict
-from sagezoho_pipelines.sage300.client import Sage300Client
 from sagezoho_pipelines.sage300.probe import missing_properties, probe_applications
 from sagezoho_pipelines.sandbox.sage300.schema import record_type
-from sagezoho_pipelines.sandbox.sage300.switches import SageSwitches
 from sagezoho_pipelines.sandbox.server import SageHandle, Sandbox
-
-VENDORS = "AP/APVendors"
-CUSTOMERS = "AR/ARCustomers"
-NEW_CUSTOMER = {"CustomerNumber": "ZC000001", "GroupCode": "RTL", "TaxGroup": "CALIF", "CustomerName": "O'Neil & Sons"}
+from sagezoho_pipelines_tests.integration.sage_clients import (
+    CUSTOMERS,
+    NEW_CUSTOMER,
+    VENDORS,
+    Connect,
+    as_new,
+    connecting,
+    numbers,
+    vendors_of,
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,44 +38,13 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def sage(sandbox: Sandbox) -> Iterator[SageHandle]:
     yield sandbox.sage300
-    world = sandbox.sage300.world
-    world.faults.clear()
-    world.counters.reset()
-    for name, value in vars(SageSwitches()).items():
-        setattr(world.switches, name, value)
-    for row in list(world.state(CUSTOMERS)):
-        if str(row["CustomerNumber"]).startswith("ZC"):
-            world.table("ARCustomers").delete((row["CustomerNumber"],))
+    as_new(sandbox)
 
 
 @pytest.fixture
-def connect(sage: SageHandle) -> Iterator[Callable[..., Sage300Client]]:
-    clients: list[Sage300Client] = []
-
-    def connected(username: str = "webapi", password: str = "WEBAPI", **options: Any) -> Sage300Client:
-        settings = {"base_url": sage.url, "company": sage.company, "sleep": lambda _: None, **options}
-        clients.append(Sage300Client(credentials=lambda: {"username": username, "password": password}, **settings))
-        return clients[-1]
-
-    yield connected
-    for client in clients:
-        client.close()
-
-
-Connect = Callable[..., Sage300Client]
-
-
-def numbers(client: Sage300Client, **options: Any) -> list[str]:
-    pages = client.pages(VENDORS, select=["VendorNumber"], **options)
-    return [str(row["VendorNumber"]) for page in pages for row in page]
-
-
-def vendors_of(sage: SageHandle) -> list[str]:
-    return [str(row["VendorNumber"]).strip() for row in sage.world.state(VENDORS)]
-
-
-def customers_made(sage: SageHandle) -> int:
-    return sum(row["CustomerNumber"] == "ZC000001" for row in sage.world.state(CUSTOMERS))
+def connect(sage: SageHandle) -> Iterator[Connect]:
+    with connecting(sage) as connected:
+        yield connected
 
 
 # --- reading -------------------------------------------------------------------------------------------------------
@@ -280,82 +253,6 @@ def test_no_more_than_the_allowed_calls_run_at_once(connect: Connect, sage: Sage
     for thread in threads:
         thread.join()
     assert sage.world.counters.most_in_flight == 2
-
-
-# --- writing -------------------------------------------------------------------------------------------------------
-
-
-def test_a_record_is_created_read_and_patched(connect: Connect) -> None:
-    client = connect()
-    made = client.create(CUSTOMERS, NEW_CUSTOMER)
-    assert (made["CustomerNumber"], made["CustomerName"]) == ("ZC000001", "O'Neil & Sons")
-    client.patch(CUSTOMERS, "ZC000001", {"CustomerName": "O'Neil"})
-    assert client.get(CUSTOMERS, "ZC000001", select=["CustomerName"]) == {"CustomerName": "O'Neil"}
-    with pytest.raises(VendorError) as error:
-        client.create(CUSTOMERS, NEW_CUSTOMER)
-    assert (error.value.code, error.value.verdict) == ("RecordDuplicate", Verdict.CONFLICT)
-
-
-@pytest.mark.parametrize(
-    ("fault", "committed"),
-    [
-        ({"action": "reset_before"}, 0),
-        ({"action": "reset_after"}, 1),
-        ({"action": "truncate"}, 1),
-        ({"action": "truncate", "keep": 0}, 1),
-        ({"action": "slow_body", "seconds": 5.0}, 1),
-        ({"action": "hang", "seconds": 1.0}, 0),
-        ({"action": "hang_after", "seconds": 3.0}, 1),
-        ({"action": "status", "status": 500}, 0),
-        ({"action": "status", "status": 502}, 0),
-        ({"action": "status", "status": 503}, 0),
-    ],
-)
-def test_a_create_whose_answer_is_lost_is_unknown_and_made_once_at_most(
-    connect: Connect, sage: SageHandle, fault: dict[str, Any], committed: int
-) -> None:
-    sage.world.faults.add(**fault, method="POST")
-    client = connect(read_timeout=0.5)
-    with pytest.raises(OutcomeUnknown):
-        client.create(CUSTOMERS, NEW_CUSTOMER)
-    assert client.usage.writes == 1
-    end = time.monotonic() + 20
-    while customers_made(sage) < committed and time.monotonic() < end:  # the server may be slower than the reader
-        time.sleep(0.01)
-    assert customers_made(sage) == committed
-
-
-def test_a_create_turned_away_for_pressure_is_sent_again(connect: Connect, sage: SageHandle) -> None:
-    sage.world.faults.add("status", status=429, nth=1, method="POST")
-    client = connect(sleep=None)
-    client.create(CUSTOMERS, NEW_CUSTOMER)
-    assert (client.usage.writes, customers_made(sage)) == (2, 1)
-
-
-@pytest.mark.parametrize("action", ["day_end", "post_in_progress"])
-def test_a_lock_that_looks_like_a_duplicate_means_later(connect: Connect, sage: SageHandle, action: Any) -> None:
-    sage.world.faults.add(action)
-    client = connect()
-    with pytest.raises(VendorError) as error:
-        client.create(CUSTOMERS, NEW_CUSTOMER)
-    assert not isinstance(error.value, OutcomeUnknown)
-    assert error.value.verdict is Verdict.RETRY
-    assert (error.value.retry_after or 0) >= 60
-    assert (client.usage.writes, customers_made(sage)) == (1, 0)
-
-
-def test_a_patch_whose_answer_is_lost_is_sent_again(connect: Connect, sage: SageHandle) -> None:
-    client = connect()
-    client.create(CUSTOMERS, NEW_CUSTOMER)
-    sage.world.faults.add("reset_after", method="PATCH", nth=1)
-    client.patch(CUSTOMERS, "ZC000001", {"CustomerName": "Again"})
-    assert client.get(CUSTOMERS, "ZC000001", select=["CustomerName"]) == {"CustomerName": "Again"}
-
-
-def test_a_verb_that_a_set_does_not_take_is_refused(connect: Connect) -> None:
-    with pytest.raises(VendorError) as error:
-        connect().patch("OE/OEOrders", "1", {"OrderDescription": "x"})
-    assert (error.value.code, error.value.verdict) == ("MethodNotAllowed", Verdict.REFUSE)
 
 
 # --- check ---------------------------------------------------------------------------------------------------------
