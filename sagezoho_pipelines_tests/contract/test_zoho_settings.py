@@ -57,6 +57,43 @@ def test_a_field_has_every_key_that_was_recorded_of_one(zoho: Service) -> None:
         assert set(field) == recorded | more
 
 
+def test_records_have_a_currency_only_where_the_organisation_has_several(zoho: Service) -> None:
+    deal = zoho.insert_id("Deals", Deal_Name="D", Stage="Qualification", Currency="EUR")
+
+    def known() -> set[str]:
+        return {one["api_name"] for one in zoho.get("settings/fields", module="Deals").json()["fields"]}
+
+    assert zoho.get("org").json()["org"][0]["mc_status"] is False
+    assert not {"Currency", "Exchange_Rate"} & (known() | set(zoho.record("Deals", deal)))
+    assert zoho.coql("select Currency from Deals where id is not null").json()["code"] == "INVALID_QUERY"
+    zoho.world.actions["use_currencies"]({})
+    assert zoho.get("org").json()["org"][0]["mc_status"] is True
+    assert {"Currency", "Exchange_Rate"} <= known()
+    assert (zoho.record("Deals", deal)["Currency"], zoho.record("Deals", deal)["Exchange_Rate"]) == ("USD", 1)
+    foreign = zoho.insert_id("Deals", Deal_Name="F", Stage="Qualification", Currency="EUR")
+    assert zoho.record("Deals", foreign)["Currency"] == "EUR"
+    home = zoho.insert_id("Deals", Deal_Name="H", Stage="Qualification")
+    assert zoho.record("Deals", home)["Currency"] == "USD"
+    strange = zoho.update("Deals", {"id": home, "Currency": "XXX"}).json()["data"][0]
+    assert (strange["code"], strange["details"]["supported_values"]) == ("INVALID_DATA", ["USD", "CAD", "EUR"])
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "status"),
+    [
+        ("settings/modules", {"status": "visible"}, 200),
+        ("settings/modules", {"status": "perhaps"}, 400),
+        ("settings/fields", {"module": "Accounts", "type": "all"}, 200),
+        ("settings/fields", {"module": "Accounts", "type": "unused"}, 204),
+        ("settings/fields", {"module": "Accounts", "type": "perhaps"}, 400),
+    ],
+)
+def test_what_is_listed_of_the_metadata_is_not_passed_over(
+    zoho: Service, path: str, params: dict[str, str], status: int
+) -> None:
+    assert zoho.get(path, **params).status_code == status
+
+
 def test_a_subform_names_the_module_that_it_belongs_to(zoho: Service) -> None:
     modules = zoho.get("settings/modules").json()["modules"]
     ids = {one["api_name"]: one["id"] for one in modules}

@@ -287,6 +287,7 @@ def test_what_the_account_says_goes_before_the_configured_codes(desk: Bench) -> 
     groups = {str(row["TaxGroupKey"]).strip() for row in desk.state("sage300", "TXTaxGroups")}
     own["Sage_Customer_Tax_Group"] = next(group for group in sorted(groups) if group != "CALIF").lower()
     won_deal(desk, new_account(desk))
+    desk.act("zoho_crm", "use_currencies")
     won_deal(desk, new_account(desk, "Own Ways Ltd", **own), "Second", values={"Currency": "CAD"})
     assert desk.sync("customers", "orders").left_over == 0, inbox(desk)
     codes = [

@@ -293,6 +293,7 @@ def test_a_plan_shows_the_refusals_and_the_sync_refuses_just_these(desk: Bench) 
 
 def test_figures_of_another_currency_than_the_customers_are_not_posted(desk: Bench) -> None:
     account = _customer(desk)
+    desk.act("zoho_crm", "use_currencies")
     deal = _deal(desk, account, "Refit", Currency="EUR")
     error = _refused(desk)
     assert (error["code"], error["field"]) == ("CURRENCY_DIFFERS", "Currency")
@@ -303,6 +304,7 @@ def test_figures_of_another_currency_than_the_customers_are_not_posted(desk: Ben
 
 
 def test_a_quotes_own_currency_counts_and_the_organisations_where_none_is_named(desk: Bench) -> None:
+    desk.act("zoho_crm", "use_currencies")
     account = _account(desk, Sage_Customer_Currency="EUR")
     _deal(desk, account, "Home")
     deal = _deal(desk, account, "Refit", "A1-105/0")
@@ -318,6 +320,7 @@ def test_a_quotes_own_currency_counts_and_the_organisations_where_none_is_named(
 
 def test_a_deals_currency_that_changes_after_its_order_is_for_a_person(desk: Bench) -> None:
     account = _customer(desk)
+    desk.act("zoho_crm", "use_currencies")
     deal = _deal(desk, account, "Refit", Currency="USD")
     assert desk.sync("orders").left_over == 0
     desk.act("zoho_crm", "edit_deal", deal_id=deal, values={"Currency": "EUR"})

@@ -15,6 +15,10 @@ from sagezoho_pipelines.sandbox.zoho_crm.guards import Guards
 from sagezoho_pipelines.sandbox.zoho_crm.switches import EDITIONS, Edition, ZohoSwitches
 from sagezoho_pipelines.sandbox.zoho_crm.table import Row, Table
 
+HOME_CURRENCY = "USD"
+CURRENCY_FIELDS = ("Currency", "Exchange_Rate")
+"""Fields that modules have only where an organisation uses several currencies."""
+
 
 @dataclass(frozen=True)
 class User:
@@ -67,6 +71,10 @@ class Organisation:
         self.modules_changed = 0
         """When modules came or went: with the edition, which is also when the organisation opens."""
         self.modules: dict[str, Module] = build_modules(self.new_id)
+        self._currency_fields = {
+            name: {one: module.fields.pop(one) for one in CURRENCY_FIELDS if one in module.fields}
+            for name, module in self.modules.items()
+        }
         self.tables = {name: Table(module) for name, module in self.modules.items() if module.parent is None}
         self.profiles = [
             {"permission_type": "read_write", "name": name, "id": str(self.new_id())}
@@ -103,6 +111,24 @@ class Organisation:
 
     def user(self, user_id: int) -> User:
         return next((one for one in self.users if one.id == user_id), self.integration_user)
+
+    @property
+    def several_currencies(self) -> bool:
+        return "Currency" in self.modules["Deals"].fields
+
+    def use_currencies(self) -> None:
+        """Turn several currencies on: modules get their fields for it, and every record the home currency."""
+        for name, fields in self._currency_fields.items():
+            self.modules[name].fields.update(fields)
+            table = self.tables.get(name)
+            for row in list(table.rows.values()) if table is not None and fields else []:
+                self.tables[name].put(self.in_home_currency(self.modules[name], row))
+
+    def in_home_currency(self, module: Module, row: Row) -> Row:
+        """The row, with the home currency where its module has one and it names none."""
+        if "Currency" not in module.fields or row.get("Currency") is not None:
+            return row
+        return {**row, "Currency": HOME_CURRENCY, "Exchange_Rate": 1}
 
     def supports(self, module: Module) -> bool:
         """Whether the edition has the module."""

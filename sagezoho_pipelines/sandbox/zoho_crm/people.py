@@ -9,14 +9,13 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from sagezoho_pipelines.sandbox.zoho_crm import settings
-from sagezoho_pipelines.sandbox.zoho_crm.catalogue import Field, Module, Pick
+from sagezoho_pipelines.sandbox.zoho_crm.catalogue import Module
 from sagezoho_pipelines.sandbox.zoho_crm.errors import ApiError, RowError
 from sagezoho_pipelines.sandbox.zoho_crm.limits import Limits
 from sagezoho_pipelines.sandbox.zoho_crm.oauth import AccountsServer
 from sagezoho_pipelines.sandbox.zoho_crm.organisation import Change, Organisation
 from sagezoho_pipelines.sandbox.zoho_crm.people_guards import Keepers
-from sagezoho_pipelines.sandbox.zoho_crm.switches import EDITIONS
+from sagezoho_pipelines.sandbox.zoho_crm.people_setup import Administrators
 from sagezoho_pipelines.sandbox.zoho_crm.writes import Writer
 
 Params = dict[str, Any]
@@ -45,15 +44,12 @@ class People:
             "edit_record": self.edit_record,
             "delete_record": self.delete_record,
             "merge_accounts": self.merge_accounts,
-            "drop_field": self.drop_field,
-            "change_field": self.change_field,
-            "set_edition": self.set_edition,
             "set_credits": self.set_credits,
             "revoke_token": self.revoke_token,
             "grant_code": self.grant_code,
             "set_scopes": self.set_scopes,
-            "set_permission": self.set_permission,
             **Keepers(org).actions,
+            **Administrators(org).actions,
         }
 
     def add_account(self, given: Params) -> Params:
@@ -160,59 +156,6 @@ class People:
             for row_id in table.matching(held.api_name, old):
                 table.put({**table.rows[row_id], held.api_name: new})
 
-    def drop_field(self, given: Params) -> Params:
-        """{module, field} -> {field}: a custom field goes, and with it what every record held in it."""
-        module = self._module(given["module"])
-        field = _act(lambda: settings.find_custom(module, str(self._field(module, given["field"]).id)))
-        settings.drop_field(self.org, module, field)
-        return {"field": field.api_name}
-
-    def change_field(self, given: Params) -> Params:
-        """{module, field, length?, mandatory?, values?} -> {field}: what a setup screen lets an administrator change.
-
-        A length may be raised, and lowered down to the longest value held; `values` are those of a picklist.
-        """
-        module = self._module(given["module"])
-        field = self._field(module, given["field"])
-        if "length" in given:
-            self._require_room(module, field, int(given["length"]))
-            field.length = int(given["length"])
-        if "mandatory" in given:
-            field.mandatory = bool(given["mandatory"])
-        if "values" in given:
-            if not field.picks:
-                raise ValueError(f"{field.api_name} is no picklist")
-            known = {pick.actual: pick for pick in field.picks}
-            field.picks = [known.get(one) or Pick(self.org.new_id(), one, one) for one in given["values"]]
-        return {"field": field.api_name}
-
-    def _module(self, name: str) -> Module:
-        if name not in self.org.modules:
-            raise ValueError(f"no module called {name}")
-        return self.org.modules[name]
-
-    def _field(self, module: Module, name: str) -> Field:
-        if name not in module.fields:
-            raise ValueError(f"{module.api_name} has no field {name}")
-        return module.fields[name]
-
-    def _require_room(self, module: Module, field: Field, length: int) -> None:
-        rows = self.org.tables[module.api_name].rows.values() if module.api_name in self.org.tables else ()
-        longest = max((len(str(row.get(field.api_name) or "")) for row in rows), default=0)
-        if not field.is_text or not length >= 1:
-            raise ValueError(f"{field.api_name} has no length to change")
-        if longest > length:
-            raise ValueError(f"a record holds {longest} characters in {field.api_name}")
-
-    def set_edition(self, given: Params) -> Params:
-        """{edition: free|standard|professional|enterprise|ultimate, users?} -> {edition}"""
-        if given["edition"] not in EDITIONS:
-            raise ValueError(f"no edition called {given['edition']}; there are {', '.join(EDITIONS)}")
-        self.org.edition = EDITIONS[given["edition"]]
-        self.org.modules_changed = self.org.now()
-        self.org.user_licenses = int(given.get("users", self.org.user_licenses))
-        return {"edition": self.org.edition.name}
-
     def set_credits(self, given: Params) -> Params:
         """{allowance: number or null} -> {allowance, used}"""
         self.limits.allowance = given["allowance"]
@@ -238,15 +181,6 @@ class People:
         """{scopes} -> {scopes}: narrows what the first refresh token may do, from its next access token on."""
         self.accounts.grants[self.accounts.refresh_token].scopes = tuple(given["scopes"])
         return {"scopes": list(given["scopes"])}
-
-    def set_permission(self, given: Params) -> Params:
-        """{module, operation: READ|CREATE|UPDATE|DELETE, allowed} -> the same: the integration user's profile."""
-        right = (given["module"], given["operation"])
-        if given["allowed"]:
-            self.org.denied.discard(right)
-        else:
-            self.org.denied.add(right)
-        return dict(given)
 
     def _writer(self, module: str, given: Params) -> Writer:
         if module not in self.org.tables:

@@ -40,7 +40,7 @@ def org_json(org: Organisation) -> dict[str, Any]:
         "iso_code": "USD",
         "country_code": "US",
         "country": None,
-        "mc_status": False,
+        "mc_status": org.several_currencies,
         "gapps_enabled": False,
         "lite_users_enabled": False,
         "translation_enabled": False,

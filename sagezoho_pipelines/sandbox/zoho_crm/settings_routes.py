@@ -20,6 +20,7 @@ from sagezoho_pipelines.sandbox.zoho_crm.reads import PAGE_MAX, positive, since
 from sagezoho_pipelines.sandbox.zoho_crm.world import ZohoWorld
 
 OPERATION = {"GET": "READ", "POST": "CREATE", "PUT": "UPDATE", "PATCH": "UPDATE", "DELETE": "DELETE"}
+MODULE_STATUSES = frozenset({"visible", "user_hidden", "system_hidden", "scheduled_for_deletion"})
 USER_TYPES = frozenset({"AllUsers", "ActiveUsers", "AdminUsers", "ConfirmedUsers", "ActiveConfirmedUsers"})
 
 
@@ -65,6 +66,10 @@ def run_settings(world: ZohoWorld, call: Call) -> Answer:
     if rest:
         return _one_field(world, call, module, rest[0])
     if call.method == "GET":
+        if call.params.get("type", "all") not in ("all", "unused"):
+            raise invalid_param("type")
+        if call.params.get("type") == "unused":
+            return EMPTY
         return Answer(200, {"fields": settings.fields_json(world.org, module)})
     if call.method not in ("POST", "PATCH") or module.parent is not None:
         raise invalid_method()
@@ -75,7 +80,12 @@ def _modules(world: ZohoWorld, call: Call, rest: list[str]) -> Answer:
     floor = since(call.headers.get("if-modified-since"))
     if floor is not None and floor > world.org.modules_changed and not rest:
         return Answer(304)
-    listed = settings.modules_json(world.org)
+    statuses = set(call.params.get("status", "visible").split(","))
+    if not statuses <= MODULE_STATUSES:
+        raise invalid_param("status")
+    listed = settings.modules_json(world.org) if rest or "visible" in statuses else []
+    if not rest and not listed:
+        return EMPTY
     if rest:
         world.org.module(rest[0])
         listed = [one for one in listed if one["api_name"] == rest[0]]

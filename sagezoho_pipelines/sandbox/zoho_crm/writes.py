@@ -46,6 +46,7 @@ class Writer:
         self._require(row, path)
         self._unique(row, path, None)
         row["id"] = self.org.new_id()
+        row = self.org.in_home_currency(self.module, row)
         self._finish(row)
         table = self.org.table(self.module.api_name)
         table.put(row)
@@ -77,6 +78,7 @@ class Writer:
         self._unique(row, path, old)
         if "Stage" in values and values["Stage"] != old.get("Stage") and "Probability" not in values:
             row["Probability"] = None
+        row = self.org.in_home_currency(self.module, row)
         self._finish(row)
         changed = {name: row.get(name) for name in row if row.get(name) != old.get(name)}
         if changed or self.org.switches.unchanged_update_moves_modified_time:
@@ -174,6 +176,8 @@ class Writer:
             return self._lookup(self.org.table(held.lookup).rows, value, path)
         if held.data_type == "ownerlookup":
             return self._lookup({user.id: user for user in self.org.users}, value, path)
+        if held.api_name == "Currency" and value not in (known := [pick.actual for pick in held.picks]):
+            raise row_invalid(path, supported_values=known)
         return read_scalar(held, value, path, self.org.switches)
 
     @staticmethod
