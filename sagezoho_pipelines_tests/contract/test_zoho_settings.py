@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +13,7 @@ import requests
 from sagezoho_pipelines.sandbox.clock import SandboxClock
 from sagezoho_pipelines.sandbox.zoho_crm.world import ZohoWorld
 
+from .at_once import volleys
 from .zoho_service import Service, serving
 
 
@@ -213,23 +213,16 @@ def test_credits_are_counted_and_told_from_half_on(zoho: Service) -> None:
     assert zoho.get("org").status_code == 200
 
 
-def _statuses(zoho: Service, calls: int, path: str, params: dict[str, str]) -> list[int]:
+def test_heavy_calls_are_ten_at_once_and_light_ones_the_editions_number(zoho: Service) -> None:
     headers = dict(zoho.session.headers)
 
-    def one(_: int) -> int:
-        return requests.get(f"{zoho.base}/crm/v8/{path}", params=params, headers=headers, timeout=20).status_code
+    def asking(**params: str) -> Callable[[], int]:
+        url = f"{zoho.base}/crm/v8/Deals"
+        return lambda: requests.get(url, params=params, headers=headers, timeout=60).status_code
 
-    with ThreadPoolExecutor(calls) as pool:
-        return list(pool.map(one, range(calls)))
-
-
-def test_heavy_calls_are_ten_at_once_and_light_ones_the_editions_number(zoho: Service) -> None:
-    zoho.world.faults.latency = 3  # all are there before the first is answered
-    heavy = _statuses(zoho, 13, "Deals", {"fields": "id", "sort_by": "Modified_Time"})
-    assert (heavy.count(200), heavy.count(429)) == (10, 3)
+    assert volleys(zoho.world.faults, asking(fields="id", sort_by="Modified_Time"), 13, taken=10) == (10, 3)
     zoho.world.actions["set_edition"]({"edition": "professional"})
-    light = _statuses(zoho, 17, "Deals", {"fields": "id"})
-    assert (light.count(200), light.count(429)) == (15, 2)
+    assert volleys(zoho.world.faults, asking(fields="id"), 17, taken=15) == (15, 2)
 
 
 # The seed
