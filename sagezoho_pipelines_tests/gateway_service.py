@@ -45,9 +45,7 @@ class Service:
         content = options.pop("content", None) or json.dumps(callback() if body is None else body)
         headers = {"Content-Type": "application/json", **options.pop("headers", {})}
         address = f"{self.url}/notifications/{connection}"
-        options = {"timeout": 60, "trust_env": False, **options}
-        if self.url.startswith("https:"):
-            options["verify"] = trusting()
+        options = {"timeout": 60, "trust_env": False, "verify": trusting(), **options}
         return httpx.post(address, content=content, headers=headers, **options)
 
     def waiting(self) -> float:

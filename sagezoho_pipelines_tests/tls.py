@@ -29,6 +29,7 @@ def certificates() -> Certificates:
     return make(directory, (*NAMES, PUBLIC_NAME))
 
 
+@functools.cache
 def trusting() -> ssl.SSLContext:
     """For clients of a test's own server."""
     return ssl.create_default_context(cafile=certificates().authority)

@@ -90,7 +90,7 @@ def test_what_no_enabled_flow_wants_is_acknowledged_and_left_alone(
 
 
 def metrics(gateway: Service) -> str:
-    return httpx.get(f"{gateway.url}/metrics", trust_env=False).text
+    return gateway.get("/metrics").text
 
 
 @pytest.mark.parametrize(
@@ -228,11 +228,11 @@ def test_a_token_is_never_logged(gateway: Service, caplog: pytest.LogCaptureFixt
 
 
 def test_health_tells_how_each_channel_fares(gateway: Service) -> None:
-    assert httpx.get(f"{gateway.url}/health", trust_env=False, timeout=60).json() == {
+    assert gateway.get("/health").json() == {
         "status": "ok",
         "channels": {"saminc": "alive"},
     }
-    assert TOKEN not in httpx.get(f"{gateway.url}/health", trust_env=False, timeout=60).text
+    assert TOKEN not in gateway.get("/health").text
 
 
 def test_a_notification_of_a_record_that_is_being_delivered_is_kept_for_afterwards(

@@ -7,7 +7,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,13 +29,14 @@ class Internet:
     @cached_property
     def tls(self) -> ssl.SSLContext:
         """Raises ValueError for a file that holds no certificate."""
-        context = ssl.create_default_context()
+        versions = []
         for path in self._trusted:
             try:
-                context.load_verify_locations(path)
+                found = path.stat()
             except OSError as error:
-                raise ValueError(f"{path} holds no certificate in PEM form: {error.strerror or error}") from None
-        return context
+                raise ValueError(_no_certificate(path, error)) from None
+            versions.append((path, found.st_mtime_ns, found.st_size))
+        return _believing(*versions)
 
     def call(self, method: str, url: str, *, body: bytes | None = None, seconds: float) -> int:
         """The status of the answer; redirects are not followed. Raises Unreachable."""
@@ -62,6 +63,22 @@ class Internet:
         if scheme == "https":
             return _Secure(host, port, at, self.tls, seconds)
         return _Plain(host, port, at, seconds)
+
+
+@lru_cache(maxsize=4)
+def _believing(*versions: tuple[Path, int, int]) -> ssl.SSLContext:
+    """Kept for the next one that trusts the same: to read all authorities of a system takes long."""
+    context = ssl.create_default_context()
+    for path, _, _ in versions:
+        try:
+            context.load_verify_locations(path)
+        except OSError as error:
+            raise ValueError(_no_certificate(path, error)) from None
+    return context
+
+
+def _no_certificate(path: Path, error: OSError) -> str:
+    return f"{path} holds no certificate in PEM form: {error.strerror or error}"
 
 
 def _is_here(host: str) -> bool:
