@@ -12,10 +12,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, text
-from sqlalchemy.exc import DBAPIError
+import psycopg2
+from sqlalchemy import URL, Engine, create_engine, text
+from sqlalchemy.dialects.postgresql.psycopg2 import dialect
 from sqlalchemy.pool import NullPool
+
+Cursor = Any
 
 #: Held on the server's own database while one is copied: nobody may be using the template then.
 _LOCK = 77_001
@@ -102,11 +106,14 @@ class _Template:
 
 
 class Databases:
-    """One worker's copies of a template, of which one is in use at a time."""
+    """One worker's copies of a template, of which one is in use at a time.
+
+    They are cleaned after each test, so plainly: no engine and no pool for a handful of statements.
+    """
 
     def __init__(self, server: URL, worker: str, base: str) -> None:
         self._server, self._worker, self._base = server, worker, base
-        self._admin = admin(server)
+        self._maintenance = _session(server.set(database="postgres"))
         self._numbers = itertools.count(1)
         self._spare = ""
         self._uses = 0
@@ -117,9 +124,11 @@ class Databases:
         name, self._spare = self._spare, ""
         if not name:
             name, self._uses = self._name(), 0
-            _copy(self._admin, name, self._base)
-            with self._inside(name) as connection:
-                self._as_made = _seen(connection)
+            engine = admin(self._server)
+            _copy(engine, name, self._base)
+            engine.dispose()
+            with self._inside(name) as cursor:
+                self._as_made = _seen(cursor)
         self._uses += 1
         try:
             yield self._server.set(database=name)
@@ -128,67 +137,87 @@ class Databases:
 
     def close(self) -> None:
         if self._spare:
-            _drop(self._admin, self._spare)
-        self._admin.dispose()
+            self._drop(self._spare)
+        self._maintenance.close()
 
     def _name(self) -> str:
         return f"test_{self._worker}_{next(self._numbers)}"
+
+    def _drop(self, name: str) -> None:
+        with self._maintenance.cursor() as cursor:
+            cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     def _cleaned(self, name: str) -> str:
         """The name under which it can be used again; an empty one where it cannot."""
         again = self._name()
         try:
             if self._uses < _USES and self._renamed(name, again):
-                with self._inside(again) as connection:
-                    if self._emptied(connection):
+                with self._inside(again) as cursor:
+                    if self._emptied(cursor):
                         return again
-        except DBAPIError:
+        except psycopg2.Error:
             pass  # it is not as it was: what the test did to it is the test's business
         for one in (name, again):
-            _drop(self._admin, one)
+            self._drop(one)
         return ""
 
     def _renamed(self, name: str, again: str) -> bool:
         """Whether nobody uses it any more. Sessions are ended, which takes a moment."""
-        end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = :name"
-        with self._admin.connect() as connection:
+        with self._maintenance.cursor() as cursor:
             for _ in range(500):
-                if not connection.execute(text(end), {"name": name}).scalar_one():
-                    connection.execute(text(f"ALTER DATABASE {name} RENAME TO {again}"))
+                cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+                if not cursor.fetchall():
+                    cursor.execute(f"ALTER DATABASE {name} RENAME TO {again}")
                     return True
                 time.sleep(0.002)
         return False
 
-    def _emptied(self, connection: Connection) -> bool:
+    def _emptied(self, cursor: Cursor) -> bool:
         """Whether it is like its template once all rows that came since are gone."""
         known = self._as_made
-        if known is None or connection.execute(text(_SHAPE)).scalar_one() != known.shape:
+        if known is None or _shape(cursor) != known.shape:
             return False
-        connection.execute(text("SET session_replication_role = replica"))  # or the audit refuses
-        tables = [row for row in connection.execute(text(_TABLES)) if row.name not in known.filled]
-        big = [row.name for row in tables if row.bytes > _BIG_BYTES]
-        connection.execute(text("; ".join(f"DELETE FROM {row.name}" for row in tables if row.name not in big)))
+        cursor.execute("SET session_replication_role = replica")  # or the audit refuses
+        cursor.execute(_TABLES)
+        tables = [(name, size) for name, size in cursor.fetchall() if name not in known.filled]
+        big = [name for name, size in tables if size > _BIG_BYTES]
+        cursor.execute("; ".join(f"DELETE FROM {name}" for name, _ in tables if name not in big))
         if big:
-            connection.execute(text(f"TRUNCATE {', '.join(big)} CASCADE"))
-        connection.execute(text(_SEQUENCES))
+            cursor.execute(f"TRUNCATE {', '.join(big)} CASCADE")
+        cursor.execute(_SEQUENCES)
         if big:
-            self._as_made = _seen(connection)
-        return _filled(connection) == known.filled
+            self._as_made = _seen(cursor)
+        return _filled(cursor) == known.filled
 
     @contextmanager
-    def _inside(self, name: str) -> Iterator[Connection]:
-        engine = create_engine(self._server.set(database=name), isolation_level="AUTOCOMMIT", poolclass=NullPool)
-        with engine.connect() as connection:
-            yield connection
+    def _inside(self, name: str) -> Iterator[Cursor]:
+        session = _session(self._server.set(database=name))
+        try:
+            with session.cursor() as cursor:
+                yield cursor
+        finally:
+            session.close()
 
 
-def _seen(connection: Connection) -> _Template:
-    return _Template(connection.execute(text(_SHAPE)).scalar_one(), _filled(connection))
+def _session(url: URL) -> Any:
+    args, options = dialect().create_connect_args(url)
+    session = psycopg2.connect(*args, **options)
+    session.autocommit = True
+    return session
 
 
-def _filled(connection: Connection) -> dict[str, str]:
+def _seen(cursor: Cursor) -> _Template:
+    return _Template(_shape(cursor), _filled(cursor))
+
+
+def _shape(cursor: Cursor) -> str:
+    cursor.execute(_SHAPE)
+    return str(cursor.fetchone()[0])
+
+
+def _filled(cursor: Cursor) -> dict[str, str]:
     """The tables that have rows, with what is in them."""
+    cursor.execute(_TABLES)
     digest = "SELECT md5(string_agg(t::text, ' ' ORDER BY t::text)) FROM"
-    tables = [str(row.name) for row in connection.execute(text(_TABLES))]
-    rows = connection.execute(text(" UNION ALL ".join(f"SELECT '{one}', ({digest} {one} t)" for one in tables)))
-    return {name: found for name, found in rows if found is not None}
+    cursor.execute(" UNION ALL ".join(f"SELECT '{name}', ({digest} {name} t)" for name, _ in cursor.fetchall()))
+    return {name: found for name, found in cursor.fetchall() if found is not None}
