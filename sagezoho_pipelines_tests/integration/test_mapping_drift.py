@@ -111,15 +111,18 @@ def test_a_field_made_anew_with_another_type_is_an_error(desk: Bench) -> None:
 
 
 def test_a_field_becomes_mandatory_only_for_those_who_make_records_without_it(desk: Bench) -> None:
-    for module, field in (("Accounts", "Industry"), ("Accounts", "Phone"), ("Deals", "Next_Step")):
+    """Or with nothing in it: not every vendor has a phone, and each account that is made has a type."""
+    fields = ("Accounts", "Account_Type"), ("Accounts", "Industry"), ("Accounts", "Phone"), ("Deals", "Next_Step")
+    for module, field in fields:
         desk.act("zoho_crm", "change_field", module=module, field=field, mandatory=True)
     report = _look(desk)
     assert _found(report) == [
+        (INFORMATION, "Accounts.Account_Type", "became mandatory"),
         (ERROR, "Accounts.Industry", "became mandatory"),
-        (INFORMATION, "Accounts.Phone", "became mandatory"),
+        (ERROR, "Accounts.Phone", "became mandatory"),
         (INFORMATION, "Deals.Next_Step", "became mandatory"),
     ]
-    assert report.found[0].used_by == ["vendors.accounts"]
+    assert [one.used_by for one in report.errors] == [["vendors.accounts"], ["vendors.accounts.Phone"]]
 
 
 def test_values_that_are_lost_concern_who_uses_them(desk: Bench) -> None:

@@ -137,6 +137,17 @@ def test_a_mandatory_field_that_nothing_fills_is_an_error(desk: Bench, tmp_path:
     assert _errors(desk, tmp_path, vendors__accounts="Industry: \"'Manufacturing'\"") == []
 
 
+def test_a_mandatory_field_that_may_come_to_nothing_is_a_warning(desk: Bench, tmp_path: Path) -> None:
+    def warned(**overrides: str) -> list[str]:
+        findings = lint(_context(desk, tmp_path, **overrides))
+        return [f"{one.target}.{one.field}" for one in findings if "nothing may come" in one.text]
+
+    assert warned() == []
+    desk.act("zoho_crm", "change_field", module="Accounts", field="Phone", mandatory=True)
+    assert warned() == ["accounts.Phone"]
+    assert warned(vendors__accounts="Phone: \"trim(PhoneNumber) || 'unknown'\"") == []
+
+
 def test_text_that_may_not_fit_is_a_warning_until_the_cut_is_declared(desk: Bench, tmp_path: Path) -> None:
     def told(expression: str) -> list[tuple[Level, str]]:
         context = _context(desk, tmp_path, customers__customers=f'City: "{expression}"')

@@ -13,9 +13,11 @@ from enum import StrEnum
 from typing import Any
 
 from sagezoho_pipelines.domain import drift
+from sagezoho_pipelines.domain.mapping import FieldRule
 from sagezoho_pipelines.domain.records import AuditEntry, Row, System
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import SageDateFeed, ZohoFeed
+from sagezoho_pipelines.engine.mapped.blanks import may_give_nothing
 from sagezoho_pipelines.engine.mapped.descriptions import describe
 from sagezoho_pipelines.engine.mapped.ends import Ends, Entity, ends_of
 from sagezoho_pipelines.engine.mapped.inference import paths
@@ -107,7 +109,7 @@ def _drifts(
     before: Mapping[str, Row],
     now: Mapping[str, Row],
     used: Mapping[str, Sequence[str]],
-    demands: Sequence[tuple[Ends, frozenset[str]]],
+    demands: Sequence[tuple[Ends, Mapping[str, FieldRule]]],
 ) -> Iterator[Drift]:
     if not now:
         everybody = sorted({user for users in used.values() for user in users})
@@ -115,7 +117,9 @@ def _drifts(
         return
     for change in drift.compare(before, now):
         if change.what == drift.BECAME_MANDATORY:
-            users = [str(ends) for ends, filled in demands if ends.into == entity and change.field not in filled]
+            users = [
+                user for ends, rules in demands if ends.into == entity for user in _broken(ends, rules, change.field)
+            ]
         else:
             users = _users(change.field, used)
         severity = Severity.ERROR if change.harmful and users else Severity.INFORMATION
@@ -127,13 +131,22 @@ def _users(field: str, used: Mapping[str, Sequence[str]]) -> list[str]:
     return sorted({user for path, by in used.items() if f"{path}.".startswith(f"{field}.") for user in by})
 
 
-def _demands(ctx: Context) -> list[tuple[Ends, frozenset[str]]]:
-    """The targets that make new records, and the fields they fill: what else becomes mandatory breaks them."""
+def _demands(ctx: Context) -> list[tuple[Ends, Mapping[str, FieldRule]]]:
+    """The targets that make new records, with their rules by the field that each fills."""
     return [
-        (ends, frozenset({*(rule.target for rule in ctx.mappings[ends.flow][ends.target].rules), *ends.filled}))
+        (ends, {rule.target: rule for rule in ctx.mappings[ends.flow][ends.target].rules})
         for ends in ends_of(ctx)
         if ends.creates
     ]
+
+
+def _broken(ends: Ends, rules: Mapping[str, FieldRule], field: str) -> list[str]:
+    """Who makes records without a field that has become mandatory, or with nothing in it."""
+    if field in ends.filled:
+        return []
+    if field not in rules:
+        return [str(ends)]
+    return [f"{ends}.{field}"] if may_give_nothing(rules[field]) else []
 
 
 def _harmless(before: Mapping[str, Row], now: Mapping[str, Row], changes: Sequence[Drift]) -> Row:

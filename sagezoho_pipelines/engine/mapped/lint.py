@@ -16,6 +16,7 @@ from sagezoho_pipelines.domain.mapping import FieldRule
 from sagezoho_pipelines.domain.metadata import FieldInfo, Fields, Kind, found
 from sagezoho_pipelines.domain.records import System
 from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.mapped.blanks import may_give_nothing
 from sagezoho_pipelines.engine.mapped.descriptions import Descriptions, describe
 from sagezoho_pipelines.engine.mapped.ends import Ends, configured, ends_of
 from sagezoho_pipelines.engine.mapped.inference import Result, comparisons, infer, paths
@@ -250,6 +251,13 @@ class _Target:
                 f"{_NAMES[self._ends.into.system]} takes no {self._ends.into} without it, and no rule fills it",
                 "Add a rule for it.",
             )  # fmt: skip
+        for rule in self._mapping.rules:
+            if rule.target in wanted - {*self._ends.filled} and may_give_nothing(rule):
+                yield self._finding(
+                    Level.WARNING, rule.target, rule.place,
+                    f"{_NAMES[self._ends.into.system]} takes no {self._ends.into} without it, and nothing may come",
+                    "Give the expression a value to fall back on, or leave such records refused.",
+                )  # fmt: skip
 
     def _finding(self, level: Level, field: str, place: str, text: str, remedy: str = "") -> LintFinding:
         return LintFinding(level, self._ends.flow, self._ends.target, field, place, text, remedy)
