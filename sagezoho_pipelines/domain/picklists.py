@@ -16,10 +16,19 @@ def pick_list(fields: Sequence[Row], api_name: str) -> list[Row]:
 
 def closed_won_stages(fields: Sequence[Row]) -> list[str]:
     """The actual values of every Stage whose forecast type is closed-won, from the fields of Deals."""
-    return [str(value["actual_value"]) for value in pick_list(fields, "Stage") if _is_won(value)]
+    return _stages(fields, "closedwon")
 
 
-def _is_won(value: Row) -> bool:
-    """Zoho writes the forecast type as "Closed Won"; spelling may differ between editions and versions."""
+def closed_lost_stages(fields: Sequence[Row]) -> list[str]:
+    """The actual values of every Stage whose forecast type is closed-lost."""
+    return _stages(fields, "closedlost")
+
+
+def _stages(fields: Sequence[Row], forecast: str) -> list[str]:
+    return [str(value["actual_value"]) for value in pick_list(fields, "Stage") if _forecast(value) == forecast]
+
+
+def _forecast(value: Row) -> str:
+    """Zoho writes forecast types as "Closed Won"; spelling may differ between editions and versions."""
     told = value.get("forecast_type") or value.get("deal_category") or ""
-    return bool(value.get("actual_value")) and "".join(filter(str.isalpha, str(told).casefold())) == "closedwon"
+    return "".join(filter(str.isalpha, str(told).casefold())) if value.get("actual_value") else ""

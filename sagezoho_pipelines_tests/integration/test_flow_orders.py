@@ -355,3 +355,38 @@ def test_what_was_won_before_the_first_day_stays_without_an_order_whatever_is_ed
         desk.act("zoho_crm", "move_deal", deal_id=still_open, stage="Closed Won")
         assert desk.sync("customers", "orders").left_over == 0, inbox(desk)
         assert [str(row["OrderReference"]).strip() for row in orders(desk)] == [still_open]
+
+
+@pytest.mark.parametrize("fate", ["lost", "deleted"])
+def test_an_order_whose_deal_is_lost_or_deleted_since_is_told_to_a_person_once(desk: Bench, fate: str) -> None:
+    deal = won_deal(desk, new_account(desk))
+    assert desk.sync("customers", "orders").left_over == 0
+    [order] = orders(desk)
+    if fate == "lost":
+        desk.act("zoho_crm", "move_deal", deal_id=deal, stage="Closed Lost")
+    else:
+        desk.act("zoho_crm", "delete_record", module="Deals", id=deal)
+    assert desk.sync("orders", window=Window.sweep()).count(Outcome.CONFLICTED) == 1
+    [entry] = inbox(desk)
+    assert entry["error"]["code"] == "ORDER_UNWANTED"
+    assert entry["error"]["text"] == f"the deal was {fate} after it became order {order['OrderNumber']}"
+    assert f"delete order {order['OrderNumber']} in Sage" in entry["error"]["advice"]
+    desk.dismiss_inbox(deal)
+    look = Look(desk.context().zoho_entity("deals"), deal, Cause.NOTIFICATION)
+    desk.ledger.enqueue([look], at=desk.now(), run_id="heard")
+    desk.sync("orders")
+    assert inbox(desk) == []
+    desk.sync("orders", window=Window.sweep())
+    assert inbox(desk) == []
+    assert len(orders(desk)) == 1
+
+
+def test_a_deal_that_is_lost_and_won_again_leaves_nothing_to_do(desk: Bench) -> None:
+    deal = won_deal(desk, new_account(desk))
+    assert desk.sync("customers", "orders").left_over == 0
+    desk.act("zoho_crm", "move_deal", deal_id=deal, stage="Closed Lost")
+    assert desk.sync("orders", window=Window.sweep()).count(Outcome.CONFLICTED) == 1
+    desk.act("zoho_crm", "move_deal", deal_id=deal, stage="Closed Won")
+    assert desk.sync("orders").left_over == 0
+    assert inbox(desk) == []
+    assert len(orders(desk)) == 1

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from sagezoho_pipelines.domain.digest import equal
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
+from sagezoho_pipelines.domain.picklists import closed_lost_stages
 from sagezoho_pipelines.domain.records import Change, Link, Outcome, Row, System
 from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import settling
@@ -34,6 +35,33 @@ def compare(ctx: Context, change: Change, draft: Draft, link: Link, moved: set[s
         return settling.settled(ctx, FLOW, change, Outcome.NOOP, links=[fresh])
     error = order_exists(link.sage_id, "after it became", f": {', '.join(sorted(differing))} would differ")
     return settling.failed(ctx, FLOW, change, error, target=TARGET, operation="update")
+
+
+def unwanted(ctx: Context, change: Change, deal: Row | None, link: Link) -> Settlement | None:
+    """What becomes of a deal that was deleted or lost after it became an order; None while the order is wanted.
+
+    A person is told once: somebody would ship that order, and nobody in Zoho could stop it.
+    """
+    if deal is not None and str(deal.get("Stage")) not in _lost_stages(ctx):
+        return None
+    error = VendorError(
+        system=System.SAGE300,
+        code="ORDER_UNWANTED",
+        text=f"the deal was {'deleted' if deal is None else 'lost'} after it became order {link.sage_id}",
+        verdict=Verdict.CONFLICT,
+        advice=f"delete order {link.sage_id} in Sage, or what is left of it, if it is not wanted any more; then "
+        "dismiss this",
+        details={"order": link.sage_id},
+    )
+    settled = ctx.ledger.dismissed(change.entity, [change.key], code=error.code).get(change.key) or {}
+    if (settled.get("details") or {}).get("order") == link.sage_id:
+        return settling.settled(ctx, FLOW, change, Outcome.NOOP)
+    return settling.failed(ctx, FLOW, change, error, target=TARGET, operation="update")
+
+
+def _lost_stages(ctx: Context) -> list[str]:
+    found: list[str] = ctx.facts.get("lost stages", lambda: closed_lost_stages(ctx.zoho.fields("Deals")))
+    return found
 
 
 def _now(ctx: Context, draft: Draft) -> Row:

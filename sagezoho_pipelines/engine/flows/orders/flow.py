@@ -160,8 +160,9 @@ class OrdersHandler:
         for change in changes:
             deal = deals.get(change.key)
             try:
-                if deal is None:
-                    settlements.append(traces.without_deal(ctx, change))
+                unwanted = comparison.unwanted(ctx, change, deal, made[change.key]) if change.key in made else None
+                if unwanted is not None or deal is None:
+                    settlements.append(unwanted or traces.without_deal(ctx, change))
                     continue
                 change = settling.resolved(change, deal, digested_fields(ctx), str(deal.get("Deal_Name") or ""))
                 account = account_id(deal)
