@@ -39,6 +39,7 @@ def explain(record_id: str, connection: str | None, as_json: bool) -> None:
     from sagezoho_pipelines.ledger import history
 
     with options.installation() as installation:
+        record_id = record_id.strip()
         events = history.explain(installation.database, record_id, connection=connection)
     if as_json:
         output.emit_json({"id": record_id, "known": bool(events), "events": [_facts(event) for event in events]})

@@ -32,6 +32,11 @@ def load(path: Path) -> Settings:
         raise ConfigurationError(
             f"{path}: cannot be read ({error.strerror}). Write one with 'sagezoho init', or name it in SAGEZOHO_CONFIG."
         ) from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(
+            f"{path}: is not written in UTF-8. Save it as UTF-8 (Notepad: Save as, Encoding), or write it anew with "
+            "'sagezoho init'."
+        ) from None
     return parse(text, str(path))
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from pydantic import Field, PrivateAttr, StringConstraints
+from pydantic import AfterValidator, Field, PrivateAttr
 
 from sagezoho_pipelines.config.connections import Connection
 from sagezoho_pipelines.config.mappings import MapName, Mappings
@@ -14,6 +15,13 @@ from sagezoho_pipelines.config.processes import Alerts, Gateway
 from sagezoho_pipelines.config.section import Section
 from sagezoho_pipelines.domain.errors import ConfigurationError
 from sagezoho_pipelines.domain.marked_yaml import MarkedYaml
+
+
+def _name(value: str) -> str:
+    """Names of assets, jobs and rows are made of it."""
+    if re.fullmatch(r"[a-z][a-z0-9_]{0,30}", value) is None:
+        raise ValueError("a connection's name is lower-case letters, digits and _, a letter first, at most 31 of them")
+    return value
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ class Settings(Section):
     to) that expressions look up in.
     """
 
-    connections: Mapping[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,30}$")], Connection]
+    connections: Mapping[Annotated[str, AfterValidator(_name)], Connection]
     gateway: Gateway = Gateway()
     alerts: Alerts = Alerts()
     mappings: Mappings = Mappings()

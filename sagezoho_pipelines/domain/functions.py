@@ -14,6 +14,7 @@ from sagezoho_pipelines.domain.value_maps import ValueMap
 from sagezoho_pipelines.domain.widths import cut, width
 
 _BLANKS = re.compile(r"\s+")
+_BETWEEN_ADDRESSES = re.compile(r"[\s;,]+")
 
 
 class MappingFunctions(functions.Functions):
@@ -63,6 +64,12 @@ class MappingFunctions(functions.Functions):
     def _func_last_name(self, value: Any) -> str | None:
         """The last word of a person's name; the whole of a one-word name."""
         return _BLANKS.split(_text(value))[-1] or None
+
+    @functions.signature({"types": []})
+    def _func_first_address(self, value: Any) -> str | None:
+        """The first of several e-mail addresses, as Sage's fields hold them; the whole text where none is in it."""
+        text = _text(value)
+        return next((one.strip("<>") for one in _BETWEEN_ADDRESSES.split(text) if "@" in one), text) or None
 
     @functions.signature({"types": []})
     def _func_date(self, value: Any) -> str | None:

@@ -76,6 +76,21 @@ def test_a_missing_file_tells_how_to_get_one(tmp_path: Path) -> None:
         config.load(tmp_path / "sagezoho.yaml")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252"])
+def test_a_file_in_another_encoding_says_how_to_save_it(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "sagezoho.yaml"
+    path.write_text(f"# Müller\n{_FILE}", encoding=encoding)
+    with pytest.raises(ConfigurationError, match="is not written in UTF-8"):
+        config.load(path)
+
+
+def test_a_connection_named_otherwise_than_it_may_is_told_how() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"sagezoho.yaml:\d+: connections.Sam-Inc: .*lower-case letters, digits"
+    ):
+        config.parse(_FILE.replace("saminc", "Sam-Inc"), "sagezoho.yaml")
+
+
 def test_an_unknown_connection_names_the_known_ones() -> None:
     with pytest.raises(ConfigurationError, match="known: saminc"):
         config.parse(_FILE, "sagezoho.yaml").connection("other")

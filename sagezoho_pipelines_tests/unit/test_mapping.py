@@ -131,6 +131,21 @@ def test_a_person_of_one_word_has_a_last_name_only(name: str, first: str | None,
     assert (contact["First_Name"], contact["Last_Name"]) == (first, last)
 
 
+@pytest.mark.parametrize(
+    ("held", "other", "email"),
+    [
+        ("ann@b.example; bob@b.example", "", "ann@b.example"),
+        ("", " office@b.example,ann@b.example", "office@b.example"),
+        ("Ann Lee <ann@b.example>", "", "ann@b.example"),
+        ("by post", "office@b.example", "by post"),
+        ("", "", None),
+    ],
+)
+def test_of_several_addresses_a_contact_has_the_first(held: str, other: str, email: str | None) -> None:
+    contact = default_mapping("vendors")["contacts"].apply({"ContactsEmail": held, "Email": other})
+    assert contact["Email"] == email
+
+
 @given(st.text(max_size=300), st.integers(5, 60))
 def test_a_wrapped_address_loses_nothing_but_blanks(text: str, length: int) -> None:
     lines = wrap_address(text, length)

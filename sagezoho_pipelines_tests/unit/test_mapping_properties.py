@@ -33,7 +33,7 @@ from sagezoho_pipelines.sandbox.zoho_crm.catalogue import build_modules
 from sagezoho_pipelines.sandbox.zoho_crm.described import field_json
 
 #: Functions by which a rule declares that its field holds a part of a text only.
-DECLARED = ("shorten(", "address_line(", "first_name(", "last_name(", "date(")
+DECLARED = ("shorten(", "address_line(", "first_name(", "last_name(", "first_address(", "date(")
 CONFIGURED = ("group", "terms", "tax_group", "currency", "location")
 
 #: What the way back reads besides the record itself.

@@ -118,7 +118,7 @@ class _Inference:
 
     def _call(self, name: str, arguments: Sequence[Any]) -> Result:
         match name:
-            case "trim" | "upper" | "lower" | "first_name" | "last_name":
+            case "trim" | "upper" | "lower" | "first_name" | "last_name" | "first_address":
                 return self._text_of(arguments[0], getattr(str, name, str))
             case "shorten" | "address_line":
                 length = _number(arguments[-1])
