@@ -25,6 +25,13 @@ from sagezoho_pipelines.domain.errors import SagezohoError, VendorError
 
 MEND, USAGE, FAULT, INTERRUPTED = 1, 2, 3, 130
 _LONGEST = 400
+#: By name, since a command that needs no database does not import them.
+_LOST = frozenset(
+    {
+        ("dagster_postgres", "DagsterPostgresException"),
+        *((driver, name) for driver in ("sqlalchemy", "psycopg2") for name in ("OperationalError", "InterfaceError")),
+    }
+)
 
 
 class Failed(SagezohoError):
@@ -101,15 +108,37 @@ def _known(error: BaseException) -> str | None:
     return sentence(error) if isinstance(error, SagezohoError) else None
 
 
+def _of_database(error: BaseException) -> BaseException | None:
+    """What Dagster or a driver tells of Postgres, where it went away while a command was at work."""
+    if isinstance(error, ExceptionGroup):
+        return next((found for one in error.exceptions if (found := _of_database(one)) is not None), None)
+    if (type(error).__module__.partition(".")[0], type(error).__name__) in _LOST:
+        return error
+    behind = error.__cause__ or error.__context__
+    return _of_database(behind) if behind is not None else None
+
+
 def _fault(error: BaseException, *, debug: bool) -> None:
     """Only the first line: what follows it in a foreign message may hold values."""
-    lines = str(error).strip().splitlines()
-    told = without_secrets(lines[0][:_LONGEST]) if lines else "no message"
-    _say(f"Error: this should not happen: {type(error).__name__}: {told}")
+    lost = _of_database(error)
+    if lost is not None:
+        _say(f"Error: Postgres failed us while at work: {_first_line(lost)}")
+        _say(
+            "  Start the server where it is down, then run this again: what was under way is picked up, nothing twice."
+        )
+        if debug:
+            _say(_traceback(error))
+        sys.exit(MEND)
+    _say(f"Error: this should not happen: {type(error).__name__}: {_first_line(error)}")
     _say("Run it again as 'sagezoho --debug …' to see where, and report it with that output.")
     if debug:
         _say(_traceback(error))
     sys.exit(FAULT)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return without_secrets(lines[0][:_LONGEST]) if lines else "no message"
 
 
 def _traceback(error: BaseException) -> str:
