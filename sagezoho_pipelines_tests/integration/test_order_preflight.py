@@ -153,6 +153,13 @@ def test_a_year_that_is_not_active_covers_nothing(desk: Bench) -> None:
     table.put({**table.get("2025"), "Active": False})
     _deal(desk, account, closing_date="2025-05-05")
     assert _refused(desk)["code"] == "OUTSIDE_FISCAL_CALENDAR"
+    assert desk.sync("orders").outcomes == {}
+    table.put({**table.get("2025"), "Active": True})
+    assert desk.sync("orders").left_over == 0, desk.open_inbox()
+    assert _orders(desk, "Refit") == 1
+    desk.reset_counters()
+    assert desk.sync("orders").outcomes == {}
+    assert _calls(desk, "GET", "CSFiscalCalendars") == 0
 
 
 def test_a_begun_address_without_a_city_is_incomplete_and_the_order_follows_the_account(desk: Bench) -> None:

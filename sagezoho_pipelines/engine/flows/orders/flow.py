@@ -96,12 +96,20 @@ def _accounts_to_make(ctx: Context, rows: Sequence[Row], window: Window) -> list
     return [Look(accounts, key, window.cause, "a deal of its qualifies") for key in sorted(ids - set(linked))]
 
 
-def _waiting_for_items(ctx: Context) -> list[Look]:
-    """Deals refused for an item that Sage did not have, or did not sell, and now does: asked while any waits."""
+def _waiting(ctx: Context) -> list[Look]:
+    """Deals refused for what Sage did not have, and now has: an item that it sells, a year that is open for the day.
+
+    Sage is asked while any deal waits.
+    """
     deals = ctx.zoho_entity("deals")
-    waiting = ctx.ledger.refused_with(deals, codes=awaited.OF_AN_ITEM, name="item")
-    come = preflight.sellable(ctx, sorted(waiting)) if waiting else ()
-    return [Look(deals, key, Cause.RETRY, f"Sage sells item {item} now") for item in come for key in waiting[item]]
+    items = ctx.ledger.refused_with(deals, codes=awaited.OF_AN_ITEM, name="item")
+    days = ctx.ledger.refused_with(deals, codes=awaited.OF_A_DAY, name="day")
+    sold = preflight.sellable(ctx, sorted(items)) if items else ()
+    opened = preflight.open_days(ctx, sorted(days)) if days else ()
+    return [
+        *(Look(deals, key, Cause.RETRY, f"Sage sells item {item} now") for item in sold for key in items[item]),
+        *(Look(deals, key, Cause.RETRY, f"Sage is open for {day} now") for day in opened for key in days[day]),
+    ]
 
 
 feed = ZohoFeed(
@@ -114,7 +122,7 @@ feed = ZohoFeed(
     conditions=_conditions,
     overlap=lambda ctx: timedelta(seconds=ctx.settings.flows.orders.overlap_seconds),
     looks=_accounts_to_make,
-    waiting=_waiting_for_items,
+    waiting=_waiting,
     first=beginning.day,
     wanted=beginning.since,
 )

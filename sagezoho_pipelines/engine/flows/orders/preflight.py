@@ -149,6 +149,7 @@ def _of_currency(body: Row, customer: Link, held: Row, currency: str) -> Iterato
             f"correct the currency of the deal or its quote in Zoho, or link account {customer.zoho_id} to a customer "
             "that is billed in it with 'sagezoho links', then retry this; where Zoho's figures are meant in each "
             "customer's own currency, leave currency out of flows.orders.preflight",
+            {"account": customer.zoho_id},
         )
 
 
@@ -252,20 +253,29 @@ def _of_item(item: Row | None, what: str, number: str) -> Problem | None:
     return None
 
 
+def open_days(ctx: Context, days: Sequence[str]) -> list[str]:
+    """Of these days, those that an order may bear now."""
+    return [day for day in days if _is_open(ctx, date.fromisoformat(day))]
+
+
 def _of_date(ctx: Context, given: Any) -> Iterator[Problem]:
     day = given if isinstance(given, date) else as_date(given)
-    if day is None:
-        return
-    years: Sequence[tuple[date, date, bool]] = ctx.facts.get("fiscal years", lambda: _fiscal_years(ctx))
-    if not years or any(first <= day <= last and active for first, last, active in years):
+    if day is None or _is_open(ctx, day):
         return
     yield Problem(
         "OUTSIDE_FISCAL_CALENDAR",
         "OrderDate",
         f"the order's date {day.isoformat()} is in no active year of Sage 300's fiscal calendar",
-        "correct the deal's Closing Date in Zoho, or open that year in Sage 300 (Common Services, Fiscal Calendar); "
-        "then retry this",
+        "correct the deal's Closing Date in Zoho, or open that year in Sage 300 (Common Services, Fiscal Calendar): "
+        "the order follows",
+        {"day": day.isoformat()},
     )
+
+
+def _is_open(ctx: Context, day: date) -> bool:
+    """Whether an active year holds the day; also where Sage does not show its calendar."""
+    years: Sequence[tuple[date, date, bool]] = ctx.facts.get("fiscal years", lambda: _fiscal_years(ctx))
+    return not years or any(first <= day <= last and active for first, last, active in years)
 
 
 def _fiscal_years(ctx: Context) -> list[tuple[date, date, bool]]:
