@@ -11,7 +11,7 @@ import click
 from sagezoho_pipelines.cli import link_words, options, output
 from sagezoho_pipelines.cli.errors import Failed
 from sagezoho_pipelines.cli.link_conflicts import conflicts
-from sagezoho_pipelines.domain.links import KINDS, kind_of
+from sagezoho_pipelines.domain.links import KINDS, kind_of, source_of
 from sagezoho_pipelines.domain.records import Authority
 
 if TYPE_CHECKING:
@@ -170,10 +170,12 @@ def remove(ids: tuple[str, ...], leave_alone: bool, why: str, connection: str | 
     from sagezoho_pipelines.engine.linking import edits
 
     with options.installation() as installation:
-        chosen = [_one(installation, one, connection) for one in ids]
-        for entry in chosen:
-            ctx = options.context(installation, entry.link.connection)
-            edits.remove(ctx, [entry.link], who=options.who(), why=why, leave_alone=leave_alone)
+        found = [_one(installation, one, connection) for one in ids]
+        chosen = list({entry.id: entry for entry in found}.values())
+        for name in sorted({entry.link.connection for entry in chosen}):
+            mine = [entry.link for entry in chosen if entry.link.connection == name]
+            ctx = options.context(installation, name)
+            edits.remove(ctx, mine, who=options.who(), why=why, leave_alone=leave_alone)
     if as_json:
         output.emit_json({"removed": [link_words.facts(entry) for entry in chosen], "left_alone": leave_alone})
         return
@@ -181,6 +183,8 @@ def remove(ids: tuple[str, ...], leave_alone: bool, why: str, connection: str | 
         output.say(
             f"Unlinked {link_words.pair(entry)}.{' It is left alone from now on.' if leave_alone else ''}", output.GOOD
         )
+    if not leave_alone and any(source_of(entry.link) for entry in chosen):
+        output.say("What is not linked otherwise is made on the other side again when it next changes.", output.WARN)
 
 
 @links.command("set-authority")

@@ -9,7 +9,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from sqlalchemy import create_engine, text
 
+from sagezoho_pipelines.cli import sheets
+from sagezoho_pipelines.domain.errors import SagezohoError
 from sagezoho_pipelines.sandbox.server import Sandbox
 from sagezoho_pipelines_tests.e2e.conftest import Workplace
 
@@ -56,6 +59,26 @@ def test_add_show_and_remove(ready: Workplace, sandbox: Sandbox, account: str) -
     [link] = [one for one in _links(ready) if one["zoho"]["id"] == account]
     assert ready("links", "remove", f"link-{link['id']}", "--leave-alone", "--why", "a test").exit_code == 0
     assert account not in ready("links", "list").output
+
+
+def test_links_are_removed_together_or_not_at_all(ready: Workplace, sandbox: Sandbox, account: str) -> None:
+    """Also where one is named twice; while one of them is delivered, none is."""
+    vendors, other = _vendors(sandbox), _account(sandbox, "Other")
+    ready("links", "add", "vendors", vendors[0], account)
+    ready("links", "add", "vendors", vendors[1], other)
+    engine = create_engine(ready.env["SAGEZOHO_POSTGRES_URL"])
+    claimed = "UPDATE sagezoho.changes SET state = :state WHERE key = :key AND state IN ('queued', 'claimed')"
+    with engine.begin() as connection:
+        connection.execute(text(claimed), {"state": "claimed", "key": vendors[1]})
+    assert ready("links", "remove", account, other).exit_code == 1
+    assert len(_links(ready)) == 2
+    with engine.begin() as connection:
+        connection.execute(text(claimed), {"state": "queued", "key": vendors[1]})
+    engine.dispose()
+    done = ready("links", "remove", account, other, account)
+    assert done.exit_code == 0, done.output
+    assert "made on the other side again when it next changes" in done.output
+    assert _links(ready) == []
 
 
 def test_what_stands_in_the_way_is_told_and_nothing_is_done(ready: Workplace, sandbox: Sandbox, account: str) -> None:
@@ -200,12 +223,9 @@ def test_what_spreadsheets_do_to_a_file_makes_no_wrong_link(ready: Workplace, sa
 
 
 @pytest.mark.parametrize("ending", ["csv", "xlsx"])
-def test_a_name_that_no_cell_can_hold_is_exported_all_the_same(ready: Workplace, sandbox: Sandbox, ending: str) -> None:
-    odd, path = _account(sandbox, "Odd\x0bName \x02 Ltd"), ready.path / f"links.{ending}"
-    ready("links", "add", "vendors", _vendors(sandbox)[0], odd)
-    done = ready("links", "export", str(path))
-    assert done.exit_code == 0, done.output
-    assert ready.json("links", "import", str(path))["unchanged"] == 1
-    nowhere = ready("links", "export", str(ready.path / "nowhere" / f"links.{ending}"))
-    assert nowhere.exit_code == 1
-    assert "there is no directory" in nowhere.output
+def test_a_name_that_no_cell_can_hold_is_written_all_the_same(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"links.{ending}"
+    assert sheets.write(path, ["name"], [{"name": "Odd\x0bName \x02Ltd"}, {"name": "Plain"}]) == 2
+    assert [line.get("name") for line in sheets.read(path, needed=["name"])] == ["Odd Name  Ltd", "Plain"]
+    with pytest.raises(SagezohoError, match="there is no directory"):
+        sheets.write(tmp_path / "nowhere" / path.name, ["name"], [])
