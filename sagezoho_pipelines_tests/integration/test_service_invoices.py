@@ -121,3 +121,20 @@ def test_a_service_invoice_of_an_order_that_is_linked_later_comes_with_the_next_
     desk.sync("invoices", window=Window.sweep())
     assert desk.writes()["zoho_crm"] == 0
     assert len(_invoices(desk)) == 1
+
+
+def test_an_entry_that_could_not_be_posted_is_no_invoice_before_it_is(desk: Bench) -> None:
+    order, today = _order(desk), desk.now().date()
+    entries = [{"customer": _customer(desk), "order": order, "amount": amount} for amount in ("300", "40")]
+    batch = desk.act("sage300", "add_ar_batch", entries=entries)
+    sent = desk.sandbox.sage300.world.table("ARInvoiceBatches").get(Decimal(batch["BatchNumber"]))
+    number = sent["Invoices"][1]["DocumentNumber"]
+    documents = desk.sandbox.sage300.world.table("ARPostedDocuments")
+    documents.put({"CustomerNumber": _customer(desk), "DocumentNumber": number, "DocumentDate": today})
+    assert desk.act("sage300", "post_ar_batch", batch=batch["BatchNumber"])["NumberOfErrors"] == 1
+    documents.delete((_customer(desk), number))
+    assert desk.sync("invoices").left_over == 0
+    assert [invoice["Grand_Total"] for invoice in _invoices(desk)] == [300]
+    desk.act("sage300", "post_ar_batch", batch=desk.act("sage300", "add_ar_batch", entries=[entries[1]])["BatchNumber"])
+    assert desk.sync("invoices").left_over == 0
+    assert sorted(invoice["Grand_Total"] for invoice in _invoices(desk)) == [40, 300]

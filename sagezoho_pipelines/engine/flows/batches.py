@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.digest import digest
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
+from sagezoho_pipelines.domain.mapping import as_number
 from sagezoho_pipelines.domain.records import CapturedRecord, Cause, Change, EntityRef, Look, Outcome, Row, System
 from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import settling
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import SageDateFeed
-from sagezoho_pipelines.engine.flows import invoice_documents, invoices
+from sagezoho_pipelines.engine.flows import invoice_documents, invoices, payments
 from sagezoho_pipelines.engine.settling import Movement
 
 _HEADER = ("BatchNumber", "BatchStatus", "DateLastEdited", "Description", "NumberOfEntries", "BatchTotal")
@@ -56,6 +57,7 @@ class _BatchHandler:
     entity: str
     entity_set: str
     target: tuple[System, str]
+    also: tuple[str, ...] = ()
     batch = 10
 
     def source(self, ctx: Context) -> EntityRef:
@@ -79,13 +81,14 @@ class _BatchHandler:
         return settlements
 
     def _one(self, ctx: Context, change: Change) -> Settlement:
-        found = ctx.sage.get(self.entity_set, int(change.key), select=[*_HEADER, "Invoices"])
+        found = ctx.sage.get(self.entity_set, int(change.key), select=[*_HEADER, *self.also, "Invoices"])
         if found is None:
             return settling.settled(ctx, self.flow, change, Outcome.SKIPPED)
         change = settling.resolved(change, found, _DIGESTED, str(found.get("Description") or ""))
-        return self._hand_on(ctx, change, list(found.get("Invoices") or ()))
+        entries: list[Row] = list(found.get("Invoices") or ())
+        return self._hand_on(ctx, change, entries, some_failed=as_number(found.get("NumberOfErrors")) != 0)
 
-    def _hand_on(self, ctx: Context, change: Change, entries: Sequence[Row]) -> Settlement:
+    def _hand_on(self, ctx: Context, change: Change, entries: Sequence[Row], *, some_failed: bool) -> Settlement:
         raise NotImplementedError
 
 
@@ -97,7 +100,7 @@ class ApBatchesHandler(_BatchHandler):
     entity_set = "AP/APInvoiceBatches"
     target = (System.SAGE300, "vendors")
 
-    def _hand_on(self, ctx: Context, change: Change, entries: Sequence[Row]) -> Settlement:
+    def _hand_on(self, ctx: Context, change: Change, entries: Sequence[Row], *, some_failed: bool) -> Settlement:  # noqa: ARG002
         vendors = sorted({str(entry.get("VendorNumber") or "").strip() for entry in entries} - {""})
         entity = ctx.sage_entity("vendors")
         looks = [Look(entity, vendor, change.cause, f"A/P batch {change.key}") for vendor in vendors]
@@ -116,9 +119,12 @@ class ArBatchesHandler(_BatchHandler):
     entity = "ar_batches"
     entity_set = "AR/ARInvoiceBatches"
     target = (System.SAGE300, "invoices")
+    also = ("NumberOfErrors",)
 
-    def _hand_on(self, ctx: Context, change: Change, entries: Sequence[Row]) -> Settlement:
+    def _hand_on(self, ctx: Context, change: Change, entries: Sequence[Row], *, some_failed: bool) -> Settlement:
         ours = [entry for entry in invoices.from_our_orders(ctx, entries) if entry.get("DocumentType") == "Invoice"]
+        if some_failed and ours:
+            ours = self._posted(ctx, ours)
         numbers = sorted({str(entry["DocumentNumber"]).strip() for entry in ours})
         from_order_entry = {
             str(row["InvoiceNumber"]).strip()
@@ -154,6 +160,12 @@ class ArBatchesHandler(_BatchHandler):
             answer={"entries": len(entries), "ours": len(records)},
         )
         return settling.settled(ctx, self.flow, change, Outcome.NOOP, movements=[movement] if records else [])
+
+    def _posted(self, ctx: Context, entries: Sequence[Row]) -> list[Row]:
+        """Those that became documents; the others wait in a batch of their own, and come with it once it is posted."""
+        numbers = [invoice_documents.customer_and_number(entry) for entry in entries]
+        documents = payments.state_of(ctx, numbers)
+        return [entry for entry, number in zip(entries, numbers, strict=True) if number in documents]
 
     def _record(self, ctx: Context, entry: Row) -> CapturedRecord:
         mapping = ctx.mappings["invoices"]

@@ -104,6 +104,10 @@ def customer_of(row: Row) -> str:
     return str(row.get("CustomerNumber") or "").strip()
 
 
+def customer_and_number(row: Row) -> tuple[str, str]:
+    return customer_of(row), number_of(row)
+
+
 def _code(detail: Row) -> str:
     """What a line sells, as a product code: item, miscellaneous charge, or distribution code."""
     for name in ("Item", "ItemNumber", "MiscellaneousChargesCode", "DistributionCode"):
