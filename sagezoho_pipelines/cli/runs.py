@@ -111,7 +111,7 @@ def run_flow_job(
         _require_days(job, *days)
     _ = installation.database
     dead_runs.bury(instance)
-    today = _today(installation, connection)
+    today = day_in(installation, connection)
     run_tags = {ATTENDED_TAG: "true", **dead_runs.process_tags(), **(tags or {})}
     if actor:
         run_tags["sagezoho/actor"] = actor
@@ -153,7 +153,7 @@ def run_drain(drain: Drain, *, instance: dg.DagsterInstance, installation: Insta
     )
     result = job.execute_in_process(
         instance=instance,
-        partition_key=_today(installation, drain.connection).isoformat(),
+        partition_key=day_in(installation, drain.connection).isoformat(),
         tags={**drain.tags, **dead_runs.process_tags(), "sagezoho/actor": actor},
         run_config=_SILENT,
         raise_on_error=False,
@@ -176,7 +176,8 @@ def _graph(installation: Installation, connection: str) -> Graph:
     return Graph(connection, installation.settings.connection(connection))
 
 
-def _today(installation: Installation, connection: str) -> date:
+def day_in(installation: Installation, connection: str) -> date:
+    """The day it is in the connection's time zone."""
     zone = ZoneInfo(installation.settings.connection(connection).timezone)
     return installation.clock().astimezone(zone).date()
 

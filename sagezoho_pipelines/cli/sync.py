@@ -53,8 +53,8 @@ def sync(
 
     Exit code 0 only if everything that was read has reached the other side.
     """
-    days = _days(start, end)
-    if sweep and days is not None:
+    _require_order(start, end)
+    if sweep and start is not None:
         raise click.UsageError("--sweep reads everything: it takes no --from and --to")
     from sagezoho_pipelines.cli.processes import interruptible
 
@@ -62,9 +62,12 @@ def sync(
         wanted = named_flows(flows)
         connections, broken = options.able(installation, connection)
         _ = installation.database
+        from sagezoho_pipelines.cli.runs import day_in
+
         with dagster_instance() as instance:
             reports = []
             for name in connections:
+                days = _days(start, end, day_in(installation, name))
                 for flow in wanted or enabled_flows(installation, name):
                     with progress.of_run(installation, name, flow, shown=not as_json) as tick:
                         report = run(flow, name, instance, installation, days=days, sweep=sweep, tick=tick)
@@ -171,12 +174,15 @@ def enabled_flows(installation: Installation, connection: str) -> list[str]:
     return [flow for flow in FLOWS if getattr(flows, flow).enabled]
 
 
-def _days(start: datetime | None, end: datetime | None) -> tuple[date, date] | None:
-    if start is None and end is None:
-        return None
-    if start is None:
+def _require_order(start: datetime | None, end: datetime | None) -> None:
+    if end is not None and start is None:
         raise click.UsageError("--to needs --from")
-    last = end.date() if end else date.today()  # noqa: DTZ011 - the day it is for the person who types
-    if last < start.date():
+    if start is not None and end is not None and end < start:
         raise click.UsageError("--to is before --from")
-    return start.date(), last
+
+
+def _days(start: datetime | None, end: datetime | None, today: date) -> tuple[date, date] | None:
+    """`today` is the connection's, whatever day it is where the person sits who types."""
+    if start is None:
+        return None
+    return start.date(), end.date() if end else max(today, start.date())

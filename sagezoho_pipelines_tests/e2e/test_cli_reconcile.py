@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+
+import pytest
+
 from sagezoho_pipelines.sandbox.server import Sandbox
 from sagezoho_pipelines_tests.e2e.conftest import Workplace
 from sagezoho_pipelines_tests.e2e.test_cli_commands import act, won_deal
@@ -50,6 +55,17 @@ def test_a_flow_that_cannot_be_reconciled_is_wrong_usage(ready: Workplace) -> No
     assert "there are vendors, customers, orders, invoices" in done.output
 
 
+@pytest.fixture(params=["UTC", "EAST-24", "WEST+24"])
+def where_it_is_another_day(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The person who types sits where it is today, tomorrow or yesterday."""
+    with monkeypatch.context() as zone:
+        zone.setenv("TZ", request.param)
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("where_it_is_another_day")
 def test_a_backfill_delivers_its_days_again_and_creates_nothing_twice(ready: Workplace, sandbox: Sandbox) -> None:
     act(sandbox, "sage300", "add_vendor", fields={"VendorNumber": "TODAY1", "VendorName": "Of Today Ltd"})
     first = ready.json("sync", "vendors")["flows"]["vendors"]
