@@ -78,6 +78,24 @@ def test_invoices_that_are_not_ours_stay_in_sage(desk: Bench) -> None:
     assert _invoices(desk) == []
 
 
+def test_an_invoice_of_more_lines_than_zoho_takes_says_so(desk: Bench) -> None:
+    order = _order(desk)
+    [customer] = {row["CustomerNumber"] for row in desk.state("sage300", "OEOrders") if row["OrderNumber"] == order}
+    line = {"LineType": "Item", "Item": "A1-105/0", "Location": "1", "QuantityOrdered": 1}
+    typed = desk.sage().create("OE/OEOrders", {"CustomerNumber": customer, "OrderDetails": [line] * 101})
+    with desk.engine.begin() as connection:
+        connection.execute(
+            text("UPDATE sagezoho.links SET sage_id = :typed WHERE sage_id = :order"),
+            {"typed": typed["OrderNumber"], "order": order},
+        )
+    desk.act("sage300", "ship_and_invoice_order", order=typed["OrderNumber"])
+    assert desk.sync("invoices").count(Outcome.REFUSED) == 1
+    [entry] = desk.open_inbox()
+    assert entry["error"]["code"] == "TOO_MANY_LINES"
+    assert "has 101 lines, and Zoho takes 100 in one invoice" in entry["error"]["text"]
+    assert desk.query("SELECT 1 FROM sagezoho.intents WHERE state = 'open'") == []
+
+
 def test_goods_that_are_priced_by_another_unit_than_they_are_shipped_in_come_to_what_sage_bills(desk: Bench) -> None:
     order = _order(desk)
     [customer] = {row["CustomerNumber"] for row in desk.state("sage300", "OEOrders") if row["OrderNumber"] == order}

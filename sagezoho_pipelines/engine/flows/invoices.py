@@ -35,6 +35,9 @@ from sagezoho_pipelines.engine.flows.invoice_documents import (
 from sagezoho_pipelines.engine.settling import Movement
 from sagezoho_pipelines.engine.zoho_target import ZohoWrite
 
+#: What a subform of Zoho's holds at least; some organisations' hold twice as many.
+_ROWS = 100
+
 
 def from_our_orders(ctx: Context, rows: Sequence[Row]) -> Sequence[Row]:
     """Of all invoices, those whose order we made."""
@@ -159,6 +162,8 @@ class InvoicesHandler:
         error = write.error
         if error is not None:
             error = zoho_target.explained(write, error)
+            if error.verdict is Verdict.REFUSE and error.field.endswith(LINES) and len(document.lines) > _ROWS:
+                error = _too_many_lines(document)
             if error.code == "DUPLICATE_DATA" and error.field.endswith(KEY_FIELD):
                 error = replace_verdict(error, Verdict.RETRY)
             settlement = settling.failed(
@@ -185,6 +190,17 @@ class InvoicesHandler:
             links=[*document.links, write.new_link(link_of(ctx, document))],
             intents=[(intent.id, "settled", write.record_id)] if intent is not None else (),
         )
+
+
+def _too_many_lines(document: Document) -> VendorError:
+    """Zoho says no more than that the lines are invalid."""
+    return settling.refusal(
+        "TOO_MANY_LINES",
+        f"invoice {number_of(document.row)} has {len(document.lines)} lines, and Zoho takes {_ROWS} in one invoice",
+        field=LINES,
+        advice="its figures are in Sage 300 only: note the invoice on its deal, then dismiss this",
+        system=System.ZOHO_CRM,
+    )
 
 
 def _creation(write: ZohoWrite) -> Movement:
