@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
-from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
-from sagezoho_pipelines.domain.errors import BusinessKeyTaken, LedgerUnavailable
+from sagezoho_pipelines.domain.errors import BusinessKeyTaken
 from sagezoho_pipelines.domain.holds import Hold, Weight
 from sagezoho_pipelines.domain.links import LeftAlone, LinkEdits
 from sagezoho_pipelines.domain.pauses import Pause
@@ -23,7 +23,6 @@ from sagezoho_pipelines.domain.records import (
     GivesWay,
     Link,
     Look,
-    Outcome,
     Row,
     System,
 )
@@ -39,17 +38,12 @@ from sagezoho_pipelines.ledger import (
     pauses,
     plans,
     queue,
+    settling,
     view,
     watermarks,
     write_backs,
 )
-
-Result = TypeVar("Result")
-
-#: How often a transaction that lost a race to another one is tried.
-ATTEMPTS = 5
-
-DEADLOCK, SERIALIZATION, UNIQUE = "40P01", "40001", "23505"
+from sagezoho_pipelines.ledger.transactions import UNIQUE, Result, in_transaction, sqlstate
 
 
 class PostgresLedger:
@@ -137,7 +131,7 @@ class PostgresLedger:
         likewise where a delivery of another record has settled the same link since it was read.
         """
         if settlements:
-            self._in_transaction(lambda c: _settle(c, settlements, at=at))
+            self._in_transaction(lambda c: settling.settle(c, settlements, at=at))
 
     def open_changes(self, entity: EntityRef) -> int:
         return self._in_transaction(lambda c: queue.open_changes(c, entity))
@@ -191,7 +185,7 @@ class PostgresLedger:
         try:
             return self._in_transaction(lambda c: intents.begin(c, connection, requests, at=at, run_id=run_id))
         except DBAPIError as error:
-            if _sqlstate(error) != UNIQUE:
+            if sqlstate(error) != UNIQUE:
                 raise
             raise BusinessKeyTaken(
                 f"{connection}: one of {', '.join(f'{r.source_entity} {r.source_key}' for r in requests)} has an open "
@@ -284,71 +278,4 @@ class PostgresLedger:
         return self._in_transaction(lambda c: view.intents_as_begun(c, connection, requests))
 
     def _in_transaction(self, work: Callable[[Connection], Result]) -> Result:
-        """Run `work` in a transaction of its own; one that lost a race is rolled back and run again."""
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                with self.engine.begin() as connection:
-                    connection.execute(_BY_INDEX)
-                    return work(connection)
-            except DBAPIError as error:
-                if attempt < ATTEMPTS and _lost_a_race(error):
-                    continue
-                if isinstance(error, OperationalError):
-                    raise _in_trouble(error) from None
-                raise
-        raise AssertionError("unreachable")
-
-
-# Everything here looks records up by key. On a first sync the tables grow faster than their statistics, and the
-# planner would read them whole, again for every batch. Where there is no way round that, it looks so dear that a
-# Postgres with a compiler would first compile it, each time, for longer than it takes.
-_BY_INDEX = text("SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)")
-
-
-def _settle(connection: Connection, settlements: Sequence[Settlement], *, at: datetime) -> None:
-    settled = queue.settle(connection, settlements, at=at)
-    overtaken = []
-    links.end(connection, [link for s in settled.held for link in s.ended])
-    for source in System:
-        found = [link for s in settled.held if s.change.entity.system is source for link in s.links]
-        overtaken += [link for link, _ in links.bind(connection, found, source=source, at=at)]
-    links.bind_if_absent(connection, [link for s in settled.lost for link in s.links], at=at)
-    intents.close(connection, (closed for s in settlements for closed in s.intents), at=at)
-    run_id = next((entry.run_id for s in settlements for entry in s.audit), "")
-    links.unsettle(connection, [one for s in settled.lost for one in _doubtful(s)])
-    twice = [s for s in settled.lost if s.outcome is Outcome.UPDATED]
-    twice += [s for s in settled.held if any(link in overtaken for link in s.links)]
-    doubts = [Look(s.change.entity, s.change.key, Cause.RETRY, "two deliveries had written it") for s in twice]
-    capture.enqueue(connection, [*(look for s in settlements for look in s.looks), *doubts], at=at, run_id=run_id)
-    audit.append(connection, (entry for s in settlements for entry in s.audit))
-
-
-def _doubtful(settlement: Settlement) -> list[tuple[Link, set[str]]]:
-    """What an update wrote whose worker had lost the record, by link."""
-    if settlement.outcome is not Outcome.UPDATED:
-        return []
-    sent = {one.target for entry in settlement.audit for one in entry.fields}
-    return [(link, sent & set(link.written)) for link in settlement.links]
-
-
-def _in_trouble(error: OperationalError) -> LedgerUnavailable:
-    """A full disk, a lock that is never let go: Postgres' trouble, and no fault of the record at hand."""
-    reason = (str(error.orig).strip().splitlines() or ["no reason given"])[0]
-    return LedgerUnavailable(
-        f"Postgres could not do what was asked: {reason}. Nothing of this step was kept; the next run does it again. "
-        "Look at the server's disk, locks and limits."
-    )
-
-
-def _lost_a_race(error: DBAPIError) -> bool:
-    """A unique violation counts where the next try sees the winner's row: queued changes and links."""
-    state = _sqlstate(error)
-    if state in (DEADLOCK, SERIALIZATION):
-        return True
-    constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None) or ""
-    return state == UNIQUE and constraint.startswith(("changes_one_", "links_"))
-
-
-def _sqlstate(error: DBAPIError) -> str | None:
-    state: str | None = getattr(error.orig, "pgcode", None)
-    return state
+        return in_transaction(self.engine, work)

@@ -77,7 +77,7 @@ def make(ctx: Context, ledger: ReadableLedger, flows: Sequence[str], *, names: N
     )
     chosen = [
         Pin(one.target_system, one.target_entity, one.business_key, one.source_entity, one.source_key)
-        for one in shadow.begun.values()
+        for one in shadow.begun
         if one.target_system == System.SAGE300 and one.business_key != one.source_key
     ]
     return Plan(

@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sagezoho_pipelines.domain.errors import BusinessKeyTaken, SagezohoError
+from sagezoho_pipelines.domain.errors import SagezohoError
 from sagezoho_pipelines.domain.holds import Hold, Weight
 from sagezoho_pipelines.domain.links import LeftAlone, LinkEdits
 from sagezoho_pipelines.domain.pauses import Pause
@@ -31,19 +29,17 @@ from sagezoho_pipelines.domain.records import (
 )
 from sagezoho_pipelines.domain.settlement import CaptureResult, Intent, IntentRequest, Settlement
 from sagezoho_pipelines.domain.write_backs import Standing, Told
+from sagezoho_pipelines.engine.planning.shadow_intents import ShadowIntents
 from sagezoho_pipelines.engine.planning.shadow_links import ShadowLinks
 from sagezoho_pipelines.engine.planning.shadow_queue import ShadowQueue
 from sagezoho_pipelines.engine.ports import ReadableLedger
-
-_Target = tuple[str, str, str]
-_Source = tuple[str, str, str, str]
 
 
 class ShadowLedger:
     """Implements the engine's `Ledger` port over a real one that is only read. Thread-safe.
 
     `at` is the moment planned for, `settled` hears of every settlement. `numbers` holds the last number of each
-    sequence used, `begun` the intents that were opened.
+    sequence used.
     """
 
     def __init__(
@@ -58,15 +54,15 @@ class ShadowLedger:
         self._queue = ShadowQueue(real, at=at)
         self._links = ShadowLinks(real)
         self._marks: dict[EntityRef, Row] = {}
-        self._intents: dict[_Target, tuple[Intent, IntentRequest]] = {}
-        self._of_source: dict[_Source, Intent] = {}
-        self._closed: set[int] = set()
-        self._done: set[_Target] = set()
+        self._intents = ShadowIntents(real)
         self._told: dict[tuple[str, str, str], Told] = {}
-        self._ids = itertools.count(-1, -1)
         self._lock = threading.RLock()
         self.numbers: dict[str, int] = {}
-        self.begun: dict[_Target, IntentRequest] = {}
+
+    @property
+    def begun(self) -> Sequence[IntentRequest]:
+        """The intents that were opened, as asked for last."""
+        return list(self._intents.begun.values())
 
     # watermarks
 
@@ -133,7 +129,7 @@ class ShadowLedger:
                 for link in settlement.links:
                     self._links.bind(link, settlement.change.entity.system)
                 for intent_id, state, _ in settlement.intents:
-                    self._close(intent_id, settled=state == "settled")
+                    self._intents.close(intent_id, settled=state == "settled")
                 self._settled(settlement)
             self._queue.enqueue([look for s in settlements for look in s.looks])
 
@@ -202,68 +198,24 @@ class ShadowLedger:
         run_id: str = "",
     ) -> dict[str, Intent]:
         with self._lock:
-            real = self._real.intents_as_begun(
-                connection, [one for one in requests if _target(one) not in self._intents]
-            )
-            begun = {}
-            for request in requests:
-                begun[request.business_key] = self._begin(connection, request, real)
-            return begun
-
-    def _begin(self, connection: str, request: IntentRequest, real: Mapping[str, Intent]) -> Intent:
-        target, source = _target(request), _source(request)
-        known = self._intents.get(target)
-        if known is not None and _source(known[1]) != source:
-            raise BusinessKeyTaken(
-                f"{connection}: {request.business_key} is chosen for {known[1].source_entity} {known[1].source_key}"
-            )
-        mine = self.intent_of(connection, *source)
-        if mine is not None and mine.business_key != request.business_key:
-            raise BusinessKeyTaken(
-                f"{connection}: {request.source_entity} {request.source_key} is about to become {mine.business_key}"
-            )
-        if known is not None:
-            names = tuple(dict.fromkeys([*known[0].names, *([request.name] if request.name else ())]))
-            intent = replace(known[0], attempt=known[0].attempt + 1, fresh=False, names=names)
-        else:
-            intent = real[request.business_key]
-            intent = replace(intent, id=intent.id or next(self._ids), fresh=intent.fresh and target not in self._done)
-        self._intents[target] = (intent, request)
-        self._of_source[source] = intent
-        self.begun[target] = request
-        return intent
+            return self._intents.begin(connection, requests)
 
     def intent_of(
         self, connection: str, target_system: str, target_entity: str, source_entity: str, source_key: str
     ) -> Intent | None:
         with self._lock:
-            source = (target_system, target_entity, source_entity, source_key)
-            if source in self._of_source:
-                return self._of_source[source]
-            real = self._real.intent_of(connection, *source)
-            return real if real is None or real.id not in self._closed else None
+            return self._intents.of(connection, (target_system, target_entity, source_entity, source_key))
 
     def made_elsewhere(self, connection: str, request: IntentRequest, zoho_entity: str, *, before: int) -> str | None:
         return self._real.made_elsewhere(connection, request, zoho_entity, before=before)
 
     def sending(self, intent_id: int, payload_digest: str) -> None:
         with self._lock:
-            for target, (intent, request) in self._intents.items():
-                if intent.id == intent_id:
-                    self._intents[target] = (replace(intent, payload_digest=payload_digest), request)
+            self._intents.sending(intent_id, payload_digest)
 
     def abandon_intent(self, intent_id: int, *, reason: str, at: datetime) -> None:
         with self._lock:
-            self._close(intent_id, settled=False)
-
-    def _close(self, intent_id: int, *, settled: bool) -> None:
-        self._closed.add(intent_id)
-        for target, (intent, request) in list(self._intents.items()):
-            if intent.id == intent_id:
-                del self._intents[target]
-                self._of_source.pop(_source(request), None)
-                if settled:
-                    self._done.add(target)
+            self._intents.close(intent_id, settled=False)
 
     # pauses
 
@@ -335,11 +287,3 @@ class ShadowLedger:
 
     def append_audit(self, entries: Sequence[AuditEntry]) -> None:
         """What a settlement did not say is no part of a plan."""
-
-
-def _target(request: IntentRequest) -> _Target:
-    return str(request.target_system), request.target_entity, request.business_key
-
-
-def _source(request: IntentRequest) -> _Source:
-    return str(request.target_system), request.target_entity, request.source_entity, request.source_key
