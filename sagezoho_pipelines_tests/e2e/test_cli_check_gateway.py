@@ -18,7 +18,7 @@ from sagezoho_pipelines.ledger.masterkeys import MasterKeys
 from sagezoho_pipelines.ledger.vault import Vault
 from sagezoho_pipelines.sandbox.server import Sandbox
 from sagezoho_pipelines_tests.e2e.conftest import MASTER_KEY, Workplace
-from sagezoho_pipelines_tests.e2e.test_cli_processes import free_port
+from sagezoho_pipelines_tests.e2e.processes import free_port
 from sagezoho_pipelines_tests.gateway_service import Service, own_certificate, serving, settings
 from sagezoho_pipelines_tests.tls import certificates, shown
 

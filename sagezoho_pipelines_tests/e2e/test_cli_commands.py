@@ -6,31 +6,15 @@ import csv
 import io
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import URL, create_engine, text
 
 from sagezoho_pipelines.sandbox.server import Sandbox
 from sagezoho_pipelines_tests.e2e.conftest import Workplace
+from sagezoho_pipelines_tests.e2e.deeds import act, won_deal
 
 FIGURES = {"captured", "unchanged", "created", "updated", "noop", "refused", "conflicted", "retrying"}
-
-
-def act(sandbox: Sandbox, system: str, action: str, **given: Any) -> dict[str, Any]:
-    """What a person does at the vendor's own screen."""
-    return getattr(sandbox, system).world.actions[action](given)  # type: ignore[no-any-return]
-
-
-def won_deal(sandbox: Sandbox, *, amount: str | None = "1200.50", address: bool = True) -> tuple[str, str]:
-    """A new account and a won deal of its: their ids."""
-    street = {"Street": "1 Main St", "City": "Reno", "State": "NV", "Code": "89501", "Country": "USA"}
-    values = {f"Billing_{name}": value for name, value in street.items()} if address else {}
-    account = act(sandbox, "zoho_crm", "add_account", name="Larkspur Ltd", values=values)["id"]
-    deal = act(
-        sandbox, "zoho_crm", "add_deal", name="Larkspur refit", account_id=account, amount=amount, stage="Closed Won"
-    )
-    return account, deal["id"]
 
 
 def test_check_says_in_json_that_all_is_there(ready: Workplace) -> None:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sagezoho_pipelines.sandbox.server import Sandbox
 from sagezoho_pipelines_tests.e2e.conftest import Workplace
-
-
-def act(sandbox: Sandbox, system: str, action: str, **given: Any) -> None:
-    getattr(sandbox, system).world.actions[action](given)
+from sagezoho_pipelines_tests.e2e.deeds import act
 
 
 def test_edits_of_both_sides_are_reported_with_what_gave_way(ready: Workplace, sandbox: Sandbox) -> None:

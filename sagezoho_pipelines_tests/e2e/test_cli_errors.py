@@ -12,6 +12,7 @@ from click.testing import Result
 from sagezoho_pipelines.sandbox.faults import FaultRule
 from sagezoho_pipelines.sandbox.server import Sandbox
 from sagezoho_pipelines_tests.e2e.conftest import MASTER_KEY, Workplace
+from sagezoho_pipelines_tests.e2e.deeds import writes
 
 #: Nothing listens on the discard port of loopback.
 NOWHERE = "http://127.0.0.1:9"
@@ -56,17 +57,6 @@ def assert_clear(done: Result, sandbox: Sandbox, *words: str, secrets: tuple[str
     zoho = sandbox.zoho_crm
     for secret in (MASTER_KEY, zoho.client_secret, zoho.refresh_token, *secrets):
         assert secret not in told
-
-
-def writes(sandbox: Sandbox) -> int:
-    """Writes of records, so far; tokens are none."""
-    counted = [sandbox.sage300.world.counters.snapshot(), sandbox.zoho_crm.world.counters.snapshot()]
-    return sum(
-        count
-        for snapshot in counted
-        for call, count in snapshot["by_call"].items()
-        if call.split()[0] in ("POST", "PUT", "PATCH", "DELETE") and "oauth" not in call and "coql" not in call
-    )
 
 
 def both(

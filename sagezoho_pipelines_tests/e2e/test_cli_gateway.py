@@ -23,7 +23,7 @@ from sagezoho_pipelines.sandbox.server import Sandbox
 from sagezoho_pipelines.sandbox.zoho_crm.internet import Internet
 from sagezoho_pipelines_tests.benchmarks import gateway_load
 from sagezoho_pipelines_tests.e2e.conftest import Workplace
-from sagezoho_pipelines_tests.e2e.test_cli_processes import free_port
+from sagezoho_pipelines_tests.e2e.processes import free_port
 from sagezoho_pipelines_tests.tls import PUBLIC_NAME, PUBLIC_URL, door, lead_to
 
 

@@ -9,8 +9,7 @@ import pytest
 
 from sagezoho_pipelines.sandbox.server import Sandbox
 from sagezoho_pipelines_tests.e2e.conftest import Workplace
-from sagezoho_pipelines_tests.e2e.test_cli_commands import act, won_deal
-from sagezoho_pipelines_tests.e2e.test_cli_errors import writes
+from sagezoho_pipelines_tests.e2e.deeds import act, won_deal, writes
 
 
 def test_what_is_gone_or_was_left_out_is_named_and_nothing_is_written(ready: Workplace, sandbox: Sandbox) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from sagezoho_pipelines.sandbox.server import Sandbox
 from sagezoho_pipelines_tests.e2e.conftest import Workplace
-from sagezoho_pipelines_tests.e2e.test_cli_commands import won_deal
+from sagezoho_pipelines_tests.e2e.deeds import won_deal
 
 
 def test_an_order_that_waits_for_its_next_attempt_is_told_by_every_sync_until_it_is_there(

@@ -7,12 +7,10 @@ import os
 import re
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -22,7 +20,8 @@ from sagezoho_pipelines.domain.records import Cause, EntityRef, Look, System
 from sagezoho_pipelines.ledger.ledger import PostgresLedger
 from sagezoho_pipelines.sandbox.server import Sandbox
 from sagezoho_pipelines_tests.e2e.conftest import Workplace
-from sagezoho_pipelines_tests.e2e.test_cli_processes import COMMAND, free_port, gone, processes_in
+from sagezoho_pipelines_tests.e2e.processes import free_port, gone, processes_in, started
+from sagezoho_pipelines_tests.waiting import eventually
 
 DEALS = EntityRef("saminc", System.ZOHO_CRM, "deals")
 
@@ -33,26 +32,10 @@ pytestmark = pytest.mark.timeout(600)
 @contextmanager
 def working(ready: Workplace) -> Iterator[subprocess.Popen[str]]:
     """A worker that waits for changes."""
-    with process_of(ready, "worker", "--json") as process:
+    with started("worker", "--json", cwd=ready.path, env={**os.environ, **ready.env}) as process:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["event"] == "ready"
         yield process
-
-
-@contextmanager
-def process_of(ready: Workplace, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [*COMMAND, *arguments], env={**os.environ, **ready.env}, cwd=ready.path, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, start_new_session=True,
-    )  # fmt: skip
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait(60)
-        if process.stdout is not None:
-            process.stdout.close()
 
 
 def notified_deals(sandbox: Sandbox, engine: Engine, count: int) -> list[str]:
@@ -82,15 +65,6 @@ def held(engine: Engine) -> int:
     with engine.connect() as connection:
         count = text("SELECT count(*) FROM sagezoho.changes WHERE state = 'claimed'")
         return int(connection.execute(count).scalar_one())
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 150) -> bool:
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -142,7 +116,7 @@ def test_up_runs_it_all_restarts_what_dies_and_leaves_nothing_behind(
         sandbox,
         rest=f'    notifications: {{url: "https://notify.example"}}\ngateway: {{port: {gateway}}}',
     )
-    with process_of(ready, "up", "--port", str(free_port())) as process:
+    with started("up", "--port", str(free_port()), cwd=ready.path, env={**os.environ, **ready.env}) as process:
         assert process.stdout is not None
         line = next(line for line in process.stdout if line.startswith("Worker 1: process"))
         first = int(re.findall(r"\d+", line)[-1])
@@ -174,7 +148,7 @@ def test_a_killed_up_takes_all_of_its_processes_with_it(ready: Workplace, sandbo
         rest=f'    notifications: {{url: "https://notify.example"}}\ngateway: {{port: {gateway}}}',
     )
     port = free_port()
-    with process_of(ready, "up", "--port", str(port)) as process:
+    with started("up", "--port", str(port), cwd=ready.path, env={**os.environ, **ready.env}) as process:
         assert eventually(lambda: answers(f"http://127.0.0.1:{gateway}/health"))
         assert eventually(lambda: answers(f"http://127.0.0.1:{port}/server_info"))
         running = " ".join(processes_in(ready.path))

@@ -10,12 +10,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pytest
@@ -30,6 +28,7 @@ from sagezoho_pipelines.ledger.vault import Vault
 from sagezoho_pipelines.wiring import Installation
 from sagezoho_pipelines_tests.bench import CONNECTION
 from sagezoho_pipelines_tests.fault.scene import MASTER_KEY, THOROUGH, Scene, scene
+from sagezoho_pipelines_tests.waiting import eventually
 
 DEALS = EntityRef(CONNECTION, System.ZOHO_CRM, "deals")
 
@@ -58,7 +57,7 @@ def test_two_workers_and_a_sensor_race_and_outlive_a_restart_of_postgres(home: P
                 for _ in range(3 if THOROUGH else 1):
                     _told(day, [day.deal() for _ in range(3)])
                     day.injected += 1
-                    assert _eventually(lambda: _ordered(day))
+                    assert eventually(lambda: _ordered(day))
             day.close("two workers and a sensor", receipts)
 
             day.injected = 0
@@ -66,12 +65,12 @@ def test_two_workers_and_a_sensor_race_and_outlive_a_restart_of_postgres(home: P
             for _ in range(2 if THOROUGH else 1):
                 before = len(_orders(day))
                 _told(day, [day.deal() for _ in range(8)])
-                assert _eventually(lambda before=before: len(_orders(day)) >= before + 2)
+                assert eventually(lambda before=before: len(_orders(day)) >= before + 2)
                 assert embedded.stop(home)
                 embedded.start(home)
                 engine.dispose()
                 day.injected += 1
-                assert _eventually(lambda: _ordered(day)), (home / "worker.log").read_text()[-4000:]
+                assert eventually(lambda: _ordered(day)), (home / "worker.log").read_text()[-4000:]
             for worker in workers:
                 worker.send_signal(signal.SIGTERM)
                 assert worker.wait(60) == 0
@@ -142,15 +141,6 @@ def _ordered(day: Scene) -> bool:
     if len(set(_orders(day))) < len(day.desk.state("zoho_crm", "Deals")):
         return False
     return day.desk.query("SELECT 1 FROM sagezoho.changes WHERE state IN ('queued', 'claimed')") == []
-
-
-def _eventually(condition: Callable[[], Any], seconds: float = 90) -> bool:
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 @contextmanager

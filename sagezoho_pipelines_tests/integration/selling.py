@@ -35,3 +35,26 @@ def inbox(desk: Bench) -> list[Any]:
     return list(
         desk.query("SELECT key, error FROM sagezoho.changes WHERE state IN ('refused', 'conflicted') ORDER BY id")
     )
+
+
+def ordered(desk: Bench) -> str:
+    """A delivered order with two item lines; its number."""
+    account = desk.act(
+        "zoho_crm", "add_account", name="Harbour Lights Ltd",
+        values={"Billing_Street": "1 Quay", "Billing_City": "Vancouver", "Billing_State": "BC", "Billing_Code": "V6B",
+                "Billing_Country": "Canada"},
+    )  # fmt: skip
+    deal = desk.act("zoho_crm", "add_deal", name="Refit", account_id=account["id"], amount="100", stage="Closed Won")
+    lines = [
+        {"product_code": "A1-105/0", "quantity": 4, "price": 25},
+        {"product_code": "A1-105/0", "quantity": 2, "price": 10},
+    ]
+    desk.act("zoho_crm", "add_quote", deal_id=deal["id"], lines=lines, stage="Closed Won")
+    tally = desk.sync("customers", "orders")
+    assert tally.left_over == 0
+    [link] = desk.query("SELECT sage_id FROM sagezoho.links WHERE sage_entity = 'orders'")
+    return str(link["sage_id"])
+
+
+def invoices(desk: Bench) -> list[dict[str, Any]]:
+    return desk.state("zoho_crm", "Invoices")

@@ -12,7 +12,7 @@ from sagezoho_pipelines.domain.records import AuditEntry
 from sagezoho_pipelines.engine.windows import Window
 from sagezoho_pipelines.ledger import reports
 from sagezoho_pipelines_tests.bench import CONNECTION, Bench, bench
-from sagezoho_pipelines_tests.integration import test_identity_vendors as of_vendors
+from sagezoho_pipelines_tests.integration import vendor_pairs as of_vendors
 from sagezoho_pipelines_tests.integration.selling import customers, new_account, orders, won_deal
 
 REFUSAL = {"code": "INVALID_DATA", "details": {"api_name": "Phone"}, "message": "invalid data", "status": "error"}

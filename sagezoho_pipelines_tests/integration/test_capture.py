@@ -19,7 +19,7 @@ from sagezoho_pipelines.engine.windows import Window
 from sagezoho_pipelines.wiring import Interrupted, InterruptibleLedger
 from sagezoho_pipelines_tests.bench import Bench, bench
 from sagezoho_pipelines_tests.integration.selling import new_account, won_deal
-from sagezoho_pipelines_tests.integration.test_identity_vendors import account, at_desk, in_zoho, number_of
+from sagezoho_pipelines_tests.integration.vendor_pairs import account, at_desk, in_zoho, number_of
 
 
 @pytest.fixture

@@ -16,35 +16,13 @@ from sagezoho_pipelines.engine.windows import Window
 from sagezoho_pipelines.sandbox.faults import FaultRule
 from sagezoho_pipelines.sandbox.sage300.posting import post_batches
 from sagezoho_pipelines_tests.bench import Bench, bench
+from sagezoho_pipelines_tests.integration.selling import invoices, ordered
 
 
 @pytest.fixture
 def desk(engine: Engine) -> Iterator[Bench]:
     with bench(engine, vendors=5, deals=0) as made:
         yield made
-
-
-def _order(desk: Bench) -> str:
-    """A delivered order with two item lines; its number."""
-    account = desk.act(
-        "zoho_crm", "add_account", name="Harbour Lights Ltd",
-        values={"Billing_Street": "1 Quay", "Billing_City": "Vancouver", "Billing_State": "BC", "Billing_Code": "V6B",
-                "Billing_Country": "Canada"},
-    )  # fmt: skip
-    deal = desk.act("zoho_crm", "add_deal", name="Refit", account_id=account["id"], amount="100", stage="Closed Won")
-    lines = [
-        {"product_code": "A1-105/0", "quantity": 4, "price": 25},
-        {"product_code": "A1-105/0", "quantity": 2, "price": 10},
-    ]
-    desk.act("zoho_crm", "add_quote", deal_id=deal["id"], lines=lines, stage="Closed Won")
-    tally = desk.sync("customers", "orders")
-    assert tally.left_over == 0
-    [link] = desk.query("SELECT sage_id FROM sagezoho.links WHERE sage_entity = 'orders'")
-    return str(link["sage_id"])
-
-
-def _invoices(desk: Bench) -> list[dict[str, Any]]:
-    return desk.state("zoho_crm", "Invoices")
 
 
 def _sage_invoice(desk: Bench, order: str) -> dict[str, Any]:
@@ -54,11 +32,11 @@ def _sage_invoice(desk: Bench, order: str) -> dict[str, Any]:
 
 
 def test_an_invoiced_order_is_one_zoho_invoice_with_its_lines_and_totals(desk: Bench) -> None:
-    order = _order(desk)
+    order = ordered(desk)
     desk.act("sage300", "ship_and_invoice_order", order=order)
     assert desk.sync("invoices").left_over == 0
     sage = _sage_invoice(desk, order)
-    [invoice] = _invoices(desk)
+    [invoice] = invoices(desk)
     number = str(sage["InvoiceNumber"]).strip()
     assert invoice["Sage_Invoice_Number"] == number
     assert invoice["Sage_Invoice_Key"] == f"SAMINC/{number}"
@@ -75,7 +53,7 @@ def test_an_invoiced_order_is_one_zoho_invoice_with_its_lines_and_totals(desk: B
 def test_invoices_that_are_not_ours_stay_in_sage(desk: Bench) -> None:
     assert desk.state("sage300", "OEInvoices")
     desk.sync("invoices")
-    assert _invoices(desk) == []
+    assert invoices(desk) == []
 
 
 def test_an_invoice_of_more_lines_than_zoho_takes_says_so(desk: Bench) -> None:
@@ -97,7 +75,7 @@ def test_an_invoice_of_more_lines_than_zoho_takes_says_so(desk: Bench) -> None:
 
 
 def test_goods_that_are_priced_by_another_unit_than_they_are_shipped_in_come_to_what_sage_bills(desk: Bench) -> None:
-    order = _order(desk)
+    order = ordered(desk)
     [customer] = {row["CustomerNumber"] for row in desk.state("sage300", "OEOrders") if row["OrderNumber"] == order}
     line = {
         "LineType": "Item", "Item": "A1-105/0", "Location": "1", "QuantityOrdered": 3, "OrderUnitOfMeasure": "Box",
@@ -112,33 +90,33 @@ def test_goods_that_are_priced_by_another_unit_than_they_are_shipped_in_come_to_
         )
     desk.act("sage300", "ship_and_invoice_order", order=typed["OrderNumber"])
     assert desk.sync("invoices").left_over == 0
-    [invoice] = _invoices(desk)
+    [invoice] = invoices(desk)
     [row] = invoice["Invoiced_Items"]
     assert (row["Quantity"], row["List_Price"], row["Net_Total"]) == (3, 25, 75)
 
 
 def test_an_existing_product_is_used_by_its_code(desk: Bench) -> None:
     before = {str(row["id"]) for row in desk.state("zoho_crm", "Products")}
-    order = _order(desk)
+    order = ordered(desk)
     desk.act("sage300", "ship_and_invoice_order", order=order)
     desk.sync("invoices")
-    [invoice] = _invoices(desk)
+    [invoice] = invoices(desk)
     assert {str(row["Product_Name"]["id"]) for row in invoice["Invoiced_Items"]} <= before
     assert {str(row["id"]) for row in desk.state("zoho_crm", "Products")} == before
 
 
 def test_a_payment_brings_the_open_amount_down(desk: Bench) -> None:
-    order = _order(desk)
+    order = ordered(desk)
     desk.act("sage300", "ship_and_invoice_order", order=order)
     desk.sync("invoices")
     number = str(_sage_invoice(desk, order)["InvoiceNumber"]).strip()
     desk.act("sage300", "receive_payment", document=number, amount="50")
     assert desk.sync("invoices").count(Outcome.UPDATED) == 1
-    [invoice] = _invoices(desk)
+    [invoice] = invoices(desk)
     assert invoice["Sage_Open_Amount"] == invoice["Sage_Total"] - Decimal("50")
     desk.act("sage300", "receive_payment", document=number)
     desk.sync("invoices")
-    [invoice] = _invoices(desk)
+    [invoice] = invoices(desk)
     assert invoice["Sage_Open_Amount"] == 0
     assert invoice["Sage_Payment_Status"] == "Paid"
     assert len(invoice["Invoiced_Items"]) == 2
@@ -148,37 +126,37 @@ def test_a_payment_brings_the_open_amount_down(desk: Bench) -> None:
 
 
 def test_a_lost_answer_does_not_double_the_invoice_or_its_lines(desk: Bench) -> None:
-    order = _order(desk)
+    order = ordered(desk)
     desk.act("sage300", "ship_and_invoice_order", order=order)
     desk.sandbox.zoho_crm.world.faults.add("reset_after", method="POST", path="/Invoices", times=1)
     tally = desk.sync("invoices")
     desk.later(minutes=10)
     tally = desk.sync("invoices") if tally.left_over else tally
     assert tally.left_over == 0
-    [invoice] = _invoices(desk)
+    [invoice] = invoices(desk)
     assert len(invoice["Invoiced_Items"]) == 2
     assert len(desk.query("SELECT 1 FROM sagezoho.links WHERE sage_entity = 'invoices'")) == 1
 
 
 def test_a_kill_after_the_insert_is_settled_by_reading_back(desk: Bench) -> None:
-    order = _order(desk)
+    order = ordered(desk)
     desk.act("sage300", "ship_and_invoice_order", order=order)
     desk.sync("invoices")
     with desk.engine.begin() as connection:
         connection.execute(text("DELETE FROM sagezoho.links WHERE sage_entity = 'invoices'"))
         connection.execute(text("DELETE FROM sagezoho.records WHERE entity = 'invoices'"))
     assert desk.sync("invoices").left_over == 0
-    [invoice] = _invoices(desk)
+    [invoice] = invoices(desk)
     assert len(invoice["Invoiced_Items"]) == 2
     told = desk.query("SELECT operation, outcome, answer ->> 'read_back' AS found FROM sagezoho.audit ORDER BY seq")
     assert told[-1] == {"operation": "create", "outcome": "created", "found": "true"}
 
 
 def test_a_changed_invoice_rewrites_its_lines_by_row_id(desk: Bench) -> None:
-    order = _order(desk)
+    order = ordered(desk)
     desk.act("sage300", "ship_and_invoice_order", order=order)
     desk.sync("invoices")
-    [before] = _invoices(desk)
+    [before] = invoices(desk)
     document = _sage_invoice(desk, order)
     table = desk.sandbox.sage300.world.table("OEInvoices")
     kept, *_dropped = document["InvoiceDetails"]
@@ -186,17 +164,17 @@ def test_a_changed_invoice_rewrites_its_lines_by_row_id(desk: Bench) -> None:
         {**document, "InvoiceDetails": [{**kept, "Description": "Corrected"}], "InvoiceTotalWithTax": Decimal("111")}
     )
     assert desk.sync("invoices").count(Outcome.UPDATED) == 1
-    [after] = _invoices(desk)
+    [after] = invoices(desk)
     assert [row["Description"] for row in after["Invoiced_Items"]] == ["Corrected"]
     assert after["Invoiced_Items"][0]["id"] == before["Invoiced_Items"][0]["id"]
     assert after["Sage_Total"] == Decimal("111")
 
 
 def test_lines_that_zoho_does_not_show_are_not_rewritten(desk: Bench) -> None:
-    order = _order(desk)
+    order = ordered(desk)
     desk.act("sage300", "ship_and_invoice_order", order=order)
     desk.sync("invoices")
-    [before] = _invoices(desk)
+    [before] = invoices(desk)
     document = _sage_invoice(desk, order)
     lines = [{**line, "Description": "Corrected"} for line in document["InvoiceDetails"]]
     desk.sandbox.sage300.world.table("OEInvoices").put(
@@ -211,14 +189,14 @@ def test_lines_that_zoho_does_not_show_are_not_rewritten(desk: Bench) -> None:
         )
     )  # fmt: skip
     assert desk.sync("invoices").count(Outcome.REFUSED) == 1
-    assert _invoices(desk) == [before]
+    assert invoices(desk) == [before]
     [entry] = desk.open_inbox()
     assert entry["error"]["code"] == "LINES_CUT"
     assert "by hand" in entry["error"]["advice"]
 
 
 def test_a_service_invoice_of_a_posted_receivables_batch_arrives_once(desk: Bench) -> None:
-    order = _order(desk)
+    order = ordered(desk)
     [link] = desk.query("SELECT details FROM sagezoho.links WHERE sage_entity = 'orders'")
     batch = desk.act(
         "sage300",
@@ -229,23 +207,23 @@ def test_a_service_invoice_of_a_posted_receivables_batch_arrives_once(desk: Benc
         description="Install",
     )
     desk.sync("invoices")
-    assert _invoices(desk) == []
+    assert invoices(desk) == []
     desk.act("sage300", "post_ar_batch", batch=batch["BatchNumber"])
     tally = desk.sync("invoices")
     assert tally.left_over == 0, desk.query("SELECT error FROM sagezoho.changes WHERE state='refused'")
     desk.sync("invoices")
-    [invoice] = _invoices(desk)
+    [invoice] = invoices(desk)
     assert invoice["Sage_Order_Number"] == order
     assert len(invoice["Invoiced_Items"]) == 1
     number = str(invoice["Sage_Invoice_Number"])
     desk.act("sage300", "receive_payment", document=number)
     desk.sync("invoices")
-    [invoice] = _invoices(desk)
+    [invoice] = invoices(desk)
     assert invoice["Sage_Payment_Status"] == "Paid"
 
 
 def test_a_batch_posted_long_after_its_last_edit_is_found_by_the_sweep(desk: Bench) -> None:
-    order = _order(desk)
+    order = ordered(desk)
     [link] = desk.query("SELECT details FROM sagezoho.links WHERE sage_entity = 'orders'")
     service = {"customer": link["details"]["customer"], "amount": "300", "description": "Install"}
     world = desk.sandbox.sage300.world
@@ -259,9 +237,9 @@ def test_a_batch_posted_long_after_its_last_edit_is_found_by_the_sweep(desk: Ben
     desk.sync("invoices")  # the watermark has passed the first batch's last edit now
     post_batches(world, "ARInvoiceBatches", {"PostBatchFrom": Decimal(batch), "PostBatchTo": Decimal(batch)})
     desk.sync("invoices")
-    assert _invoices(desk) == []
+    assert invoices(desk) == []
     desk.sync("invoices", window=Window.sweep())
-    [invoice] = _invoices(desk)
+    [invoice] = invoices(desk)
     assert invoice["Sage_Order_Number"] == order
 
 

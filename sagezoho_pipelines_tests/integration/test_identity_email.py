@@ -14,9 +14,9 @@ from sagezoho_pipelines.engine.windows import Window
 from sagezoho_pipelines.mappings import custom_fields
 from sagezoho_pipelines.sandbox.server import Sandbox
 from sagezoho_pipelines_tests.bench import Bench, settings_for
-from sagezoho_pipelines_tests.integration import test_identity_customers as of_customers
+from sagezoho_pipelines_tests.integration import customer_pairs as of_customers
 from sagezoho_pipelines_tests.integration import test_identity_lost as of_lost
-from sagezoho_pipelines_tests.integration import test_identity_vendors as of_vendors
+from sagezoho_pipelines_tests.integration import vendor_pairs as of_vendors
 
 NEW = "accounts.payable+1@harbor.example"
 

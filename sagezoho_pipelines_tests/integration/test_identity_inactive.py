@@ -12,8 +12,8 @@ from sqlalchemy import Engine
 
 from sagezoho_pipelines.engine.windows import Window
 from sagezoho_pipelines_tests.bench import Bench
-from sagezoho_pipelines_tests.integration import test_identity_customers as of_customers
-from sagezoho_pipelines_tests.integration import test_identity_vendors as of_vendors
+from sagezoho_pipelines_tests.integration import customer_pairs as of_customers
+from sagezoho_pipelines_tests.integration import vendor_pairs as of_vendors
 
 KINDS = ("vendors", "customers")
 

@@ -15,8 +15,8 @@ from sagezoho_pipelines.engine.run import run_flow
 from sagezoho_pipelines.engine.windows import Window
 from sagezoho_pipelines.ledger import inbox
 from sagezoho_pipelines_tests.bench import CONNECTION, Bench
-from sagezoho_pipelines_tests.integration import test_identity_customers as of_customers
-from sagezoho_pipelines_tests.integration.test_identity_vendors import (
+from sagezoho_pipelines_tests.integration import customer_pairs as of_customers
+from sagezoho_pipelines_tests.integration.vendor_pairs import (
     account,
     at_desk,
     audited,

@@ -13,8 +13,8 @@ from sqlalchemy import Engine
 from sagezoho_pipelines.domain.records import AuditEntry
 from sagezoho_pipelines.ledger import reports
 from sagezoho_pipelines_tests.bench import Bench
-from sagezoho_pipelines_tests.integration import test_identity_customers as of_customers
-from sagezoho_pipelines_tests.integration import test_identity_vendors as of_vendors
+from sagezoho_pipelines_tests.integration import customer_pairs as of_customers
+from sagezoho_pipelines_tests.integration import vendor_pairs as of_vendors
 
 KINDS = ("vendors", "customers")
 OLD, HERS, HIS = "555 0001", "555 0300", "555 0600"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -14,23 +13,24 @@ from sqlalchemy import Engine
 from sagezoho_pipelines.cli import explain
 from sagezoho_pipelines.domain.errors import ConfigurationError
 from sagezoho_pipelines.domain.links import LinkEdits
-from sagezoho_pipelines.domain.records import AuditEntry, Link, Outcome, Row
+from sagezoho_pipelines.domain.records import Link, Outcome
 from sagezoho_pipelines.engine.notifications import Notification, looks_of
-from sagezoho_pipelines.engine.ports import ZohoCrm
 from sagezoho_pipelines.engine.run import run_flow
 from sagezoho_pipelines.engine.tally import Tally
 from sagezoho_pipelines.engine.windows import Window
-from sagezoho_pipelines.ledger import history, inbox, reports
+from sagezoho_pipelines.ledger import history, inbox
 from sagezoho_pipelines_tests.bench import CONNECTION, Bench, bench
-
-
-@contextmanager
-def at_desk(engine: Engine, **identity: Any) -> Iterator[Bench]:
-    """A company of a few vendors, all linked and at rest."""
-    with bench(engine, vendors=8, deals=1, flows={"identity": identity}) as desk:
-        desk.sync("vendors", "identity")
-        desk.reset_counters()
-        yield desk
+from sagezoho_pipelines_tests.integration.vendor_pairs import (
+    EditsAfterReading,
+    account,
+    at_desk,
+    audited,
+    in_sage,
+    in_zoho,
+    number_of,
+    settle,
+    vendor,
+)
 
 
 @pytest.fixture
@@ -43,40 +43,6 @@ def desk(engine: Engine) -> Iterator[Bench]:
 def led_by_zoho(engine: Engine) -> Iterator[Bench]:
     with at_desk(engine, vendors={"authority": "zoho_crm"}) as made:
         yield made
-
-
-def number_of(desk: Bench, place: int = 2) -> str:
-    """A vendor with an address and a phone."""
-    return sorted(str(row["VendorNumber"]).strip() for row in desk.state("sage300", "APVendors"))[place]
-
-
-def vendor(desk: Bench, number: str) -> dict[str, Any]:
-    return next(row for row in desk.state("sage300", "APVendors") if str(row["VendorNumber"]).strip() == number)
-
-
-def account(desk: Bench, number: str) -> dict[str, Any]:
-    return next(row for row in desk.state("zoho_crm", "Accounts") if row.get("Sage_Vendor_Number") == number)
-
-
-def in_sage(desk: Bench, number: str, **fields: Any) -> None:
-    desk.act("sage300", "edit_vendor", vendor=number, fields=fields)
-
-
-def in_zoho(desk: Bench, number: str, **values: Any) -> None:
-    desk.act("zoho_crm", "edit_account", account_id=account(desk, number)["id"], values=values)
-
-
-def settle(desk: Bench) -> None:
-    """One poll carries everything; the next one writes nothing."""
-    desk.sync("vendors", "identity")
-    desk.reset_counters()
-    desk.sync("vendors", "identity")
-    assert desk.writes() == {"sage300": 0, "zoho_crm": 0}
-
-
-def audited(desk: Bench, number: str, operation: str) -> list[AuditEntry]:
-    lines = [line.entry for line in reports.audit_entries(desk.engine, record_id=number)]
-    return [entry for entry in lines if entry.operation == operation]
 
 
 def test_a_first_sync_leaves_nothing_to_do(desk: Bench) -> None:
@@ -283,24 +249,6 @@ def test_an_edit_between_our_read_and_our_write_is_not_overwritten_unseen(desk: 
     assert account(desk, number)["Phone"] == "555 0111"
     [entry] = audited(desk, number, "conflict")
     assert [(field.before, field.after) for field in entry.fields] == [("555 0222", "555 0111")]
-
-
-class EditsAfterReading:
-    """Zoho, at whose screen somebody edits a record right after it was read."""
-
-    def __init__(self, zoho: ZohoCrm, edit: Callable[[], None]) -> None:
-        self._zoho = zoho
-        self._edit: Callable[[], None] | None = edit
-
-    def get_many(self, module: str, ids: Sequence[str], *, fields: Sequence[str]) -> list[Row]:
-        rows = self._zoho.get_many(module, ids, fields=fields)
-        if self._edit is not None:
-            self._edit()
-        self._edit = None
-        return rows
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._zoho, name)
 
 
 def test_off_means_one_way_as_before(engine: Engine) -> None:

@@ -13,7 +13,7 @@ from sagezoho_pipelines.domain.records import Outcome
 from sagezoho_pipelines.engine.windows import Window
 from sagezoho_pipelines.sandbox.faults import FaultRule
 from sagezoho_pipelines_tests.bench import Bench, bench
-from sagezoho_pipelines_tests.integration.test_flow_invoices import _invoices, _order
+from sagezoho_pipelines_tests.integration.selling import invoices, ordered
 
 
 @pytest.fixture
@@ -49,15 +49,15 @@ def _lines(invoice: dict[str, Any]) -> list[tuple[Any, ...]]:
 
 
 def test_a_line_that_has_an_amount_only_is_one_unit_at_that_amount(desk: Bench) -> None:
-    _post(desk, {"order": _order(desk), "amount": "300.10", "description": "Install"})
+    _post(desk, {"order": ordered(desk), "amount": "300.10", "description": "Install"})
     assert desk.sync("invoices").left_over == 0
-    [invoice] = _invoices(desk)
+    [invoice] = invoices(desk)
     assert _lines(invoice) == [(1, Decimal("300.1"), "Install")]
     assert invoice["Grand_Total"] == Decimal("300.1")
 
 
 def test_a_line_with_quantity_and_price_keeps_them(desk: Bench) -> None:
-    order = _order(desk)
+    order = ordered(desk)
     lines = [
         {"ItemNumber": "A1-105/0", "DistributionCode": "SERVIC", "Quantity": 3, "Price": 20,
          "ExtendedAmountWithTIP": 60, "Description": "Hours"},
@@ -69,13 +69,13 @@ def test_a_line_with_quantity_and_price_keeps_them(desk: Bench) -> None:
     batch = desk.sage().create("AR/ARInvoiceBatches", {"Description": "Services", "Invoices": [entry]})
     desk.act("sage300", "post_ar_batch", batch=batch["BatchNumber"])
     assert desk.sync("invoices").left_over == 0
-    [invoice] = _invoices(desk)
+    [invoice] = invoices(desk)
     assert _lines(invoice) == [(3, 20, "Hours"), (1, Decimal("7.25"), "Travel")]
     assert [row["Product_Name"]["Product_Code"] for row in invoice["Invoiced_Items"]] == ["A1-105/0", "SERVIC"]
 
 
 def test_one_order_may_be_billed_in_several_entries_and_from_order_entry_too(desk: Bench) -> None:
-    order = _order(desk)
+    order = ordered(desk)
     desk.act("sage300", "ship_and_invoice_order", order=order)
     _post(
         desk,
@@ -85,7 +85,7 @@ def test_one_order_may_be_billed_in_several_entries_and_from_order_entry_too(des
         {"order": order, "amount": "9", "type": "CreditNote"},
     )
     assert desk.sync("invoices").left_over == 0
-    before = _invoices(desk)
+    before = invoices(desk)
     assert len(before) == 3
     assert len({invoice["Sage_Invoice_Number"] for invoice in before}) == 3
     desk.reset_counters()
@@ -94,7 +94,7 @@ def test_one_order_may_be_billed_in_several_entries_and_from_order_entry_too(des
 
 
 def test_a_sweep_leaves_a_service_invoice_that_waits_for_its_next_attempt(desk: Bench) -> None:
-    _post(desk, {"order": _order(desk), "amount": "300", "description": "Install"})
+    _post(desk, {"order": ordered(desk), "amount": "300", "description": "Install"})
     down = desk.sandbox.zoho_crm.world.faults.add_rule(
         FaultRule(action="status", method="POST", path="/Invoices$", status=500)
     )
@@ -103,28 +103,28 @@ def test_a_sweep_leaves_a_service_invoice_that_waits_for_its_next_attempt(desk: 
     desk.later(hours=2)
     swept = desk.sync("invoices", window=Window.sweep())
     assert swept.notes == []
-    assert [_lines(invoice) for invoice in _invoices(desk)] == [[(1, 300, "Install")]]
+    assert [_lines(invoice) for invoice in invoices(desk)] == [[(1, 300, "Install")]]
 
 
 def test_a_service_invoice_of_an_order_that_is_linked_later_comes_with_the_next_sweep(desk: Bench) -> None:
-    order = _order(desk)
+    order = ordered(desk)
     customer = _customer(desk)
     _link(desk, order, as_if="ORD-TYPED")
     batch = desk.act("sage300", "add_ar_batch", customer=customer, order=order, amount="300", description="Install")
     desk.act("sage300", "post_ar_batch", batch=batch["BatchNumber"])
     assert desk.sync("invoices").left_over == 0
-    assert _invoices(desk) == []
+    assert invoices(desk) == []
     _link(desk, "ORD-TYPED", as_if=order)
     desk.sync("invoices", window=Window.sweep())
-    assert [_lines(invoice) for invoice in _invoices(desk)] == [[(1, 300, "Install")]]
+    assert [_lines(invoice) for invoice in invoices(desk)] == [[(1, 300, "Install")]]
     desk.reset_counters()
     desk.sync("invoices", window=Window.sweep())
     assert desk.writes()["zoho_crm"] == 0
-    assert len(_invoices(desk)) == 1
+    assert len(invoices(desk)) == 1
 
 
 def test_an_entry_that_could_not_be_posted_is_no_invoice_before_it_is(desk: Bench) -> None:
-    order, today = _order(desk), desk.now().date()
+    order, today = ordered(desk), desk.now().date()
     entries = [{"customer": _customer(desk), "order": order, "amount": amount} for amount in ("300", "40")]
     batch = desk.act("sage300", "add_ar_batch", entries=entries)
     sent = desk.sandbox.sage300.world.table("ARInvoiceBatches").get(Decimal(batch["BatchNumber"]))
@@ -134,7 +134,7 @@ def test_an_entry_that_could_not_be_posted_is_no_invoice_before_it_is(desk: Benc
     assert desk.act("sage300", "post_ar_batch", batch=batch["BatchNumber"])["NumberOfErrors"] == 1
     documents.delete((_customer(desk), number))
     assert desk.sync("invoices").left_over == 0
-    assert [invoice["Grand_Total"] for invoice in _invoices(desk)] == [300]
+    assert [invoice["Grand_Total"] for invoice in invoices(desk)] == [300]
     desk.act("sage300", "post_ar_batch", batch=desk.act("sage300", "add_ar_batch", entries=[entries[1]])["BatchNumber"])
     assert desk.sync("invoices").left_over == 0
-    assert sorted(invoice["Grand_Total"] for invoice in _invoices(desk)) == [40, 300]
+    assert sorted(invoice["Grand_Total"] for invoice in invoices(desk)) == [40, 300]

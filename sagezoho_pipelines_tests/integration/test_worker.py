@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,6 +22,7 @@ from sagezoho_pipelines.domain.records import Cause, EntityRef, Look, System
 from sagezoho_pipelines.ledger.due import Listener, attended, due_changes
 from sagezoho_pipelines.ledger.postgres import engine_for
 from sagezoho_pipelines_tests.integration.defs_site import CONNECTION, Site, asset, opened
+from sagezoho_pipelines_tests.waiting import eventually
 
 DEALS = EntityRef(CONNECTION, System.ZOHO_CRM, "deals")
 ACCOUNTS = EntityRef(CONNECTION, System.ZOHO_CRM, "deal_accounts")
@@ -91,15 +92,6 @@ def held(site: Site) -> int:
 def counted(site: Site, sql: str) -> int:
     with site.installation.database.connect() as connection:
         return int(connection.execute(text(sql)).scalar_one())
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 75) -> bool:
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def test_a_notified_deal_is_an_order_at_once_by_a_run_that_captures_nothing(site: Site, postgres_url: URL) -> None:
