@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.digest import digest
@@ -14,6 +15,7 @@ from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.flows import customers
 from sagezoho_pipelines.engine.flows.orders import amounts, comparison, preflight, refusals
 from sagezoho_pipelines.engine.flows.orders.drafts import FLOW, TARGET, Draft
+from sagezoho_pipelines.engine.sage_target import Created
 from sagezoho_pipelines.engine.settling import Movement
 
 ENTITY_SET = "OE/OEOrders"
@@ -58,6 +60,20 @@ def make(ctx: Context, change: Change, draft: Draft) -> Settlement:
         told = refusals.explained(error, body, customer) if refused else error
         settlement = settling.failed(ctx, FLOW, change, told, target=TARGET, attempt=movement)
         return replace(settlement, intents=[(intent.id, "refused", "")]) if refused else settlement
+    return _settled(ctx, change, draft, customer, body, intent, created, movement)
+
+
+def _settled(
+    ctx: Context,
+    change: Change,
+    draft: Draft,
+    customer: Link,
+    body: Row,
+    intent: Intent,
+    created: Created,
+    movement: Movement,
+) -> Settlement:
+    """The order is there: linked, and told apart where it is not what the deal is now."""
     order = created.record
     number = str(order["OrderNumber"]).strip()
     answer = {
@@ -87,30 +103,13 @@ def make(ctx: Context, change: Change, draft: Draft) -> Settlement:
             "customer": customer.sage_id,
             "account": customer.zoho_id,
             "total": str(order.get("OrderTotal") or ""),
-            "currency": currency,
+            "currency": draft.currency(ctx),
         },
     )
+    ends: dict[str, Any] = {"movements": [movement], "links": [link], "intents": [(intent.id, "settled", number)]}
     if differs is not None:
-        return settling.failed(
-            ctx,
-            FLOW,
-            change,
-            differs,
-            target=TARGET,
-            operation="update",
-            movements=[movement],
-            links=[link],
-            intents=[(intent.id, "settled", number)],
-        )
-    return settling.settled(
-        ctx,
-        FLOW,
-        change,
-        Outcome.CREATED,
-        movements=[movement],
-        links=[link],
-        intents=[(intent.id, "settled", number)],
-    )
+        return settling.failed(ctx, FLOW, change, differs, target=TARGET, operation="update", **ends)
+    return settling.settled(ctx, FLOW, change, Outcome.CREATED, **ends)
 
 
 def _request(change: Change, payload_digest: str = "") -> IntentRequest:
