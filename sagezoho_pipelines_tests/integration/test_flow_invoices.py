@@ -57,7 +57,7 @@ def test_invoices_that_are_not_ours_stay_in_sage(desk: Bench) -> None:
 
 
 def test_an_invoice_of_more_lines_than_zoho_takes_says_so(desk: Bench) -> None:
-    order = _order(desk)
+    order = ordered(desk)
     [customer] = {row["CustomerNumber"] for row in desk.state("sage300", "OEOrders") if row["OrderNumber"] == order}
     line = {"LineType": "Item", "Item": "A1-105/0", "Location": "1", "QuantityOrdered": 1}
     typed = desk.sage().create("OE/OEOrders", {"CustomerNumber": customer, "OrderDetails": [line] * 101})
