@@ -56,7 +56,7 @@ soak: $(STAMP)  ## Break things for an hour or so: SOAK_SECONDS of stories, SOAK
 	SAGEZOHO_SOAK_SECONDS=$(SOAK_SECONDS) SAGEZOHO_SOAK_SEED=$(SOAK_SEED) \
 	  $(BIN)/python -m pytest -s sagezoho_pipelines_tests/fault/test_any_order.py
 	SAGEZOHO_FAULT_THOROUGH=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) sagezoho_pipelines_tests/fault \
-	  --ignore sagezoho_pipelines_tests/fault/test_any_order.py
+	  sagezoho_pipelines_tests/unit --ignore sagezoho_pipelines_tests/fault/test_any_order.py
 	$(BIN)/python -m sagezoho_pipelines_tests.fault.kills --kills $(SOAK_KILLS) --seed $(SOAK_SEED)
 
 clean:  ## Remove what the demo left behind
