@@ -9,9 +9,12 @@ import pytest
 from sqlalchemy import Engine
 
 from sagezoho_pipelines.domain.errors import ConfigurationError
+from sagezoho_pipelines.domain.links import KINDS
 from sagezoho_pipelines.domain.records import Outcome
+from sagezoho_pipelines.engine.linking import asking, edits
+from sagezoho_pipelines.engine.linking.asking import Asked
 from sagezoho_pipelines_tests.bench import Bench, bench
-from sagezoho_pipelines_tests.integration.selling import inbox, new_account, orders, won_deal
+from sagezoho_pipelines_tests.integration.selling import customers, inbox, new_account, orders, won_deal
 
 
 @pytest.fixture
@@ -57,6 +60,45 @@ def test_a_number_that_sage_cannot_hold_is_refused_by_the_fields_name(desk: Benc
     assert (error["code"], error["field"]) == ("CUSTOMER_NUMBER_INVALID", "Sage_Customer_Number")
     assert "1 to 12 characters" in error["text"]
     assert orders(desk) == []
+
+
+def test_a_ledger_that_lost_a_customer_makes_no_second_one(engine: Engine) -> None:
+    """As after an older backup was restored: the account still says whose it is."""
+    with bench(engine, vendors=2, deals=0) as desk:
+        account = new_account(desk)
+        won_deal(desk, account)
+        desk.sync("customers", "orders")
+        [customer] = customers(desk)
+        number = str(customer["CustomerNumber"]).strip()
+        with desk.engine.begin() as connection:
+            connection.exec_driver_sql(
+                "TRUNCATE sagezoho.links, sagezoho.intents, sagezoho.changes, sagezoho.records, sagezoho.watermarks, "
+                "sagezoho.sequences CASCADE"
+            )
+        deal = won_deal(desk, account, "Another refit")
+        desk.sync("customers", "orders")
+        assert _error(desk, account)["code"] == "CUSTOMER_STATED"
+        assert f"links add customers {number} {account}" in _error(desk, account)["advice"]
+        assert len(customers(desk)) == 1
+        ctx = desk.context()
+        checked = asking.check(ctx, [Asked(KINDS["customers"], number, account)])
+        edits.carry_out(ctx, checked, who="anna", why="restored")
+        assert desk.sync("customers", "orders").left_over == 0, inbox(desk)
+        assert deal in {str(row["OrderReference"]).strip() for row in orders(desk)}
+        assert len(orders(desk)) == 2
+        assert len(customers(desk)) == 1
+
+
+def test_an_account_that_was_copied_in_zoho_becomes_a_customer_of_its_own(engine: Engine) -> None:
+    with bench(engine, vendors=2, deals=0) as desk:
+        won_deal(desk, new_account(desk))
+        desk.sync("customers", "orders")
+        [customer] = customers(desk)
+        number = str(customer["CustomerNumber"]).strip()
+        copied = new_account(desk, "Harbour Lights Ltd", Sage_Customer_Number=number)
+        won_deal(desk, copied, "Another refit")
+        desk.sync("customers", "orders")
+        assert len({row["CustomerNumber"] for row in orders(desk)}) == 2
 
 
 def test_a_number_that_a_person_corrects_after_a_refusal_counts(desk: Bench) -> None:

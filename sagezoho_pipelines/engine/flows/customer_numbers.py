@@ -12,6 +12,8 @@ ENTITY_SET = "AR/ARCustomers"
 SOURCE = "deal_accounts"
 #: Read of a customer to tell whether it is there, and whose it is.
 READ_BACK = ("CustomerNumber", "CustomerName", "CurrencyCode")
+#: The field in which an account shows its customer's number.
+STATED = "Sage_Customer_Number"
 #: A number rule that meets this many taken numbers in a row is misconfigured.
 _NUMBER_ATTEMPTS = 50
 
@@ -43,6 +45,7 @@ def reserved(ctx: Context, change: Change, account: Row, name: str) -> Intent:
                 advice="link the two with 'sagezoho links add', or choose another number",
             )
         return _intent(ctx, change, number, name)
+    _be_unstated(ctx, account, name)
     for _ in range(_NUMBER_ATTEMPTS):
         sequence = ctx.ledger.next_number(ctx.connection, f"customers:{rule.prefix}", start=rule.start)
         number = f"{rule.prefix}{sequence:0{rule.digits}d}"
@@ -57,6 +60,26 @@ def reserved(ctx: Context, change: Change, account: Row, name: str) -> Intent:
         f"{ctx.connection}: {_NUMBER_ATTEMPTS} customer numbers from {rule.prefix} on are all taken in Sage; "
         "raise flows.customers.number.start"
     )
+
+
+def _be_unstated(ctx: Context, account: Row, name: str) -> None:
+    """Raise where the account says that it is a customer already, which a ledger that was restored does not know.
+
+    An account that was copied in Zoho says it too; but its customer is linked, or goes by another name.
+    """
+    number = str(account.get(STATED) or "").strip().upper()
+    if not number or ctx.ledger.links_by_sage(ctx.connection, "customers", "Accounts", [number]):
+        return
+    held = ctx.sage.get(ENTITY_SET, number, select=READ_BACK)
+    if held is not None and str(held["CustomerName"]).strip().casefold() == name.strip().casefold():
+        raise settling.refusal(
+            "CUSTOMER_STATED",
+            f"the account says that it is customer {number}, whom Sage knows by the same name and no link knows",
+            field=STATED,
+            advice=f"link the two with 'sagezoho links add customers {number} {account['id']}'; or empty the field for "
+            "a new customer, then retry this",
+            system=System.ZOHO_CRM,
+        )
 
 
 def _intent(ctx: Context, change: Change, number: str, name: str) -> Intent:

@@ -31,7 +31,8 @@ _NUMBER_IS_GONE = frozenset({"CUSTOMER_NUMBER_TAKEN", "RecordDuplicate"})
 def account_fields(ctx: Context) -> tuple[str, ...]:
     """What is read of an account: what its customer is made of or compared with, and the address orders are sent to."""
     number = ctx.settings.flows.customers.number
-    chosen = {number.field} if number.rule == "field" else set()
+    stated = {customer_numbers.STATED} & zoho_modules.known_fields(ctx, "Accounts")
+    chosen = {number.field} if number.rule == "field" else stated
     addressed = {source.split(".", 1)[1] for source in _account_sources(ctx)}
     names = {*pairs.digested(ctx, pairs.CUSTOMERS), *chosen, *addressed, "Account_Name"}
     return zoho_modules.readable(ctx, "Accounts", sorted(names))
