@@ -22,7 +22,7 @@ from sagezoho_pipelines.engine.mapped.lint import Level, lint
 from sagezoho_pipelines.engine.pairing import pairs
 from sagezoho_pipelines.engine.sage_codes import CodeSet
 from sagezoho_pipelines.engine.setup import examine
-from sagezoho_pipelines.engine.zoho_modules import written_fields
+from sagezoho_pipelines.engine.zoho_modules import CURRENCY, written_fields
 from sagezoho_pipelines.mappings import custom_fields
 
 
@@ -198,7 +198,7 @@ def _fields(ctx: Context, module: str) -> Finding:
     known = {str(row["api_name"]) for row in rows}
     ours = [field for field in custom_fields() if field.module == module]
     own = {field.api_name for field in ours}
-    wanted = _wanted_fields(ctx, module)
+    wanted = _wanted_fields(ctx, module) - {CURRENCY}
     absent = sorted((own | wanted) - known - {"id"})  # every record has an id, and no field list names it
     optional = {field.api_name for field in ours if field.optional}
     to_create = [name for name in absent if name in own - optional]

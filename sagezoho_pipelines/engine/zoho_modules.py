@@ -15,6 +15,10 @@ from sagezoho_pipelines.mappings import custom_fields
 _TEXTS = frozenset({"text", "textarea", "phone", "email", "website", "picklist"})
 
 
+#: Zoho's own field of every module, where the organisation keeps more than one currency.
+CURRENCY = "Currency"
+
+
 class Field(NamedTuple):
     """`length`: of a text, the characters that Zoho takes. `unique`: no two records may hold the same value."""
 
@@ -49,7 +53,8 @@ def absent_fields(ctx: Context, module: str) -> frozenset[str]:
 
 @cache
 def optional_fields(module: str) -> frozenset[str]:
-    return frozenset(one.api_name for one in custom_fields() if one.module == module and one.optional)
+    made = {one.api_name for one in custom_fields() if one.module == module and one.optional}
+    return frozenset({*made, CURRENCY})
 
 
 def written_fields(mapping: TargetMapping) -> list[str]:

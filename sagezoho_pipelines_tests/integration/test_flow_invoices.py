@@ -16,7 +16,7 @@ from sagezoho_pipelines.engine.windows import Window
 from sagezoho_pipelines.sandbox.faults import FaultRule
 from sagezoho_pipelines.sandbox.sage300.posting import post_batches
 from sagezoho_pipelines_tests.bench import Bench, bench
-from sagezoho_pipelines_tests.integration.selling import invoices, ordered
+from sagezoho_pipelines_tests.integration.selling import inbox, invoices, new_account, ordered, orders, won_deal
 
 
 @pytest.fixture
@@ -48,6 +48,37 @@ def test_an_invoiced_order_is_one_zoho_invoice_with_its_lines_and_totals(desk: B
     assert rows == [(4, 25), (2, 10)]
     [deal] = desk.query("SELECT zoho_id FROM sagezoho.links WHERE sage_entity = 'orders'")
     assert invoice["Deal_Name__s"]["id"] == deal["zoho_id"]
+
+
+def test_where_zoho_keeps_several_currencies_an_invoice_is_in_its_customers(desk: Bench) -> None:
+    desk.act("zoho_crm", "use_currencies")
+    account = new_account(desk, Sage_Customer_Currency="CAD", Sage_Customer_Tax_Group="BCTAX")
+    won_deal(desk, account, values={"Currency": "CAD"})
+    assert desk.sync("customers", "orders").left_over == 0, inbox(desk)
+    [order] = orders(desk)
+    desk.act("sage300", "ship_and_invoice_order", order=str(order["OrderNumber"]).strip())
+    assert desk.sync("invoices").left_over == 0, inbox(desk)
+    [invoice] = invoices(desk)
+    assert (invoice["Currency"], invoice["Sage_Currency"]) == ("CAD", "CAD")
+
+
+def test_an_invoice_in_a_currency_that_zoho_does_not_keep_says_so(desk: Bench) -> None:
+    desk.act("zoho_crm", "use_currencies")
+    desk.act("zoho_crm", "change_field", module="Invoices", field="Currency", values=["USD", "EUR"])
+    account = new_account(desk, Sage_Customer_Currency="CAD", Sage_Customer_Tax_Group="BCTAX")
+    won_deal(desk, account, values={"Currency": "CAD"})
+    desk.sync("customers", "orders")
+    [order] = orders(desk)
+    desk.act("sage300", "ship_and_invoice_order", order=str(order["OrderNumber"]).strip())
+    assert desk.sync("invoices").count(Outcome.REFUSED) == 1
+    [entry] = inbox(desk)
+    assert (entry["error"]["code"], entry["error"]["field"]) == ("CURRENCY_UNKNOWN", "Currency")
+    assert "is in CAD" in entry["error"]["text"]
+    assert invoices(desk) == []
+    desk.act("zoho_crm", "change_field", module="Invoices", field="Currency", values=["USD", "EUR", "CAD"])
+    desk.edit_inbox(str(entry["key"]))
+    assert desk.sync("invoices").left_over == 0, inbox(desk)
+    assert [row["Currency"] for row in invoices(desk)] == ["CAD"]
 
 
 def test_invoices_that_are_not_ours_stay_in_sage(desk: Bench) -> None:

@@ -164,6 +164,8 @@ class InvoicesHandler:
             error = zoho_target.explained(write, error)
             if error.verdict is Verdict.REFUSE and error.field.endswith(LINES) and len(document.lines) > _ROWS:
                 error = _too_many_lines(document)
+            if error.verdict is Verdict.REFUSE and error.field == zoho_modules.CURRENCY:
+                error = _foreign(document)
             if error.code == "DUPLICATE_DATA" and error.field.endswith(KEY_FIELD):
                 error = replace_verdict(error, Verdict.RETRY)
             settlement = settling.failed(
@@ -199,6 +201,18 @@ def _too_many_lines(document: Document) -> VendorError:
         f"invoice {number_of(document.row)} has {len(document.lines)} lines, and Zoho takes {_ROWS} in one invoice",
         field=LINES,
         advice="its figures are in Sage 300 only: note the invoice on its deal, then dismiss this",
+        system=System.ZOHO_CRM,
+    )
+
+
+def _foreign(document: Document) -> VendorError:
+    """In another currency the same figures would be other amounts."""
+    currency = document.write.sent.get(zoho_modules.CURRENCY)
+    return settling.refusal(
+        "CURRENCY_UNKNOWN",
+        f"invoice {number_of(document.row)} is in {currency}, which is none of the currencies that Zoho keeps",
+        field=zoho_modules.CURRENCY,
+        advice=f"add {currency} to the currencies in Zoho's company settings, then retry this",
         system=System.ZOHO_CRM,
     )
 

@@ -20,6 +20,7 @@ from sagezoho_pipelines.engine.mapped.blanks import may_give_nothing
 from sagezoho_pipelines.engine.mapped.descriptions import Descriptions, describe
 from sagezoho_pipelines.engine.mapped.ends import Ends, configured, ends_of
 from sagezoho_pipelines.engine.mapped.inference import Result, comparisons, infer, paths
+from sagezoho_pipelines.engine.zoho_modules import optional_fields
 from sagezoho_pipelines.mappings import custom_fields
 
 _NAMES = {System.SAGE300: "Sage 300", System.ZOHO_CRM: "Zoho CRM"}
@@ -140,7 +141,7 @@ class _Target:
         ends, first = self._ends, path.partition(".")[0]
         named = ends.names.get(first)
         entity = named if named is not None and not isinstance(named, FieldInfo | Mapping) else ends.source
-        if entity.system is System.ZOHO_CRM and path.rpartition(".")[2] in _optional(entity.name):
+        if entity.system is System.ZOHO_CRM and path.rpartition(".")[2] in optional_fields(entity.name):
             return self._finding(
                 Level.NOTE, rule.target, rule.place, f"Zoho CRM's {entity} has no {path}, and the sync does without",
                 "'sagezoho setup' creates it where the edition has room.",
@@ -160,7 +161,7 @@ class _Target:
         remedy = f"{_close(rule.target, self._into or {})}Correct the name, or drop the field with null."
         if into.system is System.ZOHO_CRM:
             own = {field.api_name for field in custom_fields() if field.module == into.name}
-            if rule.target in _optional(into.name):
+            if rule.target in optional_fields(into.name):
                 return self._finding(Level.NOTE, rule.target, rule.place, f"{text}, and the sync does without")
             setup = f"Run 'sagezoho setup --connection {self._ctx.connection}'."
             remedy = setup if rule.target in own else f"{remedy} A custom field is made in Zoho's Setup."
@@ -261,10 +262,6 @@ class _Target:
 
     def _finding(self, level: Level, field: str, place: str, text: str, remedy: str = "") -> LintFinding:
         return LintFinding(level, self._ends.flow, self._ends.target, field, place, text, remedy)
-
-
-def _optional(module: str) -> set[str]:
-    return {one.api_name for one in custom_fields() if one.module == module and one.optional}
 
 
 def _lines_of(rule: FieldRule, values: Iterable[str]) -> str:
