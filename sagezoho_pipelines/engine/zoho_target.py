@@ -301,8 +301,12 @@ def _too_long(ctx: Context, write: ZohoWrite) -> VendorError | None:
     return None
 
 
-def _without(write: ZohoWrite, absent: frozenset[str]) -> ZohoWrite:
+def writable(ctx: Context, write: ZohoWrite) -> ZohoWrite:
     """Without the optional fields that this organisation does without: of those nothing is written."""
+    return _without(write, absent_fields(ctx, write.module))
+
+
+def _without(write: ZohoWrite, absent: frozenset[str]) -> ZohoWrite:
     if not absent.intersection(write.after):
         return write
     after = {name: value for name, value in write.after.items() if name not in absent}

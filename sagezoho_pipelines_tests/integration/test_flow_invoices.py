@@ -62,6 +62,30 @@ def test_where_zoho_keeps_several_currencies_an_invoice_is_in_its_customers(desk
     assert (invoice["Currency"], invoice["Sage_Currency"]) == ("CAD", "CAD")
 
 
+def test_where_zoho_keeps_one_currency_nothing_is_said_of_it(desk: Bench) -> None:
+    order = ordered(desk)
+    desk.act("sage300", "ship_and_invoice_order", order=order)
+    desk.sync("invoices")
+    [line] = desk.query("SELECT fields FROM sagezoho.audit WHERE operation = 'create' AND target_entity = 'Invoices'")
+    rules = {str(row["id"]): row["target"] for row in desk.query("SELECT id, target FROM sagezoho.transformations")}
+    written = {rules[str(field[0])] for field in line["fields"]}
+    assert "Sage_Currency" in written
+    assert "Currency" not in written
+
+
+def test_an_invoice_from_before_several_currencies_keeps_the_one_it_has(desk: Bench) -> None:
+    order = ordered(desk)
+    desk.act("sage300", "ship_and_invoice_order", order=order)
+    desk.sync("invoices")
+    desk.act("zoho_crm", "use_currencies")
+    [invoice] = invoices(desk)
+    desk.act("zoho_crm", "edit_record", module="Invoices", id=invoice["id"], values={"Currency": "EUR"})
+    desk.act("sage300", "receive_payment", document=invoice["Sage_Invoice_Number"])
+    assert desk.sync("invoices").left_over == 0, inbox(desk)
+    [invoice] = invoices(desk)
+    assert (invoice["Sage_Payment_Status"], invoice["Currency"]) == ("Paid", "EUR")
+
+
 def test_an_invoice_in_a_currency_that_zoho_does_not_keep_says_so(desk: Bench) -> None:
     desk.act("zoho_crm", "use_currencies")
     desk.act("zoho_crm", "change_field", module="Invoices", field="Currency", values=["USD", "EUR"])

@@ -56,8 +56,9 @@ def _insert(ctx: Context, documents: Sequence[Document]) -> list[Document]:
 def _adopt(ctx: Context, document: Document, record_id: str) -> Document:
     """An earlier, unanswered attempt had inserted it: bring the record, lines included, to what it should be."""
     link = replace(link_of(ctx, document), zoho_id=record_id, written={LINES: None})
-    # Whatever that attempt had written, or another one after it: all of it is said again, empty fields included.
-    adopted = replace(document, write=replace(document.write, link=link, sent=dict(document.write.after)))
+    # Whatever that attempt had written, or another one after it: all that may change is said again, empty fields too.
+    again = document.write.mapping.lasting(document.write.after)
+    adopted = replace(document, write=replace(document.write, link=link, sent=again))
     updated = _update(ctx, adopted)
     return replace(updated, write=replace(updated.write, link=replace(link, made_by="read back")))
 

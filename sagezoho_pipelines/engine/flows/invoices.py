@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from sagezoho_pipelines.domain.digest import equal
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.records import Change, EntityRef, Link, Outcome, Row, System
 from sagezoho_pipelines.domain.settlement import Settlement
@@ -135,27 +134,23 @@ class InvoicesHandler:
         target = settling.edited(mapping["ar_invoices"] if is_ar(row) else mapping["invoices"], change)
         payment = state.get((customer_of(row), number_of(row)), {})
         source = document_of(ctx, change.key, row, order, payment)
-        after = {
-            **target.apply(source),
-            **(mapping["payments"].apply(payment) if payment else {}),
-            LINES: list(lines),
-        }
-        before = link.written if link is not None else {}
+        billed = {**target.apply(source), LINES: list(lines)}
+        paid = mapping["payments"].apply(payment) if payment else {}
+        before, unsettled = (link.written, link.unsettled) if link is not None else ({}, ())
         sent = {
-            name: value
-            for name, value in after.items()
-            if (value is not None if link is None else name in link.unsettled or not equal(before.get(name), value))
+            **target.changes(before, billed, creating=link is None, unsettled=unsettled),
+            **mapping["payments"].changes(before, paid, creating=link is None, unsettled=unsettled),
         }
         write = ZohoWrite(
             "Invoices",
             target,
             link,
-            after,
+            {**billed, **paid},
             sent,
             also=(mapping["payments"],),
             subforms={LINES: line_mapping(ctx, row)},
         )
-        return Document(change, row, order, lines, write, ())
+        return Document(change, row, order, lines, zoho_target.writable(ctx, write), ())
 
     def _settlement(self, ctx: Context, document: Document) -> Settlement:
         change, write, intent = document.change, document.write, document.intent
