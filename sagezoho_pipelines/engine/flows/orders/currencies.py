@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from sagezoho_pipelines.domain.records import Row
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.zoho_modules import known_fields
-
-#: A field of the modules of an organisation with several currencies; others are without it.
-FIELD = "Currency"
+from sagezoho_pipelines.engine.zoho_modules import CURRENCY, known_fields
 
 
-def readable(ctx: Context, module: str) -> tuple[str, ...]:
-    """The field to ask for, where this organisation keeps more than one currency."""
-    several = FIELD in known_fields(ctx, "Deals")
-    return (FIELD,) if several and FIELD in known_fields(ctx, module) else ()
+def of_quotes(ctx: Context) -> tuple[str, ...]:
+    """The field to ask quotes for. What deals do without, quotes are not asked about."""
+    several = CURRENCY in known_fields(ctx, "Deals")
+    return (CURRENCY,) if several and CURRENCY in known_fields(ctx, "Quotes") else ()
 
 
 def of(ctx: Context, *records: Row) -> str:
     """The currency of the first record that names one, else the organisation's own; empty where neither is told."""
-    named = next((str(record[FIELD]).strip() for record in records if record.get(FIELD)), "")
+    named = next((str(record[CURRENCY]).strip() for record in records if record.get(CURRENCY)), "")
     return (named or _home(ctx)).upper()
 
 

@@ -19,7 +19,6 @@ from sagezoho_pipelines.engine.flows import awaited, customers
 from sagezoho_pipelines.engine.flows.orders import (
     beginning,
     comparison,
-    currencies,
     lines,
     making,
     preflight,
@@ -37,9 +36,8 @@ _LOOKS_FOR_A_CUSTOMER, _BETWEEN_LOOKS_SECONDS = 60, 0.05
 
 
 def deal_fields(ctx: Context) -> tuple[str, ...]:
-    names = sorted({*ctx.mappings[FLOW].source_fields(), *_DEAL_FIELDS, *currencies.readable(ctx, "Deals")})
-    names = sorted({*names, *beginning.readable(ctx)})
-    return zoho_modules.readable(ctx, "Deals", names)
+    names = {*ctx.mappings[FLOW].source_fields(), *_DEAL_FIELDS, zoho_modules.CURRENCY, *beginning.readable(ctx)}
+    return zoho_modules.readable(ctx, "Deals", sorted(names))
 
 
 def digested_fields(ctx: Context) -> tuple[str, ...]:
@@ -47,7 +45,7 @@ def digested_fields(ctx: Context) -> tuple[str, ...]:
 
     A field that this organisation does without counts as empty, so that creating it later changes nothing.
     """
-    return tuple(sorted({*ctx.mappings[FLOW].source_fields(), *_DEAL_FIELDS, currencies.FIELD} - {"Stage"}))
+    return tuple(sorted({*ctx.mappings[FLOW].source_fields(), *_DEAL_FIELDS, zoho_modules.CURRENCY} - {"Stage"}))
 
 
 def qualifying_stages(ctx: Context) -> tuple[str, ...]:

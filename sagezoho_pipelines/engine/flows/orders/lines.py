@@ -29,7 +29,7 @@ def accepted_quotes(ctx: Context, deal_ids: Sequence[str]) -> dict[str, list[Row
     rows = ctx.zoho.find(
         "Quotes",
         where=[where("Deal_Name.id", "in", list(deal_ids)), where("Quote_Stage", "in", list(orders.quote_stages))],
-        fields=["Deal_Name", *currencies.readable(ctx, "Quotes")],
+        fields=["Deal_Name", *currencies.of_quotes(ctx)],
     )
     quotes: dict[str, list[Row]] = {}
     for row in rows:

@@ -18,6 +18,7 @@ from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.records import Link, Row, System
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import as_date
+from sagezoho_pipelines.engine.zoho_modules import CURRENCY
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +145,7 @@ def _of_currency(body: Row, customer: Link, held: Row, currency: str) -> Iterato
     if priced and theirs and currency and theirs != currency:
         yield Problem(
             "CURRENCY_DIFFERS",
-            "Currency",
+            CURRENCY,
             f"the deal's figures are in {currency}, and Sage 300 bills customer {customer.sage_id} in {theirs}",
             f"correct the currency of the deal or its quote in Zoho, or link account {customer.zoho_id} to a customer "
             "that is billed in it with 'sagezoho links', then retry this; where Zoho's figures are meant in each "
