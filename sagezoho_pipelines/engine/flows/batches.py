@@ -85,10 +85,9 @@ class _BatchHandler:
         if found is None:
             return settling.settled(ctx, self.flow, change, Outcome.SKIPPED)
         change = settling.resolved(change, found, _DIGESTED, str(found.get("Description") or ""))
-        entries: list[Row] = list(found.get("Invoices") or ())
-        return self._hand_on(ctx, change, entries, some_failed=as_number(found.get("NumberOfErrors")) != 0)
+        return self._hand_on(ctx, change, found, list(found.get("Invoices") or ()))
 
-    def _hand_on(self, ctx: Context, change: Change, entries: Sequence[Row], *, some_failed: bool) -> Settlement:
+    def _hand_on(self, ctx: Context, change: Change, batch: Row, entries: Sequence[Row]) -> Settlement:
         raise NotImplementedError
 
 
@@ -100,7 +99,7 @@ class ApBatchesHandler(_BatchHandler):
     entity_set = "AP/APInvoiceBatches"
     target = (System.SAGE300, "vendors")
 
-    def _hand_on(self, ctx: Context, change: Change, entries: Sequence[Row], *, some_failed: bool) -> Settlement:  # noqa: ARG002
+    def _hand_on(self, ctx: Context, change: Change, _batch: Row, entries: Sequence[Row]) -> Settlement:
         vendors = sorted({str(entry.get("VendorNumber") or "").strip() for entry in entries} - {""})
         entity = ctx.sage_entity("vendors")
         looks = [Look(entity, vendor, change.cause, f"A/P batch {change.key}") for vendor in vendors]
@@ -121,9 +120,9 @@ class ArBatchesHandler(_BatchHandler):
     target = (System.SAGE300, "invoices")
     also = ("NumberOfErrors",)
 
-    def _hand_on(self, ctx: Context, change: Change, entries: Sequence[Row], *, some_failed: bool) -> Settlement:
+    def _hand_on(self, ctx: Context, change: Change, batch: Row, entries: Sequence[Row]) -> Settlement:
         ours = [entry for entry in invoices.from_our_orders(ctx, entries) if entry.get("DocumentType") == "Invoice"]
-        if some_failed and ours:
+        if ours and as_number(batch.get("NumberOfErrors")) != 0:
             ours = self._posted(ctx, ours)
         numbers = sorted({str(entry["DocumentNumber"]).strip() for entry in ours})
         from_order_entry = {
