@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -40,7 +40,8 @@ CONNECTION = "saminc"
 class Bench:
     """One connection between a simulated company and a simulated organisation.
 
-    `later` moves the engine's clock, so that a retry becomes due without waiting for it.
+    `later` moves the engine's clock, so that a retry becomes due without waiting for it. `meanwhile` is what happens
+    while a client waits before it sends a request again.
     """
 
     def __init__(self, sandbox: Sandbox, engine: Engine, settings: Settings) -> None:
@@ -49,6 +50,7 @@ class Bench:
         self.ledger = PostgresLedger(engine)
         self.settings = settings.connection(CONNECTION)
         self.tokens = MemoryTokenStore()
+        self.meanwhile: Callable[[], object] = lambda: None
         self._ahead = timedelta(0)
         self._runs = itertools.count(1)
         self._sessions = requests.Session()
@@ -70,7 +72,7 @@ class Bench:
             connect_timeout=settings.connect_timeout,
             read_timeout=settings.read_timeout,
             max_attempts=settings.max_attempts,
-            sleep=_briefly,
+            sleep=self._briefly,
         )
 
     def zoho(self) -> ZohoCrmClient:
@@ -85,7 +87,7 @@ class Bench:
             },
             store=self.tokens,
             allowed_domains=settings.api_domains,
-            sleep=_briefly,
+            sleep=self._briefly,
         )
         return ZohoCrmClient(
             connection=CONNECTION,
@@ -93,7 +95,7 @@ class Bench:
             concurrency=settings.concurrency,
             timeouts=Timeouts(connect=settings.connect_timeout, read=settings.read_timeout),
             max_attempts=settings.max_attempts,
-            sleep=_briefly,
+            sleep=self._briefly,
         )
 
     def context(self) -> Context:
@@ -168,6 +170,11 @@ class Bench:
         [entry] = inbox.entries(self.engine, ids=[key])
         assert inbox.dismiss(self.engine, entry, who="test", why="as it should be", at=self.now())
 
+    def _briefly(self, seconds: float) -> None:
+        """Back-off without the waiting: the order of things stays, the test stays short."""
+        time.sleep(min(seconds, 0.01))
+        self.meanwhile()
+
     def state(self, vendor: str, collection: str) -> list[dict[str, Any]]:
         world = self.sandbox.sage300.world if vendor == "sage300" else self.sandbox.zoho_crm.world
         return list(world.state(collection))
@@ -223,11 +230,6 @@ def bench(engine: Engine, *, seed: int = 1, vendors: int = 50, deals: int = 20, 
         made = Bench(sandbox, engine, settings_for(sandbox, **flows))
         made.setup()
         yield made
-
-
-def _briefly(seconds: float) -> None:
-    """Back-off without the waiting: the order of things stays, the test stays short."""
-    time.sleep(min(seconds, 0.01))
 
 
 __all__ = ["CONNECTION", "Bench", "Outcome", "bench", "config", "settings_for"]

@@ -133,6 +133,13 @@ class PostgresLedger:
         if settlements:
             self._in_transaction(lambda c: settling.settle(c, settlements, at=at))
 
+    def attempting(self, changes: Sequence[Change]) -> None:
+        """Note, before a creation is sent, what was read of records that were only looked at."""
+        self._in_transaction(lambda c: queue.attempting(c, changes))
+
+    def tried(self, entity: EntityRef, held: Sequence[Change]) -> dict[str, list[Change]]:
+        return self._in_transaction(lambda c: queue.tried(c, entity, held))
+
     def open_changes(self, entity: EntityRef) -> int:
         return self._in_transaction(lambda c: queue.open_changes(c, entity))
 

@@ -120,6 +120,30 @@ WHERE connection = :connection AND system = :system AND entity = :entity AND key
 ORDER BY id DESC LIMIT 1
 """)
 
+_ATTEMPTING = text(f"""
+UPDATE sagezoho.changes c SET attempted = c.attempted || jsonb_build_array(r.payload)
+FROM (SELECT * FROM {rows({"id": "bigint", "payload": "jsonb"})}) AS r
+WHERE c.id = r.id AND c.payload IS NULL AND c.attempted -> -1 IS DISTINCT FROM r.payload
+""")
+
+# An attempt that ended well is followed by a link, which knows what was written: those before it say nothing more. One
+# that was given back counts too: a part of its batch may have been sent.
+_TRIED = text("""
+SELECT c.id, c.key, c.digest, version.payload, c.cause, c.attempts, c.captured_at, c.name, c.reason, c.override
+FROM sagezoho.changes c
+CROSS JOIN LATERAL (
+    SELECT c.payload, 0 AS place WHERE c.payload IS NOT NULL
+    UNION ALL
+    SELECT a.payload, a.place FROM jsonb_array_elements(c.attempted) WITH ORDINALITY AS a (payload, place)
+) AS version
+WHERE c.connection = :connection AND c.system = :system AND c.entity = :entity AND c.key = ANY (CAST(:keys AS text[]))
+  AND (c.attempts > 0 OR c.run_id <> '') AND c.id <> ALL (CAST(:first AS bigint[]))
+  AND NOT EXISTS (
+      SELECT 1 FROM sagezoho.changes d WHERE d.connection = c.connection AND d.system = c.system
+        AND d.entity = c.entity AND d.key = c.key AND d.id >= c.id AND d.state = 'delivered')
+ORDER BY c.id, version.place
+""")
+
 _OPEN = text("""
 SELECT count(*) FROM sagezoho.changes
 WHERE connection = :connection AND system = :system AND entity = :entity AND state IN ('queued', 'claimed')
@@ -204,6 +228,21 @@ def settle(connection: Connection, settlements: Sequence[Settlement], *, at: dat
         held=[settlement for settlement in settlements if settlement.change.id in held],
         lost=[settlement for settlement in settlements if settlement.change.id not in held],
     )
+
+
+def attempting(connection: Connection, changes: Sequence[Change]) -> None:
+    if changes:
+        lines = [{"id": change.id, "payload": change.payload} for change in sorted(changes, key=lambda one: one.id)]
+        connection.execute(_ATTEMPTING, {"rows": to_json(lines)})
+
+
+def tried(connection: Connection, entity: EntityRef, held: Sequence[Change]) -> dict[str, list[Change]]:
+    first = [change.id for change in held if change.attempt == 1]
+    wanted = {**of(entity), "keys": [change.key for change in held], "first": first}
+    found: dict[str, list[Change]] = {}
+    for row in connection.execute(_TRIED, wanted):
+        found.setdefault(row.key, []).append(change_of(row, entity))
+    return found
 
 
 def open_changes(connection: Connection, entity: EntityRef) -> int:

@@ -221,6 +221,51 @@ def test_a_dead_workers_changes_return_after_their_lease(ledger: PostgresLedger)
     assert states(ledger, "V1") == ["delivered"]
 
 
+def tried(ledger: PostgresLedger, held: Sequence[Change]) -> list[Any]:
+    found = ledger.tried(VENDORS, held)
+    assert found.keys() <= {change.key for change in held}
+    return [version.payload["City"] for versions in found.values() for version in versions if version.payload]
+
+
+def test_what_earlier_attempts_may_have_sent_is_known_until_one_ends_well(ledger: PostgresLedger) -> None:
+    for version in ("1", "2"):
+        captured(ledger, record("V1", version, City=version), record("V2", version, City="other"))
+        first = [change for change in claimed(ledger) if change.key == "V1"]
+        assert tried(ledger, first) == ["1", "2"][: int(version) - 1]
+        settled(ledger, first, ChangeState.QUEUED, retry_at=NOON)
+    held = claimed(ledger)
+    assert tried(ledger, held) == ["1", "2"]
+    settled(ledger, held)
+    captured(ledger, record("V1", "3", City="3"))
+    assert tried(ledger, claimed(ledger)) == []
+
+
+def test_a_version_that_nobody_claimed_was_not_tried_one_that_was_given_back_may_have_been(
+    ledger: PostgresLedger,
+) -> None:
+    captured(ledger, record("V1", "1", City="1"))
+    captured(ledger, record("V1", "2", City="2"))
+    ledger.release(claimed(ledger), retry_at=NOON)
+    captured(ledger, record("V1", "3", City="3"))
+    assert tried(ledger, claimed(ledger)) == ["2"]
+
+
+def test_of_a_look_it_is_known_what_it_was_about_to_send(ledger: PostgresLedger) -> None:
+    ledger.enqueue([Look(VENDORS, "V1", Cause.NOTIFICATION)], at=NOON)
+    (look,) = claimed(ledger)
+    settled(ledger, [look], ChangeState.QUEUED, retry_at=NOON)  # cut off before anything was sent
+    (look,) = claimed(ledger)
+    assert tried(ledger, [look]) == []
+    balance = Decimal("1234567890123456.789")
+    for city in ("1", "1", "2"):
+        ledger.attempting([replace(look, payload={"City": city, "Balance": balance})])
+    settled(ledger, [look], ChangeState.QUEUED, retry_at=NOON)
+    (look,) = claimed(ledger)
+    assert look.payload is None, "it is read again"
+    assert tried(ledger, [look]) == ["1", "2"]
+    assert [version.payload["Balance"] for version in ledger.tried(VENDORS, [look])["V1"]] == [balance, balance]
+
+
 def test_a_lease_can_be_extended_while_it_is_held(ledger: PostgresLedger) -> None:
     captured(ledger, record("V1"))
     (held,) = claimed(ledger)

@@ -6,6 +6,7 @@ Each test loses the answers of an update that did arrive, has a person put the o
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -106,6 +107,56 @@ def test_a_vendor_whose_creation_was_lost_and_whose_field_was_emptied_since(desk
     desk.later(minutes=10)
     assert desk.sync("vendors").left_over == 0
     assert _vendor_account(desk, number)["Billing_City"] is None
+
+
+def _lose_creations(desk: Bench, path: str, kind: str = "reset_after") -> None:
+    """The creations arrive each time they are sent, each time in another second, and no answer comes back."""
+    desk.sandbox.zoho_crm.world.faults.add(kind, method="POST", path=path, times=9 * _SENDS)  # more than are sent
+    desk.meanwhile = lambda: desk.sandbox.clock.advance(timedelta(seconds=1))
+    assert desk.sync("vendors").count(Outcome.RETRYING) >= 1
+    desk.sandbox.zoho_crm.world.faults.clear()
+    desk.later(minutes=10)
+
+
+@pytest.mark.parametrize("before", [(), ("Oakland",), ("Oakland", "")], ids=["at once", "once more", "twice more"])
+def test_a_vendor_whose_creation_was_lost_over_several_seconds_and_which_was_edited_since(
+    desk: Bench, before: tuple[str, ...]
+) -> None:
+    """Zoho says that the account was modified after it was made: by us, not by a person."""
+    number = str(_vendor(desk)["VendorNumber"]).strip()
+    for city in before:
+        desk.act("sage300", "edit_vendor", vendor=number, fields={"City": city})
+        _lose_creations(desk, "Accounts/upsert", "reset_before")
+    desk.act("sage300", "edit_vendor", vendor=number, fields={"City": "Elsewhere"})
+    _lose_creations(desk, "Accounts/upsert")
+    desk.act("sage300", "edit_vendor", vendor=number, fields={"City": ""})
+    assert desk.sync("vendors").left_over == 0
+    assert _vendor_account(desk, number)["Billing_City"] is None
+    desk.reset_counters()
+    desk.sync("vendors")
+    assert desk.writes() == {"sage300": 0, "zoho_crm": 0}
+
+
+def test_a_contact_whose_creation_was_lost_over_several_seconds_and_whose_vendor_was_edited_since(desk: Bench) -> None:
+    number = str(_vendor(desk)["VendorNumber"]).strip()
+    desk.act("sage300", "edit_vendor", vendor=number, fields={"ContactName": "Ann Lee", "ContactsFax": "604-555-01"})
+    _lose_creations(desk, "Contacts/upsert")
+    desk.act("sage300", "edit_vendor", vendor=number, fields={"ContactName": "Ann Moore", "ContactsFax": ""})
+    assert desk.sync("vendors").left_over == 0
+    [contact] = [row for row in desk.state("zoho_crm", "Contacts") if row["Sage_Contact_Key"] == f"SAMINC/{number}"]
+    assert (contact["Last_Name"], contact["Fax"]) == ("Moore", None)
+
+
+def test_what_a_person_typed_into_an_account_stays_where_its_vendor_was_edited_elsewhere(one_way: Bench) -> None:
+    desk = one_way
+    number = str(_vendor(desk)["VendorNumber"]).strip()
+    _lose_creations(desk, "Accounts/upsert")
+    account = _vendor_account(desk, number)["id"]
+    desk.act("zoho_crm", "edit_account", account_id=account, values={"Fax": "555-0199"})
+    desk.act("sage300", "edit_vendor", vendor=number, fields={"City": "Elsewhere"})
+    assert desk.sync("vendors").left_over == 0
+    shown = _vendor_account(desk, number)
+    assert (shown["Billing_City"], shown["Fax"]) == ("Elsewhere", "555-0199")
 
 
 def test_a_customer_put_back_after_a_lost_update(desk: Bench) -> None:

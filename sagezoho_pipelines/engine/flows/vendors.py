@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -84,37 +84,41 @@ class VendorsHandler:
         zoho_modules.require_fields(ctx, "Contacts", zoho_modules.written_fields(mapping["contacts"]))
 
     def deliver(self, ctx: Context, changes: Sequence[Change]) -> Sequence[Settlement]:
+        looks = {change.id for change in changes if change.payload is None}
         changes, gone = vendor_ground.resolve(ctx, changes)
         settlements = [self._deleted(ctx, change) for change in gone]
         ground = vendor_ground.ground_of(ctx, changes)
         self._left_behind(ctx, ground)
-        planned = self._accounts(ctx, ground)
-        done = self._contacts(ctx, planned)
+        planned = self._accounts(ctx, ground, looks)
+        done = self._contacts(ctx, planned, looks)
         settlements += [self._settlement(ctx, delivery) for delivery in done]
         return [*ground.settlements, *settlements]
 
     def _left_behind(self, ctx: Context, ground: Ground) -> None:
-        """Link the accounts that an attempt which was cut off has made and a person has edited since.
+        """Link the accounts that an attempt which was cut off has made and which were written to since.
 
-        Each is then looked at as any linked one is. What that attempt wrote is what the vendor still says; where even
-        that is not known, the two meet for the first time.
+        Each is then looked at as any linked one is. Where nobody knows what that attempt wrote, the two meet for the
+        first time.
         """
+        mapping = ctx.mappings[FLOW]["accounts"]
         new = {ctx.sage_key(change.key): change for change in ground.changes if change.key not in ground.links}
-        for key, row in left_behind.edited_since(ctx, "Accounts", ACCOUNT_KEY, new).items():
-            change, account = new[key], str(row["id"])
-            written = ctx.mappings[FLOW]["accounts"].apply(document_of(ctx, change.key, change.payload))
-            known = change.attempt > 1 or not pairs.enabled(ctx, pairs.VENDORS)
+
+        def mapped(version: Change) -> dict[str, Any]:
+            return settling.edited(mapping, version).apply(document_of(ctx, version.key, version.payload))
+
+        for key, found in left_behind.edited_since(ctx, "Accounts", ACCOUNT_KEY, new, mapped).items():
+            change = new[key]
             link = _link(ctx, change, "Accounts", str((change.payload or {}).get("VendorName") or ""), change.name)
-            link = replace(link, zoho_id=account, written=written if known else {}, seen_equal_at=None)
+            link = replace(found.link(link), seen_equal_at=None)
             look = Look(change.entity, change.key, change.cause, "its account was edited before it was linked")
-            answer = {"text": f"account {account} was made by an attempt that was cut off, and edited since"}
-            movement = Movement(*self.target, account, "link", Outcome.NOOP, answer=answer)
+            answer = {"text": f"account {link.zoho_id} was made by an attempt that was cut off, and edited since"}
+            movement = Movement(*self.target, link.zoho_id, "link", Outcome.NOOP, answer=answer)
             ground.settle(
                 change,
                 settling.settled(ctx, FLOW, change, Outcome.NOOP, movements=[movement], links=[link], looks=[look]),
             )
 
-    def _accounts(self, ctx: Context, ground: Ground) -> list[_Delivery]:
+    def _accounts(self, ctx: Context, ground: Ground, looks: Collection[int]) -> list[_Delivery]:
         mapping = ctx.mappings[FLOW]["accounts"]
         compared = vendor_ground.compared(ctx, ground)
         deliveries = []
@@ -128,12 +132,13 @@ class VendorsHandler:
             write = zoho_target.planned("Accounts", settling.edited(mapping, change), link, document)
             deliveries.append(_Delivery(change, document, write))
         writes = [delivery.account for delivery in deliveries]
+        _attempting(ctx, [item.change for item in deliveries if item.account.link is None], looks)
         if not pairs.enabled(ctx, pairs.VENDORS):
             writes = zoho_target.with_what_is_held(ctx, writes)
         written = zoho_target.write(ctx, writes, unique=ACCOUNT_KEY)
         return [replace(delivery, account=write) for delivery, write in zip(deliveries, written, strict=True)]
 
-    def _contacts(self, ctx: Context, deliveries: Sequence[_Delivery]) -> list[_Delivery]:
+    def _contacts(self, ctx: Context, deliveries: Sequence[_Delivery], looks: Collection[int]) -> list[_Delivery]:
         mapping = ctx.mappings[FLOW]["contacts"]
         wanted = [delivery for delivery in deliveries if _has_contact(delivery.document) and not delivery.account.error]
         links = ctx.ledger.links_by_sage(ctx.connection, "vendors", "Contacts", [item.change.key for item in wanted])
@@ -151,6 +156,8 @@ class VendorsHandler:
             )
             for item in wanted
         ]
+        new = [item.change for item, write in zip(wanted, writes, strict=True) if write.link is None]
+        _attempting(ctx, new, looks)
         contacts: dict[int, ZohoWrite] = {}
         if writes:
             try:
@@ -165,13 +172,18 @@ class VendorsHandler:
         """Links to contacts that an attempt which was cut off has made: what a person has edited there since stays."""
         by_key = {ctx.sage_key(item.change.key): item for item in new}
         changes = {key: item.change for key, item in by_key.items()}
-        found = {}
-        for key, row in left_behind.edited_since(ctx, "Contacts", CONTACT_KEY, changes).items():
+        accounts = {item.change.key: {"id": item.account.record_id} for item in new}
+
+        def mapped(version: Change) -> dict[str, Any]:
+            vendor = document_of(ctx, version.key, version.payload)
+            return ctx.mappings[FLOW]["contacts"].apply({**vendor, "account": accounts[version.key]})
+
+        links = {}
+        for key, found in left_behind.edited_since(ctx, "Contacts", CONTACT_KEY, changes, mapped).items():
             item = by_key[key]
-            written = ctx.mappings[FLOW]["contacts"].apply({**item.document, "account": {"id": item.account.record_id}})
-            link = _link(ctx, item.change, "Contacts", str(item.document.get("VendorName") or ""), "")
-            found[item.change.key] = replace(link, zoho_id=str(row["id"]), written=written)
-        return found
+            fresh = _link(ctx, item.change, "Contacts", str(item.document.get("VendorName") or ""), "")
+            links[item.change.key] = found.link(fresh)
+        return links
 
     def _settlement(self, ctx: Context, delivery: _Delivery) -> Settlement:
         """The accounts that were written are linked whatever became of their contacts."""
@@ -272,6 +284,13 @@ class VendorsHandler:
             movements=[movement] if done.sent else [],
             links=[done.new_link(link)],
         )
+
+
+def _attempting(ctx: Context, new: Sequence[Change], looks: Collection[int]) -> None:
+    """Before they are made in Zoho: what these vendors say, of which the ledger holds no version yet."""
+    looked_at = [change for change in new if change.id in looks]
+    if looked_at:
+        ctx.ledger.attempting(looked_at)
 
 
 def _ended(ctx: Context, moved: lost.Moved) -> list[Link]:

@@ -133,6 +133,12 @@ class ShadowLedger:
                 self._settled(settlement)
             self._queue.enqueue([look for s in settlements for look in s.looks])
 
+    def attempting(self, changes: Sequence[Change]) -> None:
+        """A plan is never cut off between a write and its settlement."""
+
+    def tried(self, entity: EntityRef, held: Sequence[Change]) -> dict[str, list[Change]]:
+        return self._real.tried(entity, held)
+
     def open_changes(self, entity: EntityRef) -> int:
         with self._lock:
             return self._queue.open_changes(entity)

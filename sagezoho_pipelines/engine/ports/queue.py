@@ -63,6 +63,15 @@ class Queue(Protocol):
         """Change states, links, intents, follow-up looks and audit entries commit together."""
         ...
 
+    def attempting(self, changes: Sequence[Change]) -> None:
+        """Say that creations from these looks are about to be sent, and from what: `tried` then knows it."""
+        ...
+
+    def tried(self, entity: EntityRef, held: Sequence[Change]) -> dict[str, list[Change]]:
+        """Of the records of these claimed changes: the versions that earlier attempts may have sent since one ended
+        well, oldest first, by key."""
+        ...
+
     def open_changes(self, entity: EntityRef) -> int:
         """Changes still to be delivered: queued (due or not) and claimed."""
         ...

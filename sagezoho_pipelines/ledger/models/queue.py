@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Identity, Index, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sagezoho_pipelines.ledger.models.base import Base
@@ -44,7 +45,8 @@ class RecordRow(Base):
 
 
 class ChangeRow(Base):
-    """One captured version of one record, and what became of it. `payload` null means: fetch at delivery.
+    """One captured version of one record, and what became of it. `payload` null means: fetch at delivery; `attempted`
+    is then what attempts have read, in their order, before they sent a creation of it.
 
     The two unique partial indexes are the queue's guard: whatever races, a record has at most one queued change and
     at most one that a worker holds.
@@ -88,3 +90,4 @@ class ChangeRow(Base):
     captured_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
     override: Mapped[dict[str, Any] | None]
+    attempted: Mapped[list[Any]] = mapped_column(JSONB(), server_default=text("'[]'"))
