@@ -38,7 +38,7 @@ Preflight = Literal["customer", "on_hold", "items", "fiscal_calendar", "ship_to"
 class OrdersFlow(Section):
     """Which deals become orders (`stages` empty: every stage whose forecast type is closed-won) and with what lines.
 
-    `start`: deals changed last, or won, before that day are left alone.
+    `start`: deals changed last, or won, before that day of the connection's time zone are left alone.
     `preflight`: what Sage is asked before an order is posted; what would be refused is not sent. Whoever's Sage takes
     orders that a check turns away (an item by its manufacturer's number, a customer on hold, or one without an address)
     leaves that check out; and so does, of `currency`, who enters in Zoho what each customer is billed in its own.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sagezoho_pipelines.config import Connection
 from sagezoho_pipelines.domain.holds import Hold
@@ -54,6 +55,15 @@ class Context:
     pins: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     approved: bool = False
     foresees: Callable[[Hold], None] | None = None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Where the connection's days begin and end."""
+        return ZoneInfo(self.settings.timezone)
+
+    @property
+    def today(self) -> date:
+        return self.clock().astimezone(self.zone).date()
 
     def sage_entity(self, entity: str) -> EntityRef:
         return EntityRef(self.connection, System.SAGE300, entity)

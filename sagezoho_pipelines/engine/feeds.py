@@ -57,7 +57,7 @@ class SageDateFeed:
     def pages(self, ctx: Context, window: Window) -> Iterator[CapturedPage]:
         newest = self._watermark(ctx)
         columns = sorted({*self.select(ctx), self.key, self.marker})
-        today = ctx.clock().date()
+        today = ctx.today
         for rows in ctx.sage.pages(self.entity_set, select=columns, where=self._where(ctx, window)):
             for row in rows:
                 marked = as_date(row.get(self.marker))
@@ -162,7 +162,7 @@ class ZohoFeed:
 
     def _bounds(self, ctx: Context, window: Window) -> tuple[datetime, datetime | None]:
         if window.is_range:
-            return window.instants
+            return window.instants(ctx.zone)
         mark = self._watermark(ctx)
         if mark is None or window.is_sweep:
             return self.first(ctx), None

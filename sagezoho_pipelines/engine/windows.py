@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from sagezoho_pipelines.domain.records import Cause
 
@@ -49,10 +50,13 @@ class Window:
     def is_sweep(self) -> bool:
         return self.cause is Cause.SWEEP
 
-    @property
-    def instants(self) -> tuple[datetime, datetime]:
-        """The range as UTC instants, the end excluded."""
+    def instants(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
+        """When the range begins and ends there, the end excluded."""
         if self.start is None or self.end is None:
             raise ValueError("only a range of days has bounds")
-        first = datetime.combine(self.start, time.min, UTC)
-        return first, datetime.combine(self.end + timedelta(days=1), time.min, UTC)
+        return beginning_of(self.start, zone), beginning_of(self.end + timedelta(days=1), zone)
+
+
+def beginning_of(day: date, zone: ZoneInfo) -> datetime:
+    """The first instant of a day, which is not midnight where the clocks are put forward then."""
+    return datetime.combine(day, time.min, zone).astimezone(UTC)

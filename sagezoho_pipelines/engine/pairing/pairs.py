@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sagezoho_pipelines.config import PairSettings
 from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError, Verdict
@@ -291,9 +290,7 @@ def _ourselves(ctx: Context) -> str:
 
 def _later(ctx: Context, sage: Row, account: Row) -> System | None:
     """The side edited last. A modification of our own says nothing of when a person edited before it."""
-    side = edited_last(
-        as_date(sage.get(MARKER)), _instant(account.get("Modified_Time")), ZoneInfo(ctx.settings.timezone)
-    )
+    side = edited_last(as_date(sage.get(MARKER)), _instant(account.get("Modified_Time")), ctx.zone)
     return None if side is ZOHO and is_ours(ctx, account) else side
 
 

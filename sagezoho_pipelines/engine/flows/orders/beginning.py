@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import date, datetime
 
 from sagezoho_pipelines.domain.records import Row
 from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.windows import beginning_of
 from sagezoho_pipelines.engine.zoho_modules import known_fields
 
 #: When a deal reached the stage that it is at.
@@ -14,7 +15,7 @@ FIELD = "Stage_Modified_Time"
 
 
 def day(ctx: Context) -> datetime:
-    return datetime.fromisoformat(ctx.settings.flows.orders.start or "1970-01-01").replace(tzinfo=UTC)
+    return beginning_of(date.fromisoformat(ctx.settings.flows.orders.start or "1970-01-01"), ctx.zone)
 
 
 def readable(ctx: Context) -> tuple[str, ...]:
