@@ -24,6 +24,29 @@ def closed_lost_stages(fields: Sequence[Row]) -> list[str]:
     return _stages(fields, "closedlost")
 
 
+def is_before(fields: Sequence[Row], stage: str, reached: str) -> bool:
+    """Whether an open stage lies before another one beyond doubt.
+
+    Every open stage lies before one that is won. Of two open ones, the place in Zoho's list and the probability must
+    agree: a stage that was added later stands at the list's end, wherever it belongs.
+    """
+    here, there = (_value(fields, name) for name in (stage, reached))
+    if here is None or there is None or _forecast(here) != "open":
+        return False
+    if _forecast(there) == "closedwon":
+        return True
+    return all(_less(here.get(name), there.get(name)) for name in ("sequence_number", "probability"))
+
+
+def _value(fields: Sequence[Row], stage: str) -> Row | None:
+    return next((value for value in pick_list(fields, "Stage") if str(value.get("actual_value")) == stage), None)
+
+
+def _less(one: object, other: object) -> bool:
+    """Of two numbers as Zoho's metadata tells them; not where it does not."""
+    return isinstance(one, int | float) and isinstance(other, int | float) and one < other
+
+
 def _stages(fields: Sequence[Row], forecast: str) -> list[str]:
     return [str(value["actual_value"]) for value in pick_list(fields, "Stage") if _forecast(value) == forecast]
 

@@ -17,6 +17,7 @@ from sagezoho_pipelines.engine import sage_codes as codes
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.flows import customers
 from sagezoho_pipelines.engine.flows.orders import flow as orders
+from sagezoho_pipelines.engine.flows.orders import stages as order_stages
 from sagezoho_pipelines.engine.flows.orders import subform as order_subform
 from sagezoho_pipelines.engine.mapped.lint import Level, lint
 from sagezoho_pipelines.engine.pairing import pairs
@@ -80,7 +81,7 @@ def zoho_stages(ctx: Context) -> Iterator[Finding]:
     """Which deals become orders, and which quotes give their lines."""
 
     def deals() -> Finding:
-        stages = orders.qualifying_stages(ctx)
+        stages = order_stages.qualifying(ctx)
         return Finding("Zoho CRM", "stages", Status.OK, f"deals become orders at: {', '.join(stages)}")
 
     yield _guarded("Zoho CRM", "stages", deals)

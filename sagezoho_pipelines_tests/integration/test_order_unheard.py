@@ -76,6 +76,9 @@ def test_an_order_posted_unheard_is_found_though_its_deal_was_reopened_since(des
     assert desk.query("SELECT zoho_id FROM sagezoho.links WHERE sage_entity = 'orders'") == [{"zoho_id": deal}]
     assert desk.query("SELECT 1 FROM sagezoho.intents WHERE state = 'open'") == []
     assert len(orders(desk)) == 1
+    [entry] = inbox(desk)
+    assert entry["error"]["code"] == "ORDER_UNWANTED"
+    assert "moved back to Qualification" in entry["error"]["text"]
 
 
 def test_an_order_posted_unheard_of_a_deal_deleted_since_is_for_a_person(desk: Bench) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from sagezoho_pipelines.domain.digest import equal
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
-from sagezoho_pipelines.domain.picklists import closed_lost_stages
 from sagezoho_pipelines.domain.records import Change, Link, Outcome, Row, System
 from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import settling
 from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.flows.orders import stages
 from sagezoho_pipelines.engine.flows.orders.drafts import FLOW, TARGET, Draft
+
+#: The order of a deal that was deleted, lost or reopened since.
+UNWANTED: Final = "ORDER_UNWANTED"
 
 
 def compare(ctx: Context, change: Change, draft: Draft, link: Link, moved: set[str]) -> Settlement:
@@ -24,7 +29,13 @@ def compare(ctx: Context, change: Change, draft: Draft, link: Link, moved: set[s
         return settling.settled(ctx, FLOW, change, Outcome.NOOP)
     if not link.written:
         # Linked by hand: the order is what people made of it, and what counts is how the deal changes from here.
-        adopted = replace(link, source_digest=change.digest, zoho_name=change.name, written=_now(ctx, draft))
+        adopted = replace(
+            link,
+            source_digest=change.digest,
+            zoho_name=change.name,
+            written=_now(ctx, draft),
+            details={**link.details, **stages.where_it_is(draft.deal)},
+        )
         return settling.settled(ctx, FLOW, change, Outcome.NOOP, links=[adopted])
     body = draft.body(ctx)
     differing = [name for name in {**link.written, **body} if not equal(link.written.get(name), body.get(name))]
@@ -37,31 +48,36 @@ def compare(ctx: Context, change: Change, draft: Draft, link: Link, moved: set[s
     return settling.failed(ctx, FLOW, change, error, target=TARGET, operation="update")
 
 
-def unwanted(ctx: Context, change: Change, deal: Row | None, link: Link) -> Settlement | None:
-    """What becomes of a deal that was deleted or lost after it became an order; None while the order is wanted.
+def unwanted(ctx: Context, change: Change, deal: Row | None, link: Link, digested: Sequence[str]) -> Settlement | None:
+    """What becomes of a deal that was deleted, lost or reopened after it became an order; None while that one stands.
 
-    A person is told once: somebody would ship that order, and nobody in Zoho could stop it.
+    A person is told once: somebody would ship that order, and nobody in Zoho could stop it. Whoever let the order of a
+    reopened deal stand is told when that deal is lost after all.
     """
-    if deal is not None and str(deal.get("Stage")) not in _lost_stages(ctx):
+    fate = stages.fate(ctx, deal, link)
+    if fate is None:
         return None
+    number = link.sage_id
+    advice = (
+        f"ask sales whether order {number} stands: change or delete it in Sage if not, and dismiss this; once the deal "
+        "is won again, this ends by itself"
+        if fate.is_open
+        else f"delete order {number} in Sage, or what is left of it, if it is not wanted any more; then dismiss this"
+    )
     error = VendorError(
         system=System.SAGE300,
-        code="ORDER_UNWANTED",
-        text=f"the deal was {'deleted' if deal is None else 'lost'} after it became order {link.sage_id}",
+        code=UNWANTED,
+        text=f"the deal was {fate.words} after it became order {number}",
         verdict=Verdict.CONFLICT,
-        advice=f"delete order {link.sage_id} in Sage, or what is left of it, if it is not wanted any more; then "
-        "dismiss this",
-        details={"order": link.sage_id},
+        advice=advice,
+        details={"order": number, "open": fate.is_open},
     )
     settled = ctx.ledger.dismissed(change.entity, [change.key], code=error.code).get(change.key) or {}
-    if (settled.get("details") or {}).get("order") == link.sage_id:
+    decided = settled.get("details") or {}
+    if decided.get("order") == number and (fate.is_open or not decided.get("open")):
         return settling.settled(ctx, FLOW, change, Outcome.NOOP)
-    return settling.failed(ctx, FLOW, change, error, target=TARGET, operation="update")
-
-
-def _lost_stages(ctx: Context) -> list[str]:
-    found: list[str] = ctx.facts.get("lost stages", lambda: closed_lost_stages(ctx.zoho.fields("Deals")))
-    return found
+    seen = change if deal is None else settling.resolved(change, deal, digested)
+    return settling.failed(ctx, FLOW, seen, error, target=TARGET, operation="update")
 
 
 def _now(ctx: Context, draft: Draft) -> Row:

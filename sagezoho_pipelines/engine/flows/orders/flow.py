@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from sagezoho_pipelines.domain.criteria import Criteria, where
 from sagezoho_pipelines.domain.digest import digest
-from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError, Verdict
-from sagezoho_pipelines.domain.picklists import closed_won_stages, pick_list
+from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Link, Look, Row
 from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import sage_target, settling, write_back, zoho_modules
@@ -22,6 +22,7 @@ from sagezoho_pipelines.engine.flows.orders import (
     lines,
     making,
     preflight,
+    stages,
     subform,
     traces,
 )
@@ -48,40 +49,26 @@ def digested_fields(ctx: Context) -> tuple[str, ...]:
     return tuple(sorted({*ctx.mappings[FLOW].source_fields(), *_DEAL_FIELDS, zoho_modules.CURRENCY} - {"Stage"}))
 
 
-def qualifying_stages(ctx: Context) -> tuple[str, ...]:
-    """The configured stages, or every stage whose forecast type is closed-won (their API values)."""
-    configured = ctx.settings.flows.orders.stages
-
-    def ask() -> tuple[str, ...]:
-        fields = ctx.zoho.fields("Deals")
-        if configured:
-            known = {str(value["actual_value"]) for value in pick_list(fields, "Stage")}
-            unknown = sorted(set(configured) - known)
-            if unknown:
-                raise ConfigurationError(
-                    f"{ctx.connection}: flows.orders.stages names {unknown[0]!r}, which is no stage of Zoho's Deals; "
-                    f"known: {', '.join(sorted(known))}"
-                )
-            return configured
-        return tuple(closed_won_stages(fields))
-
-    stages: tuple[str, ...] = ctx.facts.get("qualifying stages", ask)
-    if not stages:
-        raise ConfigurationError(
-            f"{ctx.connection}: Zoho's Deals have no stage with the forecast type 'Closed Won'; "
-            "name the stages in flows.orders.stages"
-        )
-    return stages
-
-
 def _conditions(ctx: Context) -> Criteria:
-    return [where("Stage", "in", list(qualifying_stages(ctx)))]
+    return [where("Stage", "in", list(stages.qualifying(ctx)))]
 
 
 def _qualifies(ctx: Context, change: Change, deal: Row) -> bool:
     """Whether the deal asks for an order; what a person retries was let in before."""
     passed = change.cause is not Cause.RETRY and beginning.is_before(ctx, deal)
-    return str(deal.get("Stage")) in qualifying_stages(ctx) and not passed
+    return str(deal.get("Stage")) in stages.qualifying(ctx) and not passed
+
+
+def _looks(ctx: Context, rows: Sequence[Row], window: Window) -> list[Look]:
+    return [*_accounts_to_make(ctx, rows, window), *_won_again(ctx, rows)]
+
+
+def _won_again(ctx: Context, rows: Sequence[Row]) -> list[Look]:
+    """Deals whose order nobody asked for any more, as the inbox says: a stage alone makes no new version of a deal."""
+    deals = ctx.zoho_entity("deals")
+    standing = ctx.ledger.standing(deals, sorted(str(row["id"]) for row in rows)) if rows else {}
+    again = sorted(key for key, one in standing.items() if one.error.get("code") == comparison.UNWANTED)
+    return [Look(deals, key, Cause.RETRY, "its order is asked for again") for key in again]
 
 
 def _accounts_to_make(ctx: Context, rows: Sequence[Row], window: Window) -> list[Look]:
@@ -110,6 +97,12 @@ def _waiting(ctx: Context) -> list[Look]:
     ]
 
 
+def _found(ctx: Context, change: Change, draft: Draft) -> Settlement:
+    """An order that was posted unheard, of a deal that asks for none any more: linked, then told of like any other."""
+    made = making.make(ctx, change, draft)
+    return replace(made, looks=[*made.looks, Look(change.entity, change.key, change.cause, "its order was found")])
+
+
 feed = ZohoFeed(
     flow=FLOW,
     name="deals",
@@ -119,7 +112,7 @@ feed = ZohoFeed(
     digested=digested_fields,
     conditions=_conditions,
     overlap=lambda ctx: timedelta(seconds=ctx.settings.flows.orders.overlap_seconds),
-    looks=_accounts_to_make,
+    looks=_looks,
     waiting=_waiting,
     first=beginning.day,
     wanted=beginning.since,
@@ -141,7 +134,7 @@ class OrdersHandler:
 
     def prepare(self, ctx: Context) -> None:
         zoho_modules.require_fields(ctx, "Deals", deal_fields(ctx))
-        qualifying_stages(ctx)
+        stages.qualifying(ctx)
         subform.require(ctx)
 
     def deliver(self, ctx: Context, changes: Sequence[Change]) -> Sequence[Settlement]:
@@ -166,7 +159,8 @@ class OrdersHandler:
         for change in changes:
             deal = deals.get(change.key)
             try:
-                unwanted = comparison.unwanted(ctx, change, deal, made[change.key]) if change.key in made else None
+                link = made.get(change.key)
+                unwanted = comparison.unwanted(ctx, change, deal, link, digested_fields(ctx)) if link else None
                 if unwanted is not None or deal is None:
                     settlements.append(unwanted or traces.without_deal(ctx, change))
                     continue
@@ -174,12 +168,12 @@ class OrdersHandler:
                 account = account_id(deal)
                 header = settling.edited(ctx.mappings[FLOW]["orders"], change)
                 draft = Draft(deal, quotes.get(change.key, []), links.get(account), addresses.get(account, {}), header)
-                if change.key in made:
-                    settlements.append(comparison.compare(ctx, change, draft, made[change.key], moved))
+                if link is not None:
+                    settlements.append(comparison.compare(ctx, change, draft, link, moved))
                 elif not _qualifies(ctx, change, deal):
                     traced = traces.of(ctx, change)
                     found = traced.order is not None
-                    settlements.append(making.make(ctx, change, draft) if found else traced.passed_over(ctx))
+                    settlements.append(_found(ctx, change, draft) if found else traced.passed_over(ctx))
                 else:
                     sage_target.hold(ctx, change)
                     settlements.append(making.make(ctx, change, draft))

@@ -13,7 +13,7 @@ from sagezoho_pipelines.domain.settlement import Intent, IntentRequest, Settleme
 from sagezoho_pipelines.engine import sage_target, settling
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.flows import customers
-from sagezoho_pipelines.engine.flows.orders import amounts, comparison, preflight, refusals
+from sagezoho_pipelines.engine.flows.orders import amounts, comparison, preflight, refusals, stages
 from sagezoho_pipelines.engine.flows.orders.drafts import FLOW, TARGET, Draft
 from sagezoho_pipelines.engine.sage_target import Created
 from sagezoho_pipelines.engine.settling import Movement
@@ -104,6 +104,7 @@ def _settled(
             "account": customer.zoho_id,
             "total": str(order.get("OrderTotal") or ""),
             "currency": draft.currency(ctx),
+            **stages.asked_at(ctx, draft.deal),
         },
     )
     ends: dict[str, Any] = {"movements": [movement], "links": [link], "intents": [(intent.id, "settled", number)]}
