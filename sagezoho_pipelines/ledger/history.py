@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,8 +11,14 @@ from sqlalchemy import Connection, Engine, text
 
 from sagezoho_pipelines.ledger import transformations
 
-#: The detail by which documents point at one another: an invoice at its order.
-DOCUMENT = "order_number"
+#: The detail by which an invoice's link points at its order.
+ORDER = "order"
+#: What the changes of a linked record are captured under, where that is another name than its link's.
+_CAPTURED_AS = {
+    ("zoho_crm", "Deals"): ("deals",),
+    ("zoho_crm", "Accounts"): ("deal_accounts", "vendor_accounts"),
+    ("sage300", "customers"): ("customer_records",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +65,19 @@ UNION SELECT l.connection, s.system, s.entity, s.key FROM sagezoho.links l, LATE
 _NODES = """unnest(CAST(:connections AS text[]), CAST(:systems AS text[]), CAST(:entities AS text[]),
             CAST(:keys AS text[])) AS n (connection, system, entity, key)"""
 
-# Linked records, and documents of the same order: the invoice of an order, the order of an invoice.
+# Linked records, and those of the same order: the invoices of an order, the order of an invoice.
 _AROUND = text(f"""
 WITH mine AS (
     SELECT DISTINCT l.* FROM {_NODES} JOIN sagezoho.links l ON l.connection = n.connection AND (
         (n.system = 'sage300' AND l.sage_entity = n.entity AND l.sage_id = n.key)
      OR (n.system = 'zoho_crm' AND l.zoho_entity = n.entity AND l.zoho_id = n.key))
 ), numbers AS (
-    SELECT connection, details ->> '{DOCUMENT}' AS number FROM mine WHERE details ? '{DOCUMENT}'
+    SELECT connection, details ->> '{ORDER}' AS number FROM mine WHERE details ? '{ORDER}'
     UNION SELECT connection, sage_id FROM mine WHERE sage_entity = 'orders'
 ), near AS (
     SELECT * FROM mine
     UNION SELECT l.* FROM numbers JOIN sagezoho.links l
-        ON l.connection = numbers.connection AND l.details ->> '{DOCUMENT}' = numbers.number
+        ON l.connection = numbers.connection AND l.details ->> '{ORDER}' = numbers.number
     UNION SELECT l.* FROM numbers JOIN sagezoho.links l
         ON l.connection = numbers.connection AND l.sage_entity = 'orders' AND l.sage_id = numbers.number
 )
@@ -122,6 +128,7 @@ def explain(engine: Engine, record_id: str, *, connection: str | None = None) ->
         if not found:
             return []
         found |= {Node(*row) for row in database.execute(_AROUND, _arrays(found))}
+        found |= {replace(one, entity=name) for one in found for name in _CAPTURED_AS.get((one.system, one.entity), ())}
         nodes = _arrays(found)
         events = [*_seen(database, nodes), *_changes(database, nodes), *_links(database, nodes)]
         events += [*_intents(database, nodes), *_movements(database, nodes)]

@@ -159,9 +159,6 @@ class PostgresLedger:
     def links_by_zoho(self, connection: str, zoho_entity: str, sage_entity: str, ids: Sequence[str]) -> dict[str, Link]:
         return self._in_transaction(lambda c: links.by_zoho(c, connection, zoho_entity, sage_entity, ids))
 
-    def links_by_detail(self, connection: str, sage_entity: str, name: str, values: Sequence[str]) -> dict[str, Link]:
-        return self._in_transaction(lambda c: links.by_detail(c, connection, sage_entity, name, values))
-
     def links_by_name(
         self, connection: str, sage_entity: str, zoho_entity: str, names: Sequence[str], *, before: datetime
     ) -> list[Link]:

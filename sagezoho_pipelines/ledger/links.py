@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -133,22 +132,6 @@ def end(connection: Connection, links: Sequence[Link]) -> None:
     if links:
         ended = [{name: getattr(link, name) for name in (*_SIDE, "zoho_id")} for link in links]
         connection.execute(_END, {"rows": to_json(ended)})
-
-
-def by_detail(
-    connection: Connection, name: str, sage_entity: str, detail: str, values: Sequence[str]
-) -> dict[str, Link]:
-    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", detail) is None:
-        raise ValueError(f"not the name of a detail: {detail!r}")
-    # The name stands in the text, not in a parameter: only so can the index on order_number serve.
-    query = text(f"""
-SELECT {_COLUMNS}, updated_at FROM sagezoho.links
-WHERE connection = :connection AND sage_entity = :sage_entity
-  AND (details ->> '{detail}') = ANY (CAST(:values AS text[]))
-ORDER BY id
-""")
-    found = connection.execute(query, {"connection": name, "sage_entity": sage_entity, "values": list(values)})
-    return {str(link.details[detail]): link for link in map(link_of, found)}
 
 
 def bind(connection: Connection, links: Iterable[Link], *, source: System, at: datetime) -> list[tuple[Link, set[str]]]:

@@ -175,10 +175,6 @@ class ShadowLedger:
         with self._lock:
             return self._links.by_zoho(connection, zoho_entity, sage_entity, ids)
 
-    def links_by_detail(self, connection: str, sage_entity: str, name: str, values: Sequence[str]) -> dict[str, Link]:
-        with self._lock:
-            return self._links.by_detail(connection, sage_entity, name, values)
-
     def unsettle(self, sent: Sequence[tuple[Link, Iterable[str]]]) -> None:
         with self._lock:
             for link, names in sent:

@@ -32,15 +32,6 @@ class ShadowLinks:
         found = self._unshadowed(self._real.links_by_zoho(connection, zoho_entity, sage_entity, ids).values())
         return {link.zoho_id: link for link in [*found, *(link for link in mine if link is not None)]}
 
-    def by_detail(self, connection: str, sage_entity: str, name: str, values: Sequence[str]) -> dict[str, Link]:
-        found = self._unshadowed(self._real.links_by_detail(connection, sage_entity, name, values).values())
-        mine = [
-            link
-            for link in self._by_sage.values()
-            if (link.connection, link.sage_entity) == (connection, sage_entity) and link.details.get(name) in values
-        ]
-        return {str(link.details[name]): link for link in [*found, *mine]}
-
     def by_name(
         self, connection: str, sage_entity: str, zoho_entity: str, names: Sequence[str], *, before: datetime
     ) -> list[Link]:

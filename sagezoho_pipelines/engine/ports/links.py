@@ -21,10 +21,6 @@ class Links(Protocol):
         self, connection: str, zoho_entity: str, sage_entity: str, ids: Sequence[str]
     ) -> dict[str, Link]: ...
 
-    def links_by_detail(
-        self, connection: str, sage_entity: str, name: str, values: Sequence[str]
-    ) -> dict[str, Link]: ...
-
     def links_by_name(
         self, connection: str, sage_entity: str, zoho_entity: str, names: Sequence[str], *, before: datetime
     ) -> list[Link]:

@@ -19,7 +19,6 @@ class LinkRow(Base):
     __table_args__ = (
         UniqueConstraint("connection", "sage_entity", "sage_id", "zoho_entity", name="links_sage_side"),
         UniqueConstraint("connection", "zoho_entity", "zoho_id", "sage_entity", name="links_zoho_side"),
-        Index("links_order_number", text("(details ->> 'order_number')"), "connection", "sage_entity"),
         Index("links_sage_name", "connection", "sage_entity", "sage_name"),
     )
 
