@@ -175,8 +175,7 @@ def _intents(database: Connection, nodes: dict[str, list[str]]) -> Iterable[Even
         what = f"create of {row.target_entity} {row.business_key} in {row.target_system}"
         yield Event(row.opened_at, "intent", node, f"{what} announced", target, row.run_id)
         if row.closed_at is not None:
-            why = f": {row.reason}" if row.reason else ""
-            yield Event(row.closed_at, "intent", node, f"{what} {row.state}{why}", target, row.run_id)
+            yield Event(row.closed_at, "intent", node, f"{what} {row.state}", target, row.run_id)
 
 
 def _movements(database: Connection, nodes: dict[str, list[str]]) -> Iterable[Event]:

@@ -67,10 +67,6 @@ FROM unnest(CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:target_ids AS
 WHERE i.id = c.id AND i.state = 'open'
 """)
 
-_ABANDON = text("""
-UPDATE sagezoho.intents SET state = 'abandoned', reason = :reason, closed_at = :at WHERE id = :id AND state = 'open'
-""")
-
 _NEXT = text("""
 INSERT INTO sagezoho.sequences AS s (connection, name, value) VALUES (:connection, :name, :start)
 ON CONFLICT (connection, name) DO UPDATE SET value = greatest(s.value + 1, EXCLUDED.value)
@@ -165,10 +161,6 @@ def close(connection: Connection, closed: Iterable[tuple[int, str, str]], *, at:
         "at": at,
     }
     connection.execute(_CLOSE, values)
-
-
-def abandon(connection: Connection, intent_id: int, *, reason: str, at: datetime) -> None:
-    connection.execute(_ABANDON, {"id": intent_id, "reason": reason, "at": at})
 
 
 def next_number(connection: Connection, name: str, sequence: str, *, start: int) -> int:

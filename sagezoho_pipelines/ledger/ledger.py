@@ -15,7 +15,6 @@ from sagezoho_pipelines.domain.links import LeftAlone, LinkEdits
 from sagezoho_pipelines.domain.pauses import Pause
 from sagezoho_pipelines.domain.planned import OpenChange
 from sagezoho_pipelines.domain.records import (
-    AuditEntry,
     CapturedRecord,
     Cause,
     Change,
@@ -29,7 +28,6 @@ from sagezoho_pipelines.domain.records import (
 from sagezoho_pipelines.domain.settlement import CaptureResult, Intent, IntentRequest, Settlement
 from sagezoho_pipelines.domain.write_backs import Standing, Told
 from sagezoho_pipelines.ledger import (
-    audit,
     capture,
     holds,
     intents,
@@ -59,9 +57,6 @@ class PostgresLedger:
 
     def watermark(self, entity: EntityRef) -> Row | None:
         return self._in_transaction(lambda c: watermarks.read(c, entity))
-
-    def set_watermark(self, entity: EntityRef, value: Row, *, run_id: str = "") -> None:
-        self._in_transaction(lambda c: watermarks.move(c, entity, value, run_id=run_id))
 
     # capture and queue
 
@@ -193,7 +188,7 @@ class PostgresLedger:
                 raise
             raise BusinessKeyTaken(
                 f"{connection}: one of {', '.join(f'{r.source_entity} {r.source_key}' for r in requests)} has an open "
-                "intent under another business key. Deliver or abandon that one first."
+                "intent under another business key. Deliver that one first."
             ) from None
 
     def intent_of(
@@ -210,9 +205,6 @@ class PostgresLedger:
 
     def sending(self, intent_id: int, payload_digest: str) -> None:
         self._in_transaction(lambda c: intents.sending(c, intent_id, payload_digest))
-
-    def abandon_intent(self, intent_id: int, *, reason: str, at: datetime) -> None:
-        self._in_transaction(lambda c: intents.abandon(c, intent_id, reason=reason, at=at))
 
     # pauses
 
@@ -259,13 +251,10 @@ class PostgresLedger:
     def tell(self, connection: str, module: str, rows: Sequence[Told]) -> None:
         self._in_transaction(lambda c: write_backs.tell(c, connection, module, rows))
 
-    # sequences, audit
+    # sequences
 
     def next_number(self, connection: str, sequence: str, *, start: int = 1) -> int:
         return self._in_transaction(lambda c: intents.next_number(c, connection, sequence, start=start))
-
-    def append_audit(self, entries: Sequence[AuditEntry]) -> None:
-        self._in_transaction(lambda c: audit.append(c, entries))
 
     # what planning reads
 

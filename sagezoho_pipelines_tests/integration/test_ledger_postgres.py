@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import URL, Engine, text
 
 from sagezoho_pipelines.domain.errors import ConfigurationError, LedgerUnavailable
-from sagezoho_pipelines.domain.records import EntityRef, System
+from sagezoho_pipelines.domain.records import Cause, EntityRef, System
 from sagezoho_pipelines.ledger import embedded
 from sagezoho_pipelines.ledger.ledger import PostgresLedger
 from sagezoho_pipelines.ledger.migrations import migrate, revision
@@ -21,6 +22,7 @@ from sagezoho_pipelines.ledger.models import SCHEMA, Base
 from sagezoho_pipelines.ledger.postgres import database_url, engine_for, ensure_database
 
 VENDORS = EntityRef("saminc", System.SAGE300, "vendors")
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +127,7 @@ def test_the_embedded_server_starts_is_joined_and_stops(short_home: Path) -> Non
     engine = engine_for(urls[0])
     migrate(engine)
     ledger = PostgresLedger(engine)
-    ledger.set_watermark(VENDORS, {"at": "1"})
+    ledger.capture(VENDORS, [], cause=Cause.POLL, at=NOON, watermark={"at": "1"})
     assert embedded.stop(short_home)
     assert not embedded.stop(short_home)
     with pytest.raises(LedgerUnavailable, match=r"\.sagezoho/postgres"):

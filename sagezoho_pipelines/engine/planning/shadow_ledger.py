@@ -16,7 +16,6 @@ from sagezoho_pipelines.domain.links import LeftAlone, LinkEdits
 from sagezoho_pipelines.domain.pauses import Pause
 from sagezoho_pipelines.domain.records import (
     GONE_FROM_SOURCE,
-    AuditEntry,
     CapturedRecord,
     Cause,
     Change,
@@ -68,9 +67,6 @@ class ShadowLedger:
 
     def watermark(self, entity: EntityRef) -> Row | None:
         return self._marks.get(entity) or self._real.watermark(entity)
-
-    def set_watermark(self, entity: EntityRef, value: Row, *, run_id: str = "") -> None:
-        self._marks[entity] = dict(value)
 
     # capture and queue
 
@@ -215,10 +211,6 @@ class ShadowLedger:
         with self._lock:
             self._intents.sending(intent_id, payload_digest)
 
-    def abandon_intent(self, intent_id: int, *, reason: str, at: datetime) -> None:
-        with self._lock:
-            self._intents.close(intent_id, settled=False)
-
     # pauses
 
     def pause(self, rest: Pause) -> bool:
@@ -279,13 +271,10 @@ class ShadowLedger:
     def tell(self, connection: str, module: str, rows: Sequence[Told]) -> None:
         self._told.update({(connection, module, row.record_id): row for row in rows})
 
-    # sequences, audit
+    # sequences
 
     def next_number(self, connection: str, sequence: str, *, start: int = 1) -> int:
         with self._lock:
             last = self.numbers.get(sequence, self._real.sequence(connection, sequence))
             self.numbers[sequence] = start if last is None else max(last + 1, start)
             return self.numbers[sequence]
-
-    def append_audit(self, entries: Sequence[AuditEntry]) -> None:
-        """What a settlement did not say is no part of a plan."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from sagezoho_pipelines.domain.planned import OpenChange
-from sagezoho_pipelines.domain.records import AuditEntry, EntityRef
+from sagezoho_pipelines.domain.records import EntityRef
 from sagezoho_pipelines.domain.settlement import Intent, IntentRequest
 from sagezoho_pipelines.engine.ports.intents import Intents
 from sagezoho_pipelines.engine.ports.links import Links
@@ -18,8 +18,6 @@ from sagezoho_pipelines.engine.ports.write_backs import WriteBacks
 
 class Ledger(Queue, Links, Intents, Pauses, Holds, WriteBacks, Protocol):
     """Postgres: one transaction per call."""
-
-    def append_audit(self, entries: Sequence[AuditEntry]) -> None: ...
 
 
 class LedgerView(Protocol):

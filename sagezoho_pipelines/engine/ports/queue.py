@@ -15,8 +15,6 @@ class Queue(Protocol):
 
     def watermark(self, entity: EntityRef) -> Row | None: ...
 
-    def set_watermark(self, entity: EntityRef, value: Row, *, run_id: str = "") -> None: ...
-
     def capture(
         self,
         entity: EntityRef,

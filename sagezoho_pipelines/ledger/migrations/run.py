@@ -16,16 +16,15 @@ from sagezoho_pipelines.ledger.postgres import SETUP_LOCK
 VERSION_TABLE = "alembic_version"
 
 
-def migrate(engine: Engine, *, to: str = "head") -> None:
-    """Migrate up to `to`. Cheap when there is nothing to do.
+def migrate(engine: Engine) -> None:
+    """Migrate up to this version. Cheap when there is nothing to do.
 
     Raises LedgerUnavailable for a database that a newer version of the product has migrated already.
     """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     scripts = ScriptDirectory.from_config(config)
-    goal = scripts.get_current_head() if to == "head" else to
-    if revision(engine) == goal:
+    if revision(engine) == scripts.get_current_head():
         return
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": SETUP_LOCK})
@@ -38,7 +37,7 @@ def migrate(engine: Engine, *, to: str = "head") -> None:
             )
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
         config.attributes["connection"] = connection
-        command.upgrade(config, to)
+        command.upgrade(config, "head")
 
 
 def revision(engine: Engine) -> str | None:

@@ -41,7 +41,6 @@ class IntentRow(Base):
     state: Mapped[str]
     attempts: Mapped[int]
     target_id: Mapped[str] = mapped_column(server_default=text("''"))
-    reason: Mapped[str] = mapped_column(server_default=text("''"))
     run_id: Mapped[str]
     opened_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
