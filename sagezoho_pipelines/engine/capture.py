@@ -55,14 +55,16 @@ def capture(ctx: Context, feed: Feed, window: Window, tally: Tally | None = None
     """
     entity = feed.entity(ctx)
     tally = Tally() if tally is None else tally
-    started = ctx.clock()
+    earliest = ctx.clock()  # of the moments at which this read saw records: the clock may be put back meanwhile
     before = ctx.ledger.watermark(entity)
     for page in feed.pages(ctx, window):
+        at = ctx.clock()
+        earliest = min(earliest, at)
         result = ctx.ledger.capture(
             entity,
             page.records,
             cause=window.cause,
-            at=ctx.clock(),
+            at=at,
             run_id=ctx.run_id,
             looks=page.looks,
             watermark=None if window.is_range else page.watermark,
@@ -70,7 +72,7 @@ def capture(ctx: Context, feed: Feed, window: Window, tally: Tally | None = None
         )
         tally.captured_page(result)
     if window.is_sweep and feed.deletions:
-        missing = ctx.ledger.mark_missing(entity, not_seen_since=started, at=ctx.clock(), run_id=ctx.run_id)
+        missing = ctx.ledger.mark_missing(entity, not_seen_since=earliest, at=ctx.clock(), run_id=ctx.run_id)
         if missing:
             tally.note(f"{entity.entity}: {missing} no longer in the source")
     after = ctx.ledger.watermark(entity)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
@@ -85,6 +85,23 @@ def test_a_deletion_that_could_not_be_read_is_not_passed_by_the_watermark(desk: 
     desk.sandbox.zoho_crm.world.faults.remove(broken.id)
     desk.sync("identity")
     assert [entry["key"] for entry in desk.open_inbox()] == [gone]
+
+
+def test_a_clock_that_is_put_back_during_a_sweep_makes_nothing_go_missing(desk: Bench) -> None:
+    rows = desk.state("sage300", "APVendors")
+    gone = next(row["VendorNumber"].strip() for row in rows if not row["BalanceDueInVendorCurrency"])
+    desk.act("sage300", "delete_vendor", vendor=gone)
+    desk.later(minutes=30)
+    pages = iter([desk.now()])
+
+    def clock() -> datetime:
+        """Right when the sweep begins, and ten minutes slow from then on."""
+        return next(pages, desk.now() - timedelta(minutes=10))
+
+    swept = capture(replace(desk.context(), clock=clock), vendors.feed, Window.sweep())
+    assert swept.notes == ["vendors: 1 no longer in the source"]
+    queued = desk.query("SELECT key FROM sagezoho.changes WHERE state = 'queued'")
+    assert [row["key"] for row in queued] == [gone]
 
 
 def test_a_deletion_made_while_accounts_are_read_is_found_by_the_next_poll(engine: Engine) -> None:
