@@ -25,7 +25,8 @@ class Settlement:
 
     `state` QUEUED with `retry_at` means the change waits for another attempt. `looks` are follow-up changes.
     `error` is the vendor's answer as shown in the inbox. `ended` are links that no longer hold: they are removed before
-    `links` are made.
+    `links` are made. `forgotten`: the version is not one to know, so that the record is news when it is captured next,
+    though nothing in it has changed.
     """
 
     change: Change
@@ -38,6 +39,7 @@ class Settlement:
     error: Mapping[str, Any] = field(default_factory=dict)
     retry_at: datetime | None = None
     ended: Sequence[Link] = ()
+    forgotten: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,12 @@ ON CONFLICT (connection, system, entity, key) DO UPDATE SET
     digest = EXCLUDED.digest, name = CASE WHEN EXCLUDED.name = '' THEN r.name ELSE EXCLUDED.name END, deleted_at = NULL
 """)
 
+_FORGET = text("""
+UPDATE sagezoho.records r SET digest = '' FROM sagezoho.changes c
+WHERE c.id = ANY (CAST(:ids AS bigint[]))
+  AND r.connection = c.connection AND r.system = c.system AND r.entity = c.entity AND r.key = c.key
+""")
+
 # The inbox holds a record's latest trouble only.
 _RESOLVE = text("""
 UPDATE sagezoho.changes o SET state = 'superseded'
@@ -221,9 +227,11 @@ def settle(connection: Connection, settlements: Sequence[Settlement], *, at: dat
     ]
     held = set(connection.execute(_SETTLE, {"rows": to_json(lines), "at": at}).scalars())
     if held:
-        ids = sorted(held)
-        connection.execute(_LEARN, {"ids": ids, "at": at})
-        connection.execute(_RESOLVE, {"ids": ids})
+        forgotten = {one.change.id for one in settlements if one.forgotten} & held
+        connection.execute(_LEARN, {"ids": sorted(held - forgotten), "at": at})
+        if forgotten:
+            connection.execute(_FORGET, {"ids": sorted(forgotten)})
+        connection.execute(_RESOLVE, {"ids": sorted(held)})
     return Settled(
         held=[settlement for settlement in settlements if settlement.change.id in held],
         lost=[settlement for settlement in settlements if settlement.change.id not in held],

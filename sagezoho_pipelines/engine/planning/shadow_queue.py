@@ -165,7 +165,8 @@ class ShadowQueue:
             if settlement.state is not ChangeState.SUPERSEDED:
                 self._ended[change.entity, change.key] = _Ended(settlement.state, change.digest, settlement.error)
             fetched = held.change.payload is None and change.digest is not None
-            if settlement.state is ChangeState.DELIVERED and fetched and change.key not in line.records:
+            learnt = settlement.state is ChangeState.DELIVERED and fetched and not settlement.forgotten
+            if learnt and change.key not in line.records:
                 self._digests[change.entity][change.key] = change.digest
 
     def due(self, entity: EntityRef) -> list[Change]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
 
 from sagezoho_pipelines.domain.digest import equal
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
@@ -14,9 +13,6 @@ from sagezoho_pipelines.engine import settling
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.flows.orders import stages
 from sagezoho_pipelines.engine.flows.orders.drafts import FLOW, TARGET, Draft
-
-#: The order of a deal that was deleted, lost or reopened since.
-UNWANTED: Final = "ORDER_UNWANTED"
 
 
 def compare(ctx: Context, change: Change, draft: Draft, link: Link, moved: set[str]) -> Settlement:
@@ -52,7 +48,7 @@ def unwanted(ctx: Context, change: Change, deal: Row | None, link: Link, digeste
     """What becomes of a deal that was deleted, lost or reopened after it became an order; None while that one stands.
 
     A person is told once: somebody would ship that order, and nobody in Zoho could stop it. Whoever let the order of a
-    reopened deal stand is told when that deal is lost after all.
+    reopened deal stand is told when that deal is lost after all. Won again, the deal is news.
     """
     fate = stages.fate(ctx, deal, link)
     if fate is None:
@@ -66,7 +62,7 @@ def unwanted(ctx: Context, change: Change, deal: Row | None, link: Link, digeste
     )
     error = VendorError(
         system=System.SAGE300,
-        code=UNWANTED,
+        code="ORDER_UNWANTED",
         text=f"the deal was {fate.words} after it became order {number}",
         verdict=Verdict.CONFLICT,
         advice=advice,
@@ -75,9 +71,10 @@ def unwanted(ctx: Context, change: Change, deal: Row | None, link: Link, digeste
     settled = ctx.ledger.dismissed(change.entity, [change.key], code=error.code).get(change.key) or {}
     decided = settled.get("details") or {}
     if decided.get("order") == number and (fate.is_open or not decided.get("open")):
-        return settling.settled(ctx, FLOW, change, Outcome.NOOP)
+        return replace(settling.settled(ctx, FLOW, change, Outcome.NOOP), forgotten=True)
     seen = change if deal is None else settling.resolved(change, deal, digested)
-    return settling.failed(ctx, FLOW, seen, error, target=TARGET, operation="update")
+    told = settling.failed(ctx, FLOW, seen, error, target=TARGET, operation="update")
+    return replace(told, forgotten=True)
 
 
 def _now(ctx: Context, draft: Draft) -> Row:

@@ -59,18 +59,6 @@ def _qualifies(ctx: Context, change: Change, deal: Row) -> bool:
     return str(deal.get("Stage")) in stages.qualifying(ctx) and not passed
 
 
-def _looks(ctx: Context, rows: Sequence[Row], window: Window) -> list[Look]:
-    return [*_accounts_to_make(ctx, rows, window), *_won_again(ctx, rows)]
-
-
-def _won_again(ctx: Context, rows: Sequence[Row]) -> list[Look]:
-    """Deals whose order nobody asked for any more, as the inbox says: a stage alone makes no new version of a deal."""
-    deals = ctx.zoho_entity("deals")
-    standing = ctx.ledger.standing(deals, sorted(str(row["id"]) for row in rows)) if rows else {}
-    again = sorted(key for key, one in standing.items() if one.error.get("code") == comparison.UNWANTED)
-    return [Look(deals, key, Cause.RETRY, "its order is asked for again") for key in again]
-
-
 def _accounts_to_make(ctx: Context, rows: Sequence[Row], window: Window) -> list[Look]:
     """The accounts of these deals that are no customers yet."""
     ids = {account_id(row) for row in rows} - {""}
@@ -112,7 +100,7 @@ feed = ZohoFeed(
     digested=digested_fields,
     conditions=_conditions,
     overlap=lambda ctx: timedelta(seconds=ctx.settings.flows.orders.overlap_seconds),
-    looks=_looks,
+    looks=_accounts_to_make,
     waiting=_waiting,
     first=beginning.day,
     wanted=beginning.since,
@@ -184,10 +172,11 @@ class OrdersHandler:
         return settlements
 
     def _deals(self, ctx: Context, changes: Sequence[Change]) -> dict[str, Row]:
-        known = {change.key: change.payload for change in changes if change.payload is not None}
-        looks = [change.key for change in changes if change.payload is None]
-        fetched = ctx.zoho.get_many("Deals", looks, fields=[*deal_fields(ctx), "Modified_Time"]) if looks else []
-        return {**known, **{str(row["id"]): row for row in fetched}}
+        """The deals as they are now. A change may have waited for hours, and polls see no deal that stopped qualifying:
+        nobody can change an order through Sage's Web API once it is posted."""
+        fields = [*deal_fields(ctx), "Modified_Time"]
+        fetched = ctx.zoho.get_many("Deals", [change.key for change in changes], fields=fields)
+        return {str(row["id"]): row for row in fetched}
 
     def _echoes(self, ctx: Context, changes: Sequence[Change], deals: dict[str, Row]) -> dict[int, Settlement]:
         """Notifications of what we wrote to a refused deal ourselves: to try it again for these would never end."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.records import Authority, Change, Link, Outcome, Row, System
@@ -23,9 +23,10 @@ class Trace:
     order: Row | None
 
     def passed_over(self, ctx: Context) -> Settlement:
-        """A deal that asks for no order any more, and has none."""
+        """A deal that asks for no order, and has none. When it does ask, that is news: a stage makes no new version."""
         closed = [(self.intent.id, "refused", "")] if self.intent is not None else ()
-        return settling.settled(ctx, FLOW, self.change, Outcome.SKIPPED, intents=closed)
+        settled = settling.settled(ctx, FLOW, self.change, Outcome.SKIPPED, intents=closed)
+        return replace(settled, forgotten=True)
 
 
 def of(ctx: Context, change: Change) -> Trace:
