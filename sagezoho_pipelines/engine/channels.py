@@ -177,7 +177,11 @@ class _Keeper:
         if channel.subscribed_at is None or channel.state is not ChannelState.ALIVE:
             return ""
         missed = self.store.unannounced(
-            self.ctx.connection, since=channel.subscribed_at, until=now - TELLS_WITHIN, limit=_EXAMPLES
+            self.ctx.connection,
+            since=channel.subscribed_at,
+            until=now - TELLS_WITHIN,
+            ahead=self._ahead(),
+            limit=_EXAMPLES,
         )
         self.report.silent = len(missed)
         if not missed:
@@ -216,8 +220,8 @@ class _Keeper:
     def _asked(self, channel: Channel, operation: str, ask: Callable[[Sequence[Watch]], list[RowResult]]) -> Channel:
         """Ask Zoho for the channel as it should be, and settle what it answers."""
         settings = self.ctx.settings.notifications
-        asked_at = self.ctx.clock()
-        until = asked_at + timedelta(hours=settings.expiry_hours)
+        asked_at, ahead = self.ctx.clock(), self._ahead()
+        until = asked_at + ahead + timedelta(hours=settings.expiry_hours)
         try:
             [result] = ask([Watch(channel.channel_id, self.events, self.url, channel.token, until)])
         except VendorError as error:
@@ -237,7 +241,7 @@ class _Keeper:
             subscribed_at=asked_at if anew else channel.subscribed_at,
             renewed_at=asked_at,
             known_good_at=asked_at,
-            expires_at=result.expires_at or until,
+            expires_at=(result.expires_at or until) - ahead,
             previous_until=self.ctx.clock() + timedelta(minutes=settings.overlap_minutes),
         )
         told = {"expires_at": (result.expires_at or until).isoformat(), "events": list(self.events)}
@@ -259,12 +263,19 @@ class _Keeper:
         if channel.catch_up_from is None:
             return channel
         since = channel.catch_up_from
-        tally = catch_up(self.ctx, self.modules, since)
+        tally = catch_up(self.ctx, self.modules, since + self._ahead())
         whole = replace(channel, catch_up_from=None)
         told = {"since": since.isoformat(), "captured": tally.captured, "changed": tally.changed}
         self.store.save(whole, [self._entry(whole, "catch_up", "done", told)])
         self.report.caught_up = tally
         return whole
+
+    def _ahead(self) -> timedelta:
+        """How far Zoho's clock is ahead of ours. A channel's moments are kept by ours, and told to Zoho by its own."""
+        try:
+            return self.ctx.zoho.server_time() - self.ctx.clock()
+        except VendorError:
+            return timedelta(0)  # what is in the way is met, and told, by the call that follows
 
     def _entry(self, channel: Channel, operation: str, outcome: str, answer: Row) -> AuditEntry:
         ours, theirs = str(System.ZOHO_CRM), str(channel.channel_id)

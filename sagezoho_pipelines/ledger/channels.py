@@ -16,7 +16,8 @@ from sagezoho_pipelines.ledger import audit
 from sagezoho_pipelines.ledger.envelope import Sealed, seal, unseal
 from sagezoho_pipelines.ledger.vault import Vault, channel_place
 
-#: How far Zoho's clock and ours may be apart when one tells whether a callback came after an edit.
+#: How exactly it is known how far Zoho's clock and ours are apart, when one tells whether a callback came after an
+#: edit: callbacks and polls may be of machines whose clocks differ.
 CLOCKS_APART = timedelta(seconds=60)
 
 _COLUMNS = (
@@ -99,10 +100,15 @@ class PostgresChannelStore:
         with self._engine.begin() as database:
             database.execute(_HEARD, {"connections": list(at), "ats": list(at.values())})
 
-    def unannounced(self, connection: str, *, since: datetime, until: datetime, limit: int) -> list[Unannounced]:
-        """Records that polls captured between these moments, edited after `since`, in modules heard nothing of."""
+    def unannounced(
+        self, connection: str, *, since: datetime, until: datetime, ahead: timedelta, limit: int
+    ) -> list[Unannounced]:
+        """Records that polls captured between these moments, edited after `since`, in modules heard nothing of.
+
+        Zoho tells of edits by its own clock, which is so far `ahead` of that of the moments.
+        """
         values = {
-            "connection": connection, "since": since, "until": until, "limit": limit, "apart": CLOCKS_APART,
+            "connection": connection, "since": since, "until": until, "limit": limit, "apart": CLOCKS_APART + ahead,
         }  # fmt: skip
         with self._engine.connect() as database:
             return [Unannounced(entity, key) for entity, key in database.execute(_UNANNOUNCED, values)]

@@ -171,8 +171,8 @@ class ZohoCrmClient:
         return self._settings.current_user()
 
     def server_time(self) -> datetime:
-        """Zoho's own clock, UTC."""
-        return self._settings.server_time()
+        """Zoho's own clock, UTC: going by its latest answer, or asked for where there was none."""
+        return self._transport.server_time or self._settings.server_time()
 
     def enable_channels(self, wanted: Sequence[Watch]) -> list[RowResult]:
         """Subscribe, or subscribe again; each result tells when the channel expires."""

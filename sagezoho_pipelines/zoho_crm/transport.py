@@ -92,6 +92,12 @@ class Transport:
         self._clock, self._monotonic, self._sleep, self._random = clock, monotonic, sleep, random
         self._gate = gate or Gate(concurrency, monotonic=monotonic, sleep=sleep, random=random)
         self._pressure = self._gate.pressure
+        self._ahead: timedelta | None = None
+
+    @property
+    def server_time(self) -> datetime | None:
+        """Zoho's clock now, going by its latest answer; None before the first."""
+        return None if self._ahead is None else self._clock() + self._ahead
 
     def close(self) -> None:
         self._session.close()
@@ -199,6 +205,7 @@ class Transport:
     def _reply(self, answer: Answer, body: Mapping[str, Any] | None) -> Reply:
         try:
             told = parsedate_to_datetime(answer.header("Date")).astimezone(UTC)
+            self._ahead = told - self._clock()
         except (TypeError, ValueError):
             told = self._clock()  # a proxy dropped the header
         # The header is stamped when the answer is ready: what was read is as old as the call.

@@ -14,7 +14,7 @@ from sagezoho_pipelines.domain.channels import ChannelState
 from sagezoho_pipelines.domain.errors import VendorError
 from sagezoho_pipelines.domain.records import Cause, Look
 from sagezoho_pipelines.engine.channels import needs_attention
-from sagezoho_pipelines_tests.integration.channel_desk import Desk, at_desk
+from sagezoho_pipelines_tests.integration.channel_desk import DEAF, Desk, at_desk
 
 _ADDRESS = {"Billing_Street": "12 Harbour Road", "Billing_City": "Vancouver"}
 
@@ -123,3 +123,61 @@ def test_a_channel_that_told_what_polling_finds_is_not_silent(desk: Desk) -> Non
     desk.bench.sync("orders")
     desk.later(minutes=10)
     assert desk.keep().done == ["verified"]
+
+
+@pytest.mark.parametrize("minutes", [-180, -5, 5, 180])
+def test_a_channel_that_tells_after_the_poll_is_not_silent_however_far_the_clocks_are_apart(
+    desk: Desk, minutes: int
+) -> None:
+    account = desk.bench.act("zoho_crm", "add_account", name="Harbour Lights Ltd", values=_ADDRESS)["id"]
+    desk.bench.later(minutes=minutes)
+    desk.keep()
+    desk.later(minutes=5)
+    deal = desk.bench.act("zoho_crm", "add_deal", name="Heard late", account_id=account, amount="5", stage="Closed Won")
+    desk.bench.sync("orders")
+    look = Look(desk.bench.context().zoho_entity("deals"), deal["id"], Cause.NOTIFICATION)
+    desk.bench.ledger.enqueue([look], at=desk.bench.now())
+    desk.later(minutes=10)
+    assert desk.keep().done == ["verified"]
+
+
+@pytest.mark.parametrize("minutes", [-180, -5, 5, 180])
+def test_a_silent_channel_is_noticed_however_far_the_clocks_are_apart(desk: Desk, minutes: int) -> None:
+    account = desk.bench.act("zoho_crm", "add_account", name="Harbour Lights Ltd", values=_ADDRESS)["id"]
+    desk.bench.later(minutes=minutes)
+    desk.keep()
+    desk.later(minutes=5)
+    desk.bench.act("zoho_crm", "add_deal", name="Unheard", account_id=account, amount="5", stage="Closed Won")
+    desk.bench.sync("orders")
+    desk.later(minutes=10)
+    assert desk.keep().silent == 1
+    desk.later(minutes=10)
+    assert desk.keep().done == ["verified"]
+
+
+@pytest.mark.parametrize(("hours", "expiry"), [(2, 168), (-2, 1), (-5, 4), (5, 4)])
+def test_a_channel_lives_as_long_as_it_should_whatever_our_clock_says(desk: Desk, hours: int, expiry: int) -> None:
+    desk.notifications(url=DEAF, expiry_hours=expiry)
+    desk.bench.later(hours=hours)
+    desk.keep()
+    zoho = desk.bench.sandbox.clock
+    left = {one.expires - zoho.now().timestamp() for one in desk.watched().values()}
+    assert all(abs(one - expiry * 3600) < 60 for one in left)
+    assert needs_attention(desk.channel(), now=desk.bench.now()) == ""
+    for done in ("verified", "renew", "verified"):
+        desk.later(minutes=20 * expiry)
+        assert desk.keep().done == [done]
+
+
+def test_what_was_deleted_while_it_was_away_is_found_though_our_clock_is_ahead(desk: Desk) -> None:
+    account = desk.bench.act("zoho_crm", "add_account", name="Harbour Lights Ltd", values=_ADDRESS)["id"]
+    deal = desk.bench.act("zoho_crm", "add_deal", name="Refit", account_id=account, amount="5", stage="Closed Won")
+    assert desk.bench.sync("customers", "orders").left_over == 0
+    desk.bench.later(minutes=30)
+    desk.keep()
+    desk.bench.sandbox.zoho_crm.world.channels.held.clear()
+    desk.bench.act("zoho_crm", "delete_record", module="Deals", id=deal["id"])
+    desk.later(minutes=15)
+    desk.keep()
+    queued = desk.bench.query("SELECT key FROM sagezoho.changes WHERE state = 'queued' AND entity = 'deals'")
+    assert [row["key"] for row in queued] == [deal["id"]]

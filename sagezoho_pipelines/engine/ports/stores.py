@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from sagezoho_pipelines.domain.channels import Channel, Unannounced
@@ -79,6 +79,10 @@ class ChannelStore(Protocol):
         """When each connection's channel last told anything."""
         ...
 
-    def unannounced(self, connection: str, *, since: datetime, until: datetime, limit: int) -> list[Unannounced]:
-        """Records that polls captured between these moments, edited after `since`, in modules heard nothing of."""
+    def unannounced(
+        self, connection: str, *, since: datetime, until: datetime, ahead: timedelta, limit: int
+    ) -> list[Unannounced]:
+        """Records that polls captured between these moments, edited after `since`, in modules heard nothing of.
+
+        Zoho tells of edits by its own clock, which is so far `ahead` of that of the moments."""
         ...
