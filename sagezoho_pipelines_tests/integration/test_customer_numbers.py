@@ -48,6 +48,27 @@ def test_two_accounts_do_not_share_a_number(desk: Bench) -> None:
     assert "choose another number" in refused["error"]["advice"]
 
 
+def test_a_number_that_waits_for_another_accounts_customer_is_taken_too(desk: Bench) -> None:
+    first = new_account(desk, "Harbour Lights Ltd", Sage_Customer_Number="HARBOUR-1")
+    won_deal(desk, first, "Of the first")
+    faults = desk.sandbox.sage300.world.faults
+    faults.add("reset_before", method="POST", path="ARCustomers", times=9)
+    desk.sync("orders")
+    faults.clear()
+    second = new_account(desk, "Other Ltd", Sage_Customer_Number="harbour-1")
+    won_deal(desk, second, "Of the second")
+    desk.sync("orders")
+    error = _error(desk, second)
+    assert (error["code"], error["field"]) == ("CUSTOMER_NUMBER_TAKEN", "Sage_Customer_Number")
+    assert "reserved for another Zoho account" in error["text"]
+    assert "choose another number" in error["advice"]
+    desk.later(minutes=10)
+    desk.sync("orders")
+    [order] = orders(desk)
+    assert order["CustomerNumber"] == "HARBOUR-1"
+    assert [entry["key"] for entry in inbox(desk) if entry["key"] in (first, second)] == [second]
+
+
 @pytest.mark.parametrize("given", ["", "THIRTEEN-CHAR"])
 def test_a_number_that_sage_cannot_hold_is_refused_by_the_fields_name(desk: Bench, given: str) -> None:
     account = new_account(desk, Sage_Customer_Number=given[:12])

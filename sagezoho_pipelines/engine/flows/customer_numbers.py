@@ -87,9 +87,11 @@ def _intent(ctx: Context, change: Change, number: str, name: str) -> Intent:
     try:
         return ctx.ledger.begin_intents(ctx.connection, [request], at=ctx.clock(), run_id=ctx.run_id)[number]
     except BusinessKeyTaken:
+        rule = ctx.settings.flows.customers.number
         raise settling.refusal(
             "CUSTOMER_NUMBER_TAKEN",
             f"customer number {number} is reserved for another Zoho account",
-            advice="give each account a number of its own",
+            field=rule.field if rule.rule == "field" else "",
+            advice="choose another number: each account has one of its own",
             system=System.ZOHO_CRM,
         ) from None
