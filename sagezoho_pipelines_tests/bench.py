@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -40,8 +41,8 @@ CONNECTION = "saminc"
 class Bench:
     """One connection between a simulated company and a simulated organisation.
 
-    `later` moves the engine's clock, so that a retry becomes due without waiting for it. `meanwhile` is what happens
-    while a client waits before it sends a request again.
+    `later` moves the engine's clock, so that a retry becomes due without waiting for it. Where a client waits before it
+    sends a request again, the vendors' clock goes on, so that what is sent twice arrives in different seconds.
     """
 
     def __init__(self, sandbox: Sandbox, engine: Engine, settings: Settings) -> None:
@@ -50,7 +51,6 @@ class Bench:
         self.ledger = PostgresLedger(engine)
         self.settings = settings.connection(CONNECTION)
         self.tokens = MemoryTokenStore()
-        self.meanwhile: Callable[[], object] = lambda: None
         self._ahead = timedelta(0)
         self._runs = itertools.count(1)
         self._sessions = requests.Session()
@@ -173,7 +173,7 @@ class Bench:
     def _briefly(self, seconds: float) -> None:
         """Back-off without the waiting: the order of things stays, the test stays short."""
         time.sleep(min(seconds, 0.01))
-        self.meanwhile()
+        self.sandbox.clock.advance(timedelta(seconds=math.ceil(seconds) or 1))
 
     def state(self, vendor: str, collection: str) -> list[dict[str, Any]]:
         world = self.sandbox.sage300.world if vendor == "sage300" else self.sandbox.zoho_crm.world

@@ -6,7 +6,6 @@ Each test loses the answers of an update that did arrive, has a person put the o
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -112,7 +111,6 @@ def test_a_vendor_whose_creation_was_lost_and_whose_field_was_emptied_since(desk
 def _lose_creations(desk: Bench, path: str, kind: str = "reset_after") -> None:
     """The creations arrive each time they are sent, each time in another second, and no answer comes back."""
     desk.sandbox.zoho_crm.world.faults.add(kind, method="POST", path=path, times=9 * _SENDS)  # more than are sent
-    desk.meanwhile = lambda: desk.sandbox.clock.advance(timedelta(seconds=1))
     assert desk.sync("vendors").count(Outcome.RETRYING) >= 1
     desk.sandbox.zoho_crm.world.faults.clear()
     desk.later(minutes=10)
