@@ -19,6 +19,7 @@ from sagezoho_pipelines import config
 from sagezoho_pipelines.config import FLOWS, Settings
 from sagezoho_pipelines.domain.records import Outcome, Override
 from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.inbox import after_dismissal
 from sagezoho_pipelines.engine.planning.document import Plan
 from sagezoho_pipelines.engine.planning.plan import make
 from sagezoho_pipelines.engine.run import run_flow
@@ -168,7 +169,8 @@ class Bench:
 
     def dismiss_inbox(self, key: str) -> None:
         [entry] = inbox.entries(self.engine, ids=[key])
-        assert inbox.dismiss(self.engine, entry, who="test", why="as it should be", at=self.now())
+        looks = after_dismissal(self.settings, entry.connection, entry.system, entry.entity, entry.key)
+        assert inbox.dismiss(self.engine, entry, who="test", why="as it should be", at=self.now(), looks=looks)
 
     def _briefly(self, seconds: float) -> None:
         """Back-off without the waiting: the order of things stays, the test stays short."""

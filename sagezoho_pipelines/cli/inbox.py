@@ -155,14 +155,19 @@ def edit(ids: str, assigned: tuple[str, ...], why: str, connection: str | None, 
 @options.as_json
 def dismiss(ids: tuple[str, ...], why: str, connection: str | None, as_json: bool) -> None:
     """Take entries out of the inbox without delivering them. A newer version of the record is delivered as ever."""
+    from sagezoho_pipelines.engine.inbox import after_dismissal
     from sagezoho_pipelines.ledger import inbox as ledger
 
     with options.installation() as installation:
         found = _named(installation, ids, connection)
-        done = [
-            (entry, ledger.dismiss(installation.database, entry, who=options.who(), why=why, at=installation.clock()))
-            for entry in found
-        ]
+        done = []
+        for entry in found:
+            settings = installation.settings.connections.get(entry.connection)
+            looks = after_dismissal(settings, entry.connection, entry.system, entry.entity, entry.key)
+            gone = ledger.dismiss(
+                installation.database, entry, who=options.who(), why=why, at=installation.clock(), looks=looks
+            )
+            done.append((entry, gone))
     _told(as_json, [(entry, "dismissed" if gone else "was no longer in the inbox") for entry, gone in done])
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sagezoho_pipelines.config import Connection
 from sagezoho_pipelines.domain.errors import SagezohoError
 from sagezoho_pipelines.domain.mapping import FlowMapping
-from sagezoho_pipelines.domain.records import Row
+from sagezoho_pipelines.domain.records import EntityRef, Look, Row, System
+from sagezoho_pipelines.engine import write_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +55,12 @@ def require_editable(mappings: Mapping[str, FlowMapping], system: str, entity: s
         raise SagezohoError(f"{entity} of {system} have no fields to edit: correct the source, then retry it.")
     if unknown:
         raise SagezohoError(f"{unknown[0]} cannot be set here; what can be set: {', '.join(allowed)}.")
+
+
+def after_dismissal(settings: Connection | None, name: str, system: str, entity: str, key: str) -> list[Look]:
+    """What is to be done once an entry is out of the inbox: its Zoho record no longer says what was wrong with it.
+
+    `settings` are None where the connection is no longer configured.
+    """
+    source = EntityRef(name, System(system), entity)
+    return [] if settings is None else write_back.looks(settings, source, key, "dismissed")

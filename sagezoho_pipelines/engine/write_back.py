@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from sagezoho_pipelines.config import Connection
 from sagezoho_pipelines.domain.digest import digest
 from sagezoho_pipelines.domain.records import (
     Cause,
@@ -53,18 +54,32 @@ _PLACES: Mapping[str, _Place] = {
 
 
 def announced(ctx: Context, source: EntityRef, settlements: Sequence[Settlement]) -> list[Settlement]:
-    """The settlements with a look at each record whose standing they change."""
-    if not ctx.settings.flows.orders.write_back or not concerns(source):
+    """The settlements with a look at each record whose standing they change.
+
+    What is passed over has none, and is told so where it was told something else.
+    """
+    if not concerns(source):
         return list(settlements)
-    entity = ctx.zoho_entity(ENTITY)
-    return [
-        replace(
-            one, looks=[*one.looks, Look(entity, f"{source.entity}/{one.change.key}", Cause.POLL, str(one.outcome))]
-        )
-        if one.state in (ChangeState.DELIVERED, *_WORDS) and one.outcome is not Outcome.SKIPPED
-        else one
+    passed = [one.change.key for one in settlements if one.outcome is Outcome.SKIPPED]
+    told = ctx.ledger.told(ctx.connection, _PLACES[source.entity].module, passed) if passed else {}
+    changed = [
+        one.state in (ChangeState.DELIVERED, *_WORDS) and (one.outcome is not Outcome.SKIPPED or one.change.key in told)
         for one in settlements
     ]
+    return [
+        replace(one, looks=[*one.looks, *looks(ctx.settings, source, one.change.key, str(one.outcome))])
+        if news
+        else one
+        for one, news in zip(settlements, changed, strict=True)
+    ]
+
+
+def looks(settings: Connection, source: EntityRef, key: str, why: str) -> list[Look]:
+    """The look that has a record told anew how it stands; none where nothing is written back."""
+    if not settings.flows.orders.write_back or not concerns(source):
+        return []
+    entity = EntityRef(source.connection, System.ZOHO_CRM, ENTITY)
+    return [Look(entity, f"{source.entity}/{key}", Cause.POLL, why)]
 
 
 def concerns(source: EntityRef) -> bool:
@@ -114,7 +129,7 @@ class WriteBackHandler:
         links = ctx.ledger.links_by_zoho(ctx.connection, place.module, place.linked, ids)
         told = ctx.ledger.told(ctx.connection, place.module, ids)
         known = zoho_modules.known_fields(ctx, place.module)
-        news = {one: _news(place, links.get(one), inbox.get(one), known) for one in ids}
+        news = {one: _news(place, links.get(one), inbox.get(one), known, was_told=one in told) for one in ids}
         due = [one for one in ids if news[one] and (one not in told or told[one].digest != digest(news[one]))]
         results: dict[str, RowResult] = {}
         if due:
@@ -147,10 +162,15 @@ class WriteBackHandler:
         return settling.settled(ctx, self.flow, change, Outcome.UPDATED, movements=[movement])
 
 
-def _news(place: _Place, link: Link | None, standing: Standing | None, known: set[str]) -> dict[str, str | None]:
-    """The fields to write, of those that the organisation has; none for a record of which there is nothing to tell."""
+def _news(
+    place: _Place, link: Link | None, standing: Standing | None, known: set[str], *, was_told: bool
+) -> dict[str, str | None]:
+    """The fields to write, of those that the organisation has; none for a record of which there is nothing to tell.
+
+    What was told of a record is taken back where it holds no longer.
+    """
     if link is None and standing is None:
-        return {}
+        return {name: None for name in (STATUS, MESSAGE) if name in known and was_told}
     error = standing.error if standing is not None else {}
     message = ". ".join(filter(None, (_one_line(error.get("text")), _begun(_one_line(error.get("advice"))))))
     status = _WORDS[ChangeState(standing.state)] if standing is not None else "In Sage 300"

@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-from sagezoho_pipelines.domain.records import AuditEntry, FieldChange, Override
-from sagezoho_pipelines.ledger import audit
+from sagezoho_pipelines.domain.records import AuditEntry, FieldChange, Look, Override
+from sagezoho_pipelines.ledger import audit, capture
 from sagezoho_pipelines.ledger.capture import CHANNEL
 from sagezoho_pipelines.ledger.reports import ChangeLine
 from sagezoho_pipelines.ledger.sqljson import to_json
@@ -141,11 +141,12 @@ def retry(
         return int(done.id) if done.id is not None else None
 
 
-def dismiss(engine: Engine, entry: InboxEntry, *, who: str, why: str, at: datetime) -> bool:
-    """Take an entry out of the inbox for good; False when it is no longer there."""
+def dismiss(engine: Engine, entry: InboxEntry, *, who: str, why: str, at: datetime, looks: Sequence[Look] = ()) -> bool:
+    """Take an entry out of the inbox for good; False when it is no longer there. `looks` are queued with that."""
     with engine.begin() as database:
         if database.execute(_DISMISS, {"id": entry.id, "at": at}).one_or_none() is None:
             return False
+        capture.enqueue(database, looks, at=at, run_id="")
         audit.append(database, [_entry(entry, "dismiss", who, at, entry.id, None, why)])
         return True
 

@@ -59,6 +59,34 @@ def test_a_refusal_is_told_in_its_own_words_and_taken_back_later(desk: Bench) ->
     assert _row(desk, "Deals", deal)["Sage_Sync_Status"] == "In Sage 300"
 
 
+def test_what_a_person_dismissed_is_no_longer_said_of_the_deal(desk: Bench) -> None:
+    _account, refused = _won(desk, Sage_Customer_Group="NOSUCH")
+    _other, changed = _won(desk)
+    desk.sync("customers", "orders")
+    desk.act("zoho_crm", "edit_deal", deal_id=changed, values={"Amount": 20})
+    desk.sync("orders")
+    before = _row(desk, "Deals", changed)
+    assert before["Sage_Sync_Status"] == "In conflict"
+    for deal in (refused, changed):
+        desk.dismiss_inbox(deal)
+    assert desk.sync("orders").left_over == 0
+    for deal, shown in ((refused, None), (changed, "In Sage 300")):
+        row = _row(desk, "Deals", deal)
+        assert (row["Sage_Sync_Status"], row["Sage_Sync_Message"]) == (shown, None)
+    assert _row(desk, "Deals", changed)["Sage_Order_Number"] == before["Sage_Order_Number"]
+
+
+def test_a_refused_deal_that_is_reopened_says_nothing_more(desk: Bench) -> None:
+    _account, deal = _won(desk, Sage_Customer_Group="NOSUCH")
+    desk.sync("customers", "orders")
+    desk.act("zoho_crm", "move_deal", deal_id=deal, stage="Qualification")
+    _told_of(desk, "deals", deal)
+    desk.sync("orders")
+    assert inbox.entries(desk.engine, entity="deals") == []
+    row = _row(desk, "Deals", deal)
+    assert (row["Sage_Sync_Status"], row["Sage_Sync_Message"]) == (None, None)
+
+
 def test_our_own_write_makes_no_change_and_no_second_write(desk: Bench) -> None:
     account, deal = _won(desk)
     desk.sync("customers", "orders")

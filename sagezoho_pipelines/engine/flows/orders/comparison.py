@@ -14,6 +14,9 @@ from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.flows.orders import stages
 from sagezoho_pipelines.engine.flows.orders.drafts import FLOW, TARGET, Draft
 
+#: The order of a deal that was deleted, lost or reopened since.
+UNWANTED = "ORDER_UNWANTED"
+
 
 def compare(ctx: Context, change: Change, draft: Draft, link: Link, moved: set[str]) -> Settlement:
     """A deal whose order exists: Sage's Web API cannot change orders, so a real difference is for a person.
@@ -62,7 +65,7 @@ def unwanted(ctx: Context, change: Change, deal: Row | None, link: Link, digeste
     )
     error = VendorError(
         system=System.SAGE300,
-        code="ORDER_UNWANTED",
+        code=UNWANTED,
         text=f"the deal was {fate.words} after it became order {number}",
         verdict=Verdict.CONFLICT,
         advice=advice,

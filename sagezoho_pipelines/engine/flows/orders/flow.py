@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -127,9 +127,9 @@ class OrdersHandler:
 
     def deliver(self, ctx: Context, changes: Sequence[Change]) -> Sequence[Settlement]:
         deals = self._deals(ctx, changes)
-        echoes = self._echoes(ctx, changes, deals)
-        changes = [change for change in changes if change.id not in echoes]
         made = ctx.ledger.links_by_zoho(ctx.connection, "Deals", "orders", [change.key for change in changes])
+        echoes = self._echoes(ctx, changes, deals, made)
+        changes = [change for change in changes if change.id not in echoes]
         moved = {
             change.key
             for change in changes
@@ -178,7 +178,9 @@ class OrdersHandler:
         fetched = ctx.zoho.get_many("Deals", [change.key for change in changes], fields=fields)
         return {str(row["id"]): row for row in fetched}
 
-    def _echoes(self, ctx: Context, changes: Sequence[Change], deals: dict[str, Row]) -> dict[int, Settlement]:
+    def _echoes(
+        self, ctx: Context, changes: Sequence[Change], deals: Mapping[str, Row], made: Mapping[str, Link]
+    ) -> dict[int, Settlement]:
         """Notifications of what we wrote to a refused deal ourselves: to try it again for these would never end."""
         told_of = [change for change in changes if change.cause is Cause.NOTIFICATION and change.key in deals]
         keys = [change.key for change in told_of]
@@ -188,9 +190,12 @@ class OrdersHandler:
         told = ctx.ledger.told(ctx.connection, "Deals", keys)
         found = {}
         for change in told_of:
-            deal = deals[change.key]
+            deal, link, entry = deals[change.key], made.get(change.key), standing.get(change.key)
+            wanted = entry is not None and entry.error.get("code") != comparison.UNWANTED
+            if wanted != stages.is_wanted(ctx, deal, link):
+                continue  # it has moved, may be within the second of our write
             seen = settling.resolved(change, deal, digested_fields(ctx))
-            if write_back.is_echo(seen, deal.get("Modified_Time"), standing.get(change.key), told.get(change.key)):
+            if write_back.is_echo(seen, deal.get("Modified_Time"), entry, told.get(change.key)):
                 found[change.id] = write_back.echoed(change)
         return found
 
