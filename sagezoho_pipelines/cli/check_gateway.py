@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from sagezoho_pipelines.engine.channels import PATH, READY
+from sagezoho_pipelines.engine.channel_health import PATH, READY
 from sagezoho_pipelines.engine.check import Finding, Status
 
 _AREA = "Notifications"

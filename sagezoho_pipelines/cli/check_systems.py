@@ -8,7 +8,7 @@ from typing import Any
 from sagezoho_pipelines.cli.check_gateway import public_address
 from sagezoho_pipelines.cli.errors import halves, sentence
 from sagezoho_pipelines.domain.errors import SagezohoError
-from sagezoho_pipelines.engine.channels import wanted
+from sagezoho_pipelines.engine.channel_health import wanted
 from sagezoho_pipelines.engine.check import (
     Finding,
     Status,

@@ -95,7 +95,6 @@ def run_flow_job(
     installation: Installation,
     days: tuple[date, date] | None = None,
     sweep: bool = False,
-    cause: Cause = Cause.POLL,
     actor: str = "",
     tags: Mapping[str, str] | None = None,
 ) -> RunReport:
@@ -118,7 +117,7 @@ def run_flow_job(
     if days is None:
         run_tags |= {
             "sagezoho/window": "sweep" if sweep or flow == "sweep" else "incremental",
-            "sagezoho/cause": str(cause),
+            "sagezoho/cause": str(Cause.POLL),
         }
     else:
         run_tags |= {"sagezoho/window": "days", _RANGE_START: days[0].isoformat(), _RANGE_END: days[1].isoformat()}

@@ -21,7 +21,8 @@ def setup(connection: str | None, as_json: bool) -> None:
     Where notifications.url is configured, Zoho is asked to tell of changes at once; a schedule keeps it so.
     """
     from sagezoho_pipelines.domain.errors import VendorError
-    from sagezoho_pipelines.engine.channels import keep_channel, wanted
+    from sagezoho_pipelines.engine.channel_health import wanted
+    from sagezoho_pipelines.engine.channels import keep_channel
     from sagezoho_pipelines.engine.setup import FieldReport, set_up
     from sagezoho_pipelines.mappings import custom_fields
 

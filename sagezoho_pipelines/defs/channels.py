@@ -12,7 +12,8 @@ from sagezoho_pipelines.defs.pools import pool_of
 from sagezoho_pipelines.defs.problems import RETRIES, told_clearly
 from sagezoho_pipelines.defs.workbench import Workbench, actor_of
 from sagezoho_pipelines.domain.errors import LedgerUnavailable
-from sagezoho_pipelines.engine.channels import FLOW, ChannelReport, keep_channel, needs_attention, wanted
+from sagezoho_pipelines.engine.channel_health import needs_attention, wanted
+from sagezoho_pipelines.engine.channels import FLOW, ChannelReport, keep_channel
 from sagezoho_pipelines.engine.notifications import watched_modules
 
 _NO_WORK = "nothing to do: notifications are not configured (notifications.url), and Zoho has no channel of ours"

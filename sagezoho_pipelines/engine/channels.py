@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from sagezoho_pipelines.config import Connection
 from sagezoho_pipelines.domain.channels import Channel, ChannelState, Watch, Watched
 from sagezoho_pipelines.domain.errors import ConfigurationError, VendorError
 from sagezoho_pipelines.domain.records import AuditEntry, Row, System
 from sagezoho_pipelines.domain.zoho import RowResult
+from sagezoho_pipelines.engine import channel_health as health
 from sagezoho_pipelines.engine.catching_up import catch_up
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.notifications import watched_modules
@@ -26,28 +26,17 @@ from sagezoho_pipelines.engine.tally import Tally
 log = logging.getLogger(__name__)
 
 FLOW = "channels"
-PATH = "/notifications/"
-#: What our gateway says under that path to who only asks.
-READY = "ready"
-OPERATIONS = ("create", "edit", "delete")
-NOT_SUBSCRIBED = "NOT_SUBSCRIBED"
+_OPERATIONS = ("create", "edit", "delete")
+_NOT_SUBSCRIBED = "NOT_SUBSCRIBED"
 #: What Zoho names when it does not like the address it is to call, or does not reach it.
-ADDRESS_FIELD = "notify_url"
+_ADDRESS_FIELD = "notify_url"
 #: A poll may find an edit before Zoho has told of it; after this long it should have.
-TELLS_WITHIN = timedelta(minutes=5)
+_TELLS_WITHIN = timedelta(minutes=5)
 #: A lapse is covered from a little before the channel was last known good: Zoho shows a write after its transaction.
-SETTLING = timedelta(minutes=2)
+_SETTLING = timedelta(minutes=2)
 #: Random bytes of a token; its text has 48 of the 50 characters that Zoho takes.
-TOKEN_BYTES = 36
+_TOKEN_BYTES = 36
 _EXAMPLES = 5
-
-
-def new_token() -> str:
-    return secrets.token_urlsafe(TOKEN_BYTES)
-
-
-def new_channel_id() -> int:
-    return secrets.randbits(62) | 1
 
 
 @dataclass(slots=True)
@@ -60,13 +49,7 @@ class ChannelReport:
     caught_up: Tally | None = None
 
 
-def keep_channel(
-    ctx: Context,
-    store: ChannelStore,
-    *,
-    token: Callable[[], str] = new_token,
-    channel_id: Callable[[], int] = new_channel_id,
-) -> ChannelReport:
+def keep_channel(ctx: Context, store: ChannelStore) -> ChannelReport:
     """Bring the channel into the state it should be in. Raises VendorError when Zoho refuses or cannot be reached.
 
     Every renewal, lapse, silence and failure is a line of the audit. Where notifications are no longer wanted, Zoho is
@@ -75,37 +58,16 @@ def keep_channel(
     with store.turn(ctx.connection) as mine:
         if not mine:
             return ChannelReport(store.read(ctx.connection), ["another process is working on the channel"])
-        keeper = _Keeper(ctx, store, token, channel_id)
-        return keeper.keep() if wanted(ctx.settings) else keeper.end()
-
-
-def wanted(settings: Connection) -> bool:
-    """Whether there is an address for Zoho to call, and something for it to tell."""
-    return settings.notifications.active and bool(watched_modules(settings))
-
-
-def needs_attention(channel: Channel | None, *, now: datetime) -> str:
-    """What is wrong with the channel, in one sentence; empty when it is alive."""
-    if channel is None:
-        return "Zoho has not been asked for notifications yet"
-    if channel.problem:
-        return channel.problem
-    if channel.state is not ChannelState.ALIVE:
-        return f"the channel is {channel.state}"
-    if channel.expires_at is None or channel.expires_at <= now:
-        return "the channel has expired"
-    return "changes made while it was away are not caught up yet" if channel.catch_up_from else ""
+        keeper = _Keeper(ctx, store)
+        return keeper.keep() if health.wanted(ctx.settings) else keeper.end()
 
 
 class _Keeper:
-    def __init__(
-        self, ctx: Context, store: ChannelStore, token: Callable[[], str], channel_id: Callable[[], int]
-    ) -> None:
+    def __init__(self, ctx: Context, store: ChannelStore) -> None:
         self.ctx, self.store = ctx, store
-        self.new_token, self.new_channel_id = token, channel_id
-        self.url = ctx.settings.notifications.url.rstrip("/") + PATH + ctx.connection
+        self.url = ctx.settings.notifications.url.rstrip("/") + health.PATH + ctx.connection
         self.modules = watched_modules(ctx.settings)
-        self.events = tuple(f"{module}.{operation}" for module in self.modules for operation in OPERATIONS)
+        self.events = tuple(f"{module}.{operation}" for module in self.modules for operation in _OPERATIONS)
         self.report = ChannelReport(None)
 
     def keep(self) -> ChannelReport:
@@ -132,7 +94,7 @@ class _Keeper:
         return self.report
 
     def _first(self) -> Channel:
-        made = Channel(self.ctx.connection, self.new_channel_id(), self.url, self.events, self.new_token())
+        made = Channel(self.ctx.connection, _new_id(), self.url, self.events, _new_token())
         self.store.save(made)
         return self._asked(made, "subscribe", self.ctx.zoho.enable_channels)
 
@@ -141,7 +103,7 @@ class _Keeper:
         if channel.subscribed_at is None or channel.state is ChannelState.LAPSED:
             return self._asked(channel, "subscribe", self.ctx.zoho.enable_channels)
         listed = self._listed(channel)
-        lapse = self._lapse(channel, listed, now)
+        lapse = health.lapse(channel, listed, now)
         if lapse:
             return self._subscribed_again(channel, "lapse", lapse, since=channel.known_good_at or channel.subscribed_at)
         silent = self._silent(channel, now)
@@ -149,9 +111,9 @@ class _Keeper:
             self._disable(channel)
             since = max(channel.subscribed_at, channel.last_notification_at or channel.subscribed_at)
             return self._subscribed_again(channel, "silence", silent, since=since)
-        if (channel.notify_url, tuple(channel.events)) != (self.url, self.events) or _differs(channel, listed):
+        if (channel.notify_url, tuple(channel.events)) != (self.url, self.events) or health.differs(channel, listed):
             return self._renewed(channel, "replace", self.ctx.zoho.replace_channels)
-        if channel.state is not ChannelState.ALIVE or _is_due(channel, now):
+        if channel.state is not ChannelState.ALIVE or health.is_due(channel, now):
             return self._renewed(channel, "renew", self.ctx.zoho.renew_channels)
         good = replace(channel, known_good_at=now, problem="")
         self.store.save(good)
@@ -164,14 +126,6 @@ class _Keeper:
         except VendorError as error:
             raise self._failed(channel, "verify", error) from None
 
-    def _lapse(self, channel: Channel, listed: Sequence[Watched], now: datetime) -> str:
-        """Why Zoho tells us less than it should, or nothing; empty where it does not."""
-        if channel.expires_at is not None and channel.expires_at <= now:
-            return f"the channel expired at {channel.expires_at.isoformat(timespec='seconds')}"
-        known = {each.module for each in listed}
-        forgotten = sorted({event.partition(".")[0] for event in channel.events} - known)
-        return f"Zoho has forgotten the channel of {', '.join(forgotten)}" if forgotten else ""
-
     def _silent(self, channel: Channel, now: datetime) -> str:
         """Which records polling found that a living channel should have told of."""
         if channel.subscribed_at is None or channel.state is not ChannelState.ALIVE:
@@ -179,7 +133,7 @@ class _Keeper:
         missed = self.store.unannounced(
             self.ctx.connection,
             since=channel.subscribed_at,
-            until=now - TELLS_WITHIN,
+            until=now - _TELLS_WITHIN,
             ahead=self._ahead(),
             limit=_EXAMPLES,
         )
@@ -191,7 +145,7 @@ class _Keeper:
 
     def _subscribed_again(self, channel: Channel, event: str, why: str, *, since: datetime) -> Channel:
         """The lapse is durable before anything is asked of Zoho: a crash must not make it forgotten."""
-        start = min(since - SETTLING, channel.catch_up_from or since)
+        start = min(since - _SETTLING, channel.catch_up_from or since)
         lapsed = replace(self._with_token(channel), state=ChannelState.LAPSED, problem=why, catch_up_from=start)
         self.store.save(lapsed, [self._entry(lapsed, event, "found", {"text": why, "since": start.isoformat()})])
         self.report.done.append(why)
@@ -202,7 +156,7 @@ class _Keeper:
         try:
             self.ctx.zoho.disable_channel(channel.channel_id)
         except VendorError as error:
-            if error.code != NOT_SUBSCRIBED:
+            if error.code != _NOT_SUBSCRIBED:
                 raise self._failed(channel, "unsubscribe", error) from None
 
     def _renewed(self, channel: Channel, operation: str, ask: Callable[[Sequence[Watch]], list[RowResult]]) -> Channel:
@@ -215,7 +169,7 @@ class _Keeper:
         """A new token, unless the last one was never confirmed: then Zoho may be using it, or the one before it."""
         if channel.previous and channel.previous_until is None:
             return channel
-        return replace(channel, token=self.new_token(), previous=channel.token, previous_until=None)
+        return replace(channel, token=_new_token(), previous=channel.token, previous_until=None)
 
     def _asked(self, channel: Channel, operation: str, ask: Callable[[Sequence[Watch]], list[RowResult]]) -> Channel:
         """Ask Zoho for the channel as it should be, and settle what it answers."""
@@ -227,7 +181,7 @@ class _Keeper:
         except VendorError as error:
             raise self._failed(channel, operation, error) from None
         if result.error is not None:
-            if result.error.code == NOT_SUBSCRIBED and operation != "subscribe":
+            if result.error.code == _NOT_SUBSCRIBED and operation != "subscribe":
                 since = channel.known_good_at or asked_at
                 return self._subscribed_again(channel, "lapse", "Zoho has forgotten the channel", since=since)
             raise self._failed(channel, operation, result.error)
@@ -251,7 +205,7 @@ class _Keeper:
 
     def _failed(self, channel: Channel, operation: str, error: VendorError) -> VendorError:
         problem = f"{operation} failed: {error.code}: {error.text}"
-        if error.field.endswith(ADDRESS_FIELD):
+        if error.field.endswith(_ADDRESS_FIELD):
             error = _unreached(error, self.url)
             problem = f"{problem} {error.advice}"
         told = replace(channel, problem=problem)
@@ -298,6 +252,14 @@ class _Keeper:
         )
 
 
+def _new_token() -> str:
+    return secrets.token_urlsafe(_TOKEN_BYTES)
+
+
+def _new_id() -> int:
+    return secrets.randbits(62) | 1
+
+
 def _unreached(error: VendorError, url: str) -> VendorError:
     """Zoho's own words say little of what is wrong with an address: ours say what it must be."""
     return VendorError(
@@ -313,18 +275,3 @@ def _unreached(error: VendorError, url: str) -> VendorError:
         "reverse proxy or with gateway.tls: 'sagezoho check' asks at that address as Zoho does. The channel is made "
         "by its next run, or by 'sagezoho setup'; until then polling finds what changes.",
     )
-
-
-def _is_due(channel: Channel, now: datetime) -> bool:
-    """Half of the time that Zoho granted is over."""
-    if channel.renewed_at is None or channel.expires_at is None:
-        return True
-    return now >= channel.renewed_at + (channel.expires_at - channel.renewed_at) / 2
-
-
-def _differs(channel: Channel, listed: Sequence[Watched]) -> bool:
-    """Whether somebody has changed the channel in Zoho: its address, or what it watches. What Zoho leaves out is as it
-    was."""
-    told = {event for each in listed for event in each.events}
-    addresses = {each.notify_url for each in listed} - {""}
-    return bool(addresses - {channel.notify_url}) or (bool(told) and not told >= set(channel.events))

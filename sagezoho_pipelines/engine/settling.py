@@ -158,7 +158,7 @@ def outcome_of(ctx: Context, change: Change, error: VendorError) -> Outcome:
     }[error.verdict]
 
 
-def next_attempt(ctx: Context, change: Change, retry_after: float | None = None) -> datetime:
+def next_attempt(ctx: Context, change: Change, retry_after: float | None) -> datetime:
     """Exponential back-off with full jitter in its upper half, never before the vendor's own Retry-After."""
     retries = ctx.settings.retries
     ceiling = min(retries.cap_seconds, retries.base_seconds * 2 ** min(change.attempt - 1, 20))

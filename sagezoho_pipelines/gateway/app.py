@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sagezoho_pipelines.config import Settings
-from sagezoho_pipelines.engine.channels import PATH, READY, needs_attention
+from sagezoho_pipelines.engine.channel_health import PATH, READY, needs_attention
 from sagezoho_pipelines.engine.notifications import Notification, looks_of, watched_modules
 from sagezoho_pipelines.engine.ports import ChannelStore, Ledger
 from sagezoho_pipelines.gateway import bodies

@@ -14,8 +14,8 @@ MOST_SOURCES = 4096
 class Sources:
     """One leaky bucket for each source, held for as long as it is among the most recent ones."""
 
-    def __init__(self, requests_per_second: int, *, most: int = MOST_SOURCES) -> None:
-        self._rate, self._most = requests_per_second, most
+    def __init__(self, requests_per_second: int) -> None:
+        self._rate = requests_per_second
         self._buckets: OrderedDict[str, AsyncLimiter] = OrderedDict()
 
     def __len__(self) -> int:
@@ -25,7 +25,7 @@ class Sources:
         """Whether this source may send one more now."""
         bucket = self._buckets.pop(source, None) or AsyncLimiter(self._rate, 1)
         self._buckets[source] = bucket
-        while len(self._buckets) > self._most:
+        while len(self._buckets) > MOST_SOURCES:
             self._buckets.popitem(last=False)
         if not bucket.has_capacity():
             return False

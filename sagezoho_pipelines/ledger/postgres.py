@@ -49,15 +49,13 @@ def normalised(given: str) -> URL:
     return url.set(drivername=DRIVER, database=url.database or DATABASE)
 
 
-def engine_for(
-    url: URL | str, *, application_name: str = "sagezoho", pool_size: int = 5, max_overflow: int = 10
-) -> Engine:
+def engine_for(url: URL | str, *, application_name: str = "sagezoho", pool_size: int = 5) -> Engine:
     """A pooled engine whose JSON is exact and whose lost connections are LedgerUnavailable, at first use too."""
     target = make_url(url)
     engine = create_engine(
         target,
         pool_size=pool_size,
-        max_overflow=max_overflow,
+        max_overflow=10,
         pool_pre_ping=True,
         pool_recycle=3600,
         connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "application_name": application_name},

@@ -78,10 +78,10 @@ def filter_text(criteria: Criteria, *, entity_set: str = "") -> str:
     return " and ".join(_comparison(condition, numeric) for condition in criteria)
 
 
-def split(criteria: Criteria, *, terms: int = MAX_TERMS) -> Iterator[list[Condition]]:
-    """The same criteria as conjunctions of at most `terms` comparisons, not too long for IIS; none for no values."""
+def split(criteria: Criteria) -> Iterator[list[Condition]]:
+    """The same criteria as conjunctions of at most ten comparisons, not too long for IIS; none for no values."""
     wide = [number for number, condition in enumerate(criteria) if condition.operator == "in"]
-    share = max(1, (terms - len(criteria) + len(wide)) // max(1, len(wide)))
+    share = max(1, (MAX_TERMS - len(criteria) + len(wide)) // max(1, len(wide)))
     room = _LISTS_ROOM // max(1, len(wide))
     choices = [
         [Condition(condition.field, "in", chunk) for chunk in _chunks(condition, share, room)]

@@ -97,14 +97,14 @@ def retyped(rng: random.Random, firm: Firm) -> Firm:
     )
 
 
-def namesake(rng: random.Random, firm: Firm, forms: tuple[str, ...] = ("Ltd.", "Inc.", "GmbH", "LLC")) -> Firm:
+def namesake(rng: random.Random, firm: Firm) -> Firm:
     """Another firm that is called nearly the same: a different branch, a cousin, a firm in the next town."""
     words = firm.name.split()
     kind = rng.random()
     if kind < 0.4 and len(words) > 2:
         words[1] = rng.choice([word for word in _SHORT if word != words[1]])
     elif kind < 0.7:
-        words = [*words[:-1], rng.choice(forms)]
+        words = [*words[:-1], rng.choice(("Ltd.", "Inc.", "GmbH", "LLC"))]
     else:
         words.insert(1, rng.choice(("North", "West", "Bay", "Pacific", "Prairie")))
     city, state, code, country = rng.choice(_ELSEWHERE)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -158,18 +158,17 @@ class Sandbox:
         """Addresses and credentials of both vendors, as the command prints them."""
         return {"sage300": self.sage300.connection(), "zoho_crm": self.zoho_crm.connection()}
 
-    def serve(self, *, json_line: bool = False, out: TextIO | None = None) -> None:
+    def serve(self, *, json_line: bool) -> None:
         """Serves until SIGTERM or SIGINT. With `json_line` the first line written is `connections()` as JSON."""
         over = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: over.set())
         self.start()
-        stream = out or sys.stdout
         if json_line:
-            stream.write(json.dumps(self.connections()) + "\n")
+            sys.stdout.write(json.dumps(self.connections()) + "\n")
         else:
-            stream.write(f"Sage 300 Web API  {self.sage300.url}\nZoho CRM          {self.zoho_crm.accounts_url}\n")
-        stream.flush()
+            sys.stdout.write(f"Sage 300 Web API  {self.sage300.url}\nZoho CRM          {self.zoho_crm.accounts_url}\n")
+        sys.stdout.flush()
         try:
             # Waking now and then lets signals in on platforms where an endless wait holds them back.
             while not over.wait(0.5):

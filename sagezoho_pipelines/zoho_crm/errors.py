@@ -155,9 +155,7 @@ def meaning(code: str, status: int | None) -> Meaning:
     return Meaning(_REFUSE, "This code is not in our list: see Zoho's words.")
 
 
-def top_level(
-    body: Mapping[str, Any], *, status: int, module: str = "", retry_after: float | None = None
-) -> VendorError:
+def top_level(body: Mapping[str, Any], *, status: int, module: str = "") -> VendorError:
     """A whole request that Zoho refused."""
     code = str(body.get("code") or f"HTTP_{status}")
     details = _details(body)
@@ -173,7 +171,6 @@ def top_level(
         field=field_of(details),
         status=status,
         advice=known.advice,
-        retry_after=retry_after,
         details=details,
     )
 
@@ -247,11 +244,11 @@ def not_json(call: str, *, status: int, content_type: str) -> VendorError:
     )
 
 
-def refused_here(text: str, *, field: str = "", advice: str = "") -> VendorError:
+def refused_here(text: str, *, field: str = "") -> VendorError:
     """A request that would be wrong under any reading of Zoho's contract, refused before it is sent."""
     return VendorError(
         system=System.ZOHO_CRM, code="INVALID_DATA", text=text, verdict=Verdict.REFUSE, field=field,
-        advice=advice or _VALUE,
+        advice=_VALUE,
     )  # fmt: skip
 
 

@@ -58,14 +58,14 @@ connections:
 """,
         )
 
-    def sign_on(self, sandbox: Sandbox, *, username: str = "", password: str = "", refresh_token: str = "") -> None:
+    def sign_on(self, sandbox: Sandbox, *, username: str = "", password: str = "") -> None:
         """Store the sandbox's credentials, or others in their place."""
         sage, zoho = sandbox.sage300, sandbox.zoho_crm
         user = {"username": username or sage.username, "password": password or sage.password}
         client = {
             "client_id": zoho.client_id,
             "client_secret": zoho.client_secret,
-            "refresh_token": refresh_token or zoho.refresh_token,
+            "refresh_token": zoho.refresh_token,
         }
         for system, secret in (("sage300", user), ("zoho_crm", client)):
             done = self("credentials", "set", "saminc", system, "--stdin", stdin=json.dumps(secret))

@@ -12,10 +12,10 @@ def act(sandbox: Sandbox, system: str, action: str, **given: Any) -> dict[str, A
     return getattr(sandbox, system).world.actions[action](given)  # type: ignore[no-any-return]
 
 
-def won_deal(sandbox: Sandbox, *, amount: str | None = "1200.50", address: bool = True) -> tuple[str, str]:
+def won_deal(sandbox: Sandbox, *, amount: str | None = "1200.50") -> tuple[str, str]:
     """A new account and a won deal of its: their ids."""
     street = {"Street": "1 Main St", "City": "Reno", "State": "NV", "Code": "89501", "Country": "USA"}
-    values = {f"Billing_{name}": value for name, value in street.items()} if address else {}
+    values = {f"Billing_{name}": value for name, value in street.items()}
     account = act(sandbox, "zoho_crm", "add_account", name="Larkspur Ltd", values=values)["id"]
     deal = act(
         sandbox, "zoho_crm", "add_deal", name="Larkspur refit", account_id=account, amount=amount, stage="Closed Won"

@@ -35,9 +35,9 @@ def processes_in(place: Path) -> list[str]:
     return found
 
 
-def gone(place: Path, seconds: float = 60) -> bool:
+def gone(place: Path) -> bool:
     """Whether nothing works there any more."""
-    return eventually(lambda: not processes_in(place), seconds)
+    return eventually(lambda: not processes_in(place), 60)
 
 
 @contextmanager

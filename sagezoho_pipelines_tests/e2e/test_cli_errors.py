@@ -59,13 +59,11 @@ def assert_clear(done: Result, sandbox: Sandbox, *words: str, secrets: tuple[str
         assert secret not in told
 
 
-def both(
-    workplace: Workplace, sandbox: Sandbox, *words: str, secrets: tuple[str, ...] = (), flow: str = "vendors"
-) -> None:
+def both(workplace: Workplace, sandbox: Sandbox, *words: str, secrets: tuple[str, ...] = ()) -> None:
     """`check` names it with the remedy; `sync` stops on it before it writes anything."""
     before = writes(sandbox)
     assert_clear(workplace("check"), sandbox, *words, secrets=secrets)
-    assert_clear(workplace("sync", flow), sandbox, *words, secrets=secrets)
+    assert_clear(workplace("sync", "vendors"), sandbox, *words, secrets=secrets)
     assert writes(sandbox) == before
 
 

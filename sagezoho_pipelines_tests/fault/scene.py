@@ -109,7 +109,7 @@ class Scene:
         }  # fmt: skip
         return str(self._act("zoho_crm", "add_account", name=self._name("Account"), values=values)["id"])
 
-    def deal(self, account: str | None = None, *, stage: str = "Closed Won") -> str:
+    def deal(self, account: str | None = None) -> str:
         account = account or self.account()
         amount = f"{self.random.randint(10, 9000)}.50"
         given = {"name": self._name("Deal"), "account_id": account, "amount": amount, "stage": "Qualification"}
@@ -120,8 +120,7 @@ class Scene:
                 for price in (25, 10)
             ]
             self._act("zoho_crm", "add_quote", deal_id=deal, lines=lines, stage="Closed Won")
-        if stage == "Closed Won":
-            self._act("zoho_crm", "close_deal", deal_id=deal)
+        self._act("zoho_crm", "close_deal", deal_id=deal)
         return deal
 
     def reopen_and_close(self) -> None:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine
 
 from sagezoho_pipelines.domain.records import Cause, EntityRef, Look, System
-from sagezoho_pipelines.engine.channels import needs_attention
+from sagezoho_pipelines.engine.channel_health import needs_attention
 from sagezoho_pipelines_tests.bench import CONNECTION
 from sagezoho_pipelines_tests.fault.scene import THOROUGH, Scene, scene
 from sagezoho_pipelines_tests.gateway_service import Service, callback

@@ -38,14 +38,13 @@ class Site:
     def repository(self) -> dg.RepositoryDefinition:
         return build_defs(installation=self.installation).get_repository_def()
 
-    def materialize(self, *keys: str, day: date, tags: Mapping[str, str] | None = None) -> dg.ExecuteInProcessResult:
+    def materialize(self, *keys: str, day: date) -> dg.ExecuteInProcessResult:
         """What the Materialize button does with these assets, e.g. `sage300/vendors`, and one partition."""
         job = build_defs(installation=self.installation).resolve_implicit_global_asset_job_def()
         return job.execute_in_process(
             instance=self.instance,
             asset_selection=[asset(key) for key in keys],
             partition_key=day.isoformat(),
-            tags=dict(tags or {}),
             raise_on_error=False,
         )
 

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from sagezoho_pipelines.domain.channels import ChannelState
 from sagezoho_pipelines.domain.errors import VendorError
 from sagezoho_pipelines.domain.records import Cause, Look
-from sagezoho_pipelines.engine.channels import needs_attention
+from sagezoho_pipelines.engine.channel_health import needs_attention
 from sagezoho_pipelines_tests.integration.channel_desk import DEAF, Desk, at_desk
 
 _ADDRESS = {"Billing_Street": "12 Harbour Road", "Billing_City": "Vancouver"}

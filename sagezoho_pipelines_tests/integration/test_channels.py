@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from sagezoho_pipelines.config import Flows
 from sagezoho_pipelines.domain.channels import ChannelState
 from sagezoho_pipelines.domain.errors import ConfigurationError, OutcomeUnknown, VendorError
-from sagezoho_pipelines.engine.channels import needs_attention
+from sagezoho_pipelines.engine.channel_health import needs_attention
 from sagezoho_pipelines.ledger.channels import PostgresChannelStore
 from sagezoho_pipelines.ledger.masterkeys import MasterKeys
 from sagezoho_pipelines.ledger.vault import Vault

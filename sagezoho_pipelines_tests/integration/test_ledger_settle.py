@@ -51,9 +51,7 @@ def to_account(key: str, zoho_id: str, **more: Any) -> Link:
     return Link("saminc", "vendors", key, "Accounts", zoho_id, **more)
 
 
-def moved(
-    change: Change, target_id: str, *, entity: str = "Accounts", outcome: str = "created", **more: Any
-) -> AuditEntry:
+def moved(change: Change, target_id: str, *, entity: str = "Accounts", **more: Any) -> AuditEntry:
     return AuditEntry(
         at=NOON,
         actor="engine",
@@ -67,7 +65,7 @@ def moved(
         target_entity=entity,
         target_id=target_id,
         operation="create",
-        outcome=outcome,
+        outcome="created",
         run_id="run-1",
         change_id=change.id,
         **more,

@@ -54,8 +54,8 @@ def _add(desk: Bench, *pairs: tuple[str, str], kind: str = "vendors") -> Checked
     return checked
 
 
-def _reason(desk: Bench, sage_id: str, zoho_id: str, kind: str = "vendors") -> str:
-    [problem] = asking.check(desk.context(), [Asked(KINDS[kind], sage_id, zoho_id)]).problems
+def _reason(desk: Bench, sage_id: str, zoho_id: str) -> str:
+    [problem] = asking.check(desk.context(), [Asked(KINDS["vendors"], sage_id, zoho_id)]).problems
     return problem.reason
 
 

@@ -15,7 +15,8 @@ from sagezoho_pipelines.config import Settings
 from sagezoho_pipelines.definitions import build_defs
 from sagezoho_pipelines.defs.problems import ATTENDED_TAG
 from sagezoho_pipelines.domain.records import Cause
-from sagezoho_pipelines.engine.channels import keep_channel, needs_attention
+from sagezoho_pipelines.engine.channel_health import needs_attention
+from sagezoho_pipelines.engine.channels import keep_channel
 from sagezoho_pipelines.engine.deliver import deliver
 from sagezoho_pipelines.engine.flows.customers import CustomersHandler
 from sagezoho_pipelines.engine.flows.orders.flow import OrdersHandler

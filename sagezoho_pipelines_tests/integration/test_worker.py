@@ -64,13 +64,13 @@ def working(site: Site, database: URL) -> Iterator[Told]:
     assert not thread.is_alive()
 
 
-def closed_deal(site: Site, name: str = "Reception refit", account: str = "") -> str:
+def closed_deal(site: Site, name: str = "Reception refit") -> str:
     act = site.sandbox.zoho_crm.world.actions
     address = {
         "Billing_Street": "14 Dock Street", "Billing_City": "Oakland", "Billing_State": "CA",
         "Billing_Code": "94607", "Billing_Country": "USA",
     }  # fmt: skip
-    account = account or str(act["add_account"]({"name": f"Account of {name}", "values": address})["id"])
+    account = str(act["add_account"]({"name": f"Account of {name}", "values": address})["id"])
     deal = act["add_deal"]({"name": name, "account_id": account, "amount": "1200.00", "stage": "Closed Won"})
     return str(deal["id"])
 

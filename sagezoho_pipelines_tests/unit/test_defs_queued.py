@@ -41,8 +41,8 @@ def due(system: System, entity: str, *causes: Cause, age: float = 0, urgent: boo
     )
 
 
-def only(*waiting: Due, invoices: str = "true") -> Drain:
-    [drain] = drains_of(graph(invoices), waiting)
+def only(*waiting: Due) -> Drain:
+    [drain] = drains_of(graph(), waiting)
     return drain
 
 
