@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from sagezoho_pipelines.domain.errors import ConfigurationError
 from sagezoho_pipelines.domain.mapping import TargetMapping
+from sagezoho_pipelines.domain.records import Row
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.mappings import custom_fields
 
@@ -17,13 +18,19 @@ _TEXTS = frozenset({"text", "textarea", "phone", "email", "website", "picklist"}
 
 #: Zoho's own field of every module, where the organisation keeps more than one currency.
 CURRENCY = "Currency"
+#: Zoho's own fields that an organisation may have taken off its layouts, or from our user.
+_STANDARD: Mapping[str, frozenset[str]] = {"Invoices": frozenset({"Discount", "Adjustment"})}
 
 
 class Field(NamedTuple):
-    """`length`: of a text, the characters that Zoho takes. `unique`: no two records may hold the same value."""
+    """`length`: of a text, the characters that Zoho takes. `unique`: no two records may hold the same value.
+
+    `decimals`: of a number, the decimals that Zoho keeps.
+    """
 
     length: int | None
     unique: bool
+    decimals: int | None = None
 
 
 def require_fields(ctx: Context, module: str, names: Sequence[str]) -> None:
@@ -54,7 +61,7 @@ def absent_fields(ctx: Context, module: str) -> frozenset[str]:
 @cache
 def optional_fields(module: str) -> frozenset[str]:
     made = {one.api_name for one in custom_fields() if one.module == module and one.optional}
-    return frozenset({*made, CURRENCY})
+    return frozenset({*made, *_STANDARD.get(module, ()), CURRENCY})
 
 
 def written_fields(mapping: TargetMapping) -> list[str]:
@@ -69,12 +76,19 @@ def fields_of(ctx: Context, module: str) -> Mapping[str, Field]:
             str(row["api_name"]): Field(
                 int(row["length"]) if row.get("data_type") in _TEXTS and row.get("length") else None,
                 bool(row.get("unique")),
+                _decimals(row),
             )
             for row in ctx.zoho.fields(module)
         }
 
     found: Mapping[str, Field] = ctx.facts.get(f"zoho fields {module}", ask)
     return found
+
+
+def _decimals(row: Row) -> int | None:
+    """The fewer of the decimals that a field shows and those that it is rounded to."""
+    told = (row.get("decimal_place"), (row.get("currency") or {}).get("precision"))
+    return min((int(one) for one in told if one is not None), default=None)
 
 
 def unique_fields(ctx: Context, module: str) -> frozenset[str]:

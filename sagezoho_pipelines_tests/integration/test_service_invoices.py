@@ -53,7 +53,9 @@ def test_a_line_that_has_an_amount_only_is_one_unit_at_that_amount(desk: Bench) 
     assert desk.sync("invoices").left_over == 0
     [invoice] = invoices(desk)
     assert _lines(invoice) == [(1, Decimal("300.1"), "Install")]
-    assert invoice["Grand_Total"] == Decimal("300.1")
+    assert (invoice["Sub_Total"], invoice["Adjustment"]) == (Decimal("300.1"), Decimal("24.76"))
+    assert invoice["Grand_Total"] == invoice["Sage_Total"] == Decimal("324.86")
+    assert invoice["Sage_Total_Note"] == "Adjustment: tax 24.76"
 
 
 def test_a_line_with_quantity_and_price_keeps_them(desk: Bench) -> None:
@@ -134,7 +136,7 @@ def test_an_entry_that_could_not_be_posted_is_no_invoice_before_it_is(desk: Benc
     assert desk.act("sage300", "post_ar_batch", batch=batch["BatchNumber"])["NumberOfErrors"] == 1
     documents.delete((_customer(desk), number))
     assert desk.sync("invoices").left_over == 0
-    assert [invoice["Grand_Total"] for invoice in invoices(desk)] == [300]
+    assert [invoice["Sub_Total"] for invoice in invoices(desk)] == [300]
     desk.act("sage300", "post_ar_batch", batch=desk.act("sage300", "add_ar_batch", entries=[entries[1]])["BatchNumber"])
     assert desk.sync("invoices").left_over == 0
-    assert sorted(invoice["Grand_Total"] for invoice in invoices(desk)) == [40, 300]
+    assert sorted(invoice["Sub_Total"] for invoice in invoices(desk)) == [40, 300]

@@ -11,9 +11,10 @@ from sagezoho_pipelines.domain.digest import digest
 from sagezoho_pipelines.domain.mapping import TargetMapping
 from sagezoho_pipelines.domain.records import Authority, Change, Link, Row
 from sagezoho_pipelines.domain.settlement import Intent
-from sagezoho_pipelines.engine import settling
+from sagezoho_pipelines.engine import settling, zoho_modules
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.flows import products
+from sagezoho_pipelines.engine.flows import invoice_totals, products
+from sagezoho_pipelines.engine.flows.invoice_totals import Total
 from sagezoho_pipelines.engine.settling import Movement
 from sagezoho_pipelines.engine.zoho_target import ZohoWrite
 
@@ -28,7 +29,10 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One invoice on its way: as Sage has it, as Zoho should have it. `made` are the products made for it."""
+    """One invoice on its way: as Sage has it, as Zoho should have it. `made` are the products made for it.
+
+    `total` is what Zoho should make of it; None where Sage does not say, or the mapping has a word of its own.
+    """
 
     change: Change
     row: Row
@@ -36,6 +40,7 @@ class Document:
     lines: Sequence[Row]
     write: ZohoWrite
     links: Sequence[Link]
+    total: Total | None = None
     made: Sequence[Movement] = ()
     intent: Intent | None = None
 
@@ -57,7 +62,7 @@ def read(ctx: Context, changes: Sequence[Change]) -> dict[str, Row]:
     looks = [change.key for change in changes if change.payload is None]
     if looks:
         mapping = ctx.mappings[FLOW]
-        columns = {*mapping.source_fields("invoices"), *HEADER, "InvoiceDetails"}
+        columns = {*mapping.source_fields("invoices"), *HEADER, *invoice_totals.COLUMNS, "InvoiceDetails"}
         for row in ctx.sage.find(ENTITY_SET, where=[where("InvoiceNumber", "in", looks)], select=sorted(columns)):
             rows[str(row["InvoiceNumber"]).strip()] = row
     return rows
@@ -86,6 +91,13 @@ def link_of(ctx: Context, document: Document) -> Link:
             "customer": customer_of(document.row),
         },
     )
+
+
+def with_total(ctx: Context, source: Row, target: TargetMapping, lines: Sequence[Row]) -> tuple[Row, Total | None]:
+    """The document with what makes Zoho's total Sage's, as far as the mapping writes it and Zoho has the fields."""
+    offered = {rule.target for rule in target.rules} - zoho_modules.absent_fields(ctx, "Invoices")
+    total = invoice_totals.total_of(source, lines, invoice_totals.decimals_of_prices(ctx, LINES), offered)
+    return {**source, "total": total.as_row() if total is not None else {}}, total
 
 
 def line_mapping(ctx: Context, row: Row) -> TargetMapping:
@@ -128,12 +140,14 @@ def of_lines(row: Row, known: dict[str, Found], *, take: bool = False) -> list[F
 
 
 def lines_of(ctx: Context, row: Row, items: products.Products) -> list[Row]:
-    mapping = line_mapping(ctx, row)
-    lines: list[Row] = []
-    for detail in row.get("InvoiceDetails") or ():
-        product = items.of(_code(detail))
-        line = mapping.apply({**detail, "product": {"id": product}, "invoice": row})
-        lines.append({name: value for name, value in line.items() if value is not None})
+    lines = [line_of(ctx, row, detail, items.of(_code(detail))) for detail in row.get("InvoiceDetails") or ()]
     if not lines:
         raise settling.refusal("NO_LINES", f"invoice {number_of(row)} has no lines", advice="look at it in Sage")
     return lines
+
+
+def line_of(ctx: Context, row: Row, detail: Row, product: str | None) -> Row:
+    """A line as Zoho gets it: what the mapping makes of Sage's, in figures that Zoho can add up to the same."""
+    mapped = line_mapping(ctx, row).apply({**detail, "product": {"id": product}, "invoice": row})
+    line = invoice_totals.adding_up(mapped, detail, invoice_totals.decimals_of_prices(ctx, LINES))
+    return {name: value for name, value in line.items() if value is not None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.records import Change, EntityRef, Link, Outcome, Row, System
@@ -11,7 +12,7 @@ from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import settling, zoho_modules, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import SageDateFeed
-from sagezoho_pipelines.engine.flows import invoice_sending, payments, products
+from sagezoho_pipelines.engine.flows import invoice_sending, invoice_totals, payments, products
 from sagezoho_pipelines.engine.flows.invoice_documents import (
     ENTITY_SET,
     FLOW,
@@ -30,6 +31,7 @@ from sagezoho_pipelines.engine.flows.invoice_documents import (
     product_lines,
     read,
     seen,
+    with_total,
 )
 from sagezoho_pipelines.engine.settling import Movement
 from sagezoho_pipelines.engine.zoho_target import ZohoWrite
@@ -95,8 +97,10 @@ class InvoicesHandler:
             else:
                 ours.append((seen(change, row), row, order))
         documents = self._plan(ctx, ours, settlements)
-        for document in invoice_sending.send(ctx, documents):
-            settlements.append(self._settlement(ctx, document))
+        sent = invoice_sending.send(ctx, documents)
+        there = [one.write.record_id for one in sent if one.total is not None and one.write.error is None]
+        shown = invoice_totals.read(ctx, "Invoices", there)
+        settlements += [self._settlement(ctx, document, shown) for document in sent]
         return settlements
 
     def _plan(
@@ -133,8 +137,10 @@ class InvoicesHandler:
         mapping = ctx.mappings[FLOW]
         target = settling.edited(mapping["ar_invoices"] if is_ar(row) else mapping["invoices"], change)
         payment = state.get((customer_of(row), number_of(row)), {})
-        source = document_of(ctx, change.key, row, order, payment)
+        source, total = with_total(ctx, document_of(ctx, change.key, row, order, payment), target, lines)
         billed = {**target.apply(source), LINES: list(lines)}
+        if total is not None and not total.stands_in(billed):  # the mapping or a person has a word of their own
+            total = None
         paid = mapping["payments"].apply(payment) if payment else {}
         before, unsettled = (link.written, link.unsettled) if link is not None else ({}, ())
         sent = {
@@ -150,9 +156,9 @@ class InvoicesHandler:
             also=(mapping["payments"],),
             subforms={LINES: line_mapping(ctx, row)},
         )
-        return Document(change, row, order, lines, zoho_target.writable(ctx, write), ())
+        return Document(change, row, order, lines, zoho_target.writable(ctx, write), (), total)
 
-    def _settlement(self, ctx: Context, document: Document) -> Settlement:
+    def _settlement(self, ctx: Context, document: Document, shown: Mapping[str, Row]) -> Settlement:
         change, write, intent = document.change, document.write, document.intent
         error = write.error
         if error is not None:
@@ -178,15 +184,19 @@ class InvoicesHandler:
             return settlement
         read_back = write.link is not None and write.link.made_by == "read back"
         outcome = Outcome.CREATED if read_back or write.link is None else write.outcome
-        return settling.settled(
-            ctx,
-            FLOW,
-            change,
-            outcome,
-            movements=[*document.made, *([_creation(write) if read_back else write.movement()] if write.sent else [])],
-            links=[*document.links, write.new_link(link_of(ctx, document))],
-            intents=[(intent.id, "settled", write.record_id)] if intent is not None else (),
-        )
+        ends: dict[str, Any] = {
+            "movements": [
+                *document.made,
+                *([_creation(write) if read_back else write.movement()] if write.sent else []),
+            ],
+            "links": [*document.links, write.new_link(link_of(ctx, document))],
+            "intents": [(intent.id, "settled", write.record_id)] if intent is not None else (),
+        }
+        total, found = document.total, shown.get(write.record_id)
+        differs = invoice_totals.differing(number_of(document.row), total, found) if total is not None else None
+        if differs is not None:
+            return settling.failed(ctx, FLOW, change, differs, target=self.target, operation="update", **ends)
+        return settling.settled(ctx, FLOW, change, outcome, **ends)
 
 
 def _too_many_lines(document: Document) -> VendorError:

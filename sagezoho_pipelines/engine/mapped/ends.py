@@ -56,6 +56,10 @@ INVOICES, INVOICE_ROWS, PRODUCTS = _zoho("Invoices"), _zoho("Invoiced_Items"), _
 VENDORS, CUSTOMERS, POSTED = _sage("AP/APVendors"), _sage("AR/ARCustomers"), _sage("AR/ARPostedDocuments")
 
 
+#: What a name of the document stands for: another entity, fields of our making, or one.
+Names = Entity | Mapping[str, FieldInfo] | FieldInfo
+
+
 @dataclass(frozen=True)
 class Ends:
     """`names` are what the document holds besides the source's own fields: another entity, or fields of our making.
@@ -68,7 +72,7 @@ class Ends:
     target: str
     source: Entity
     into: Entity
-    names: Mapping[str, Entity | Mapping[str, FieldInfo] | FieldInfo] = field(default_factory=dict)
+    names: Mapping[str, Names] = field(default_factory=dict)
     only_names: bool = False
     creates: bool = True
     filled: tuple[str, ...] = ()
@@ -93,6 +97,10 @@ class Ends:
 
 _KEY = _text("key", 19)
 _LINE_NAMES = {"product": _ID}
+_TOTAL = {**{name: _number(name) for name in ("discount", "adjustment")}, "note": _text("note", 255)}
+_INVOICE_NAMES: Mapping[str, Names] = {
+    "key": _text("key", 42), "account": _ID, "deal": _ID, "payment": POSTED, "total": _TOTAL,
+}  # fmt: skip
 
 ENDS: tuple[Ends, ...] = (
     Ends("vendors", "accounts", VENDORS, ACCOUNTS, {"key": _KEY}),
@@ -105,12 +113,12 @@ ENDS: tuple[Ends, ...] = (
     ),
     Ends(
         "invoices", "invoices", _sage("OE/OEInvoices"), INVOICES,
-        {"key": _text("key", 42), "account": _ID, "deal": _ID, "payment": POSTED}, filled=("Invoiced_Items",),
+        _INVOICE_NAMES, filled=("Invoiced_Items",),
     ),
     Ends("invoices", "invoice_lines", _sage("OE/OEInvoices", "InvoiceDetails"), INVOICE_ROWS, _LINE_NAMES),
     Ends(
         "invoices", "ar_invoices", _sage("AR/ARInvoiceBatches", "Invoices"), INVOICES,
-        {"key": _text("key", 42), "account": _ID, "deal": _ID, "payment": POSTED}, filled=("Invoiced_Items",),
+        _INVOICE_NAMES, filled=("Invoiced_Items",),
     ),
     Ends(
         "invoices", "ar_invoice_lines", _sage("AR/ARInvoiceBatches", "Invoices.InvoiceDetails"), INVOICE_ROWS,

@@ -162,11 +162,14 @@ def _invoice(ctx: Context, number: str) -> Iterator[Trial]:
     payment = payments.state_of(ctx, [(customer, number)]).get((customer, number), {})
     held, _ = _linked(ctx, "invoices", number, "Invoices")
     name = f"{invoice_documents.ENTITY_SET} {number}"
-    document = invoice_documents.document_of(ctx, number, row, order, payment)
+    details = row.get("InvoiceDetails") or ()
+    lines = [invoice_documents.line_of(ctx, row, detail, None) for detail in details]
+    plain = invoice_documents.document_of(ctx, number, row, order, payment)
+    document, _ = invoice_documents.with_total(ctx, plain, ctx.mappings["invoices"]["invoices"], lines)
     yield _trial(ctx, "invoices", "invoices", name, document, "Invoices", held)
     yield _trial(ctx, "invoices", "payments", name, payment, "Invoices", held)
     rows = list((held or {}).get(invoice_documents.LINES) or ())
-    for index, detail in enumerate(row.get("InvoiceDetails") or ()):
+    for index, detail in enumerate(details):
         now = rows[index] if index < len(rows) else None
         product = {"product": {"id": ((now or {}).get("Product_Name") or {}).get("id")}}
         line = f"{name}, line {index + 1}"

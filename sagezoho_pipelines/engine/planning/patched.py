@@ -6,6 +6,9 @@ from typing import Any
 
 from sagezoho_pipelines.domain.records import Row
 
+#: What Zoho works out of other fields, and nobody else knows before.
+SUMMED_UP = frozenset({"Grand_Total", "Sub_Total"})
+
 
 class Patched:
     """The fields that a plan would have written by now, of records that are there already."""
@@ -19,6 +22,9 @@ class Patched:
         self._values.setdefault((entity, key), {}).update(plain)
 
     def over(self, entity: str, key: str, row: Row) -> Row:
-        """A row as it was read, with what would have been written to its record since."""
+        """A row as it was read, with what would have been written to its record since; none of what Zoho sums up."""
         written = self._values.get((entity, key), {})
-        return {**row, **{name: value for name, value in written.items() if name in row}} if written else row
+        if not written:
+            return row
+        known = {name: value for name, value in row.items() if name not in SUMMED_UP}
+        return {**known, **{name: value for name, value in written.items() if name in row}}

@@ -69,9 +69,9 @@ def make(ctx: Context, ledger: ReadableLedger, flows: Sequence[str], *, names: N
     cost = Cost(
         sage300_reads=after[0] - before[0] - foresight.sage_reads + sage.more_reads,
         sage300_writes=sage.write_calls,
-        zoho_crm_reads=after[1] - before[1] - foresight.zoho_reads,
+        zoho_crm_reads=after[1] - before[1] - foresight.zoho_reads + zoho.more_reads,
         zoho_crm_writes=zoho.write_calls,
-        zoho_crm_credits=after[2] - before[2] - foresight.zoho_credits + zoho.write_credits,
+        zoho_crm_credits=after[2] - before[2] - foresight.zoho_credits + zoho.write_credits + zoho.more_reads,
         sage300_looks=after[0] - before[0],
         zoho_crm_looks=after[2] - before[2],
     )

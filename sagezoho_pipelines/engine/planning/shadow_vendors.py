@@ -130,7 +130,10 @@ class ShadowSage(PassingSage):
 
 
 class ShadowZoho(PassingZoho):
-    """Implements `ZohoCrm`. `write_*` count the writes that would be sent."""
+    """Implements `ZohoCrm`. `write_*` count the writes that would be sent.
+
+    `more_reads` counts what carrying the plan out asks for beyond this: the records it has made.
+    """
 
     def __init__(self, real: ZohoCrm, notebook: Notebook, foresight: Foresight) -> None:
         super().__init__(real, notebook.names)
@@ -138,7 +141,7 @@ class ShadowZoho(PassingZoho):
         self._foresight = foresight
         self._made: dict[tuple[str, str], dict[str, Any]] = {}
         self._patched = Patched()
-        self.write_calls = self.write_credits = 0
+        self.write_calls = self.write_credits = self.more_reads = 0
 
     # reads
 
@@ -169,6 +172,7 @@ class ShadowZoho(PassingZoho):
         there = [one for one in ids if (module, one) not in self._made]
         read = super().get_many(module, there, fields=fields) if there else []
         found = {str(row["id"]): self._patched.over(module, str(row["id"]), row) for row in read}
+        self.more_reads += bool(ids) - bool(there)
         for one in ids:
             if (module, one) in self._made:
                 found[one] = {"id": one, **{name: self._made[module, one].get(name) for name in fields}}
