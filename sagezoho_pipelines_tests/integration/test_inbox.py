@@ -186,7 +186,7 @@ def test_an_edited_order_is_compared_with_its_deal_later_and_not_with_the_edit(d
     assert desk.sync("orders").count(Outcome.CONFLICTED) == 1
     [conflict] = inbox.entries(desk.engine, entity="deals")
     assert conflict.error is not None
-    assert "OrderDetails would differ" in conflict.error["text"]
+    assert conflict.error["text"].endswith(": the lines (1250.00, now 1251.00) would differ")
 
 
 def test_a_dismissed_entry_is_gone_until_its_record_changes(desk: Bench) -> None:

@@ -21,30 +21,41 @@ def differing(order: Row, sent: Row) -> VendorError | None:
     that were left to Sage's own price list cannot be held against anything.
     """
     lines: Sequence[Row] = sent["OrderDetails"]
-    gross = [_amount(line) for line in lines]
+    full, wanted = gross_of(lines), net(lines)
     told = [as_number(order[name]) for name in _TOTALS if order.get(name) is not None]
     details: Sequence[Row] = order.get("OrderDetails") or ()
-    if not told or not details or None in gross:
+    if not told or not details or full is None or wanted is None:
         return None
-    full = sum((one for one in gross if one is not None), Decimal(0))
-    net = full - sum(
-        ((one or 0) * as_number(line.get("DiscountPercent")) / 100 for one, line in zip(gross, lines, strict=True)),
-        Decimal(0),
-    )
     extended = sum((as_number(line.get("ExtendedAmount")) for line in details), Decimal(0))
     room = _ROUNDING * len(lines)
-    if any(abs(one - net) <= room for one in (*told, extended)) or abs(extended - full) <= room:
+    if any(abs(one - wanted) <= room for one in (*told, extended)) or abs(extended - full) <= room:
         return None
-    number = str(order["OrderNumber"]).strip()
+    number, wanted = str(order["OrderNumber"]).strip(), wanted.quantize(_ROUNDING)
     return VendorError(
         system=System.SAGE300,
         code="ORDER_AMOUNT_DIFFERS",
-        text=f"order {number} comes to {told[0]:f} before tax in Sage 300, and to {net.quantize(_ROUNDING):f} in Zoho",
+        text=f"order {number} comes to {told[0]:f} before tax in Sage 300, and to {wanted:f} in Zoho",
         verdict=Verdict.CONFLICT,
         advice=f"correct order {number} in Sage 300, then dismiss this; see whether its items are priced by another "
         "unit than they are sold in, or its customer has a discount of its own",
         details={"order": number},
     )
+
+
+def gross_of(lines: Sequence[Row]) -> Decimal | None:
+    """What an order's lines come to before their discounts; None where Sage sets a price."""
+    found = [_amount(line) for line in lines]
+    known = [one for one in found if one is not None]
+    return sum(known, Decimal(0)) if len(known) == len(found) else None
+
+
+def net(lines: Sequence[Row]) -> Decimal | None:
+    """What an order's lines come to; None where Sage sets a price."""
+    gross = gross_of(lines)
+    if gross is None:
+        return None
+    off = ((_amount(line) or 0) * as_number(line.get("DiscountPercent")) / 100 for line in lines)
+    return gross - sum(off, Decimal(0))
 
 
 def _amount(line: Row) -> Decimal | None:

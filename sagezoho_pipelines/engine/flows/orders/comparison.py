@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sagezoho_pipelines.domain.digest import equal
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.records import Change, Link, Outcome, Row, System
 from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import settling
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.flows.orders import stages
+from sagezoho_pipelines.engine.flows.orders import differences, stages
 from sagezoho_pipelines.engine.flows.orders.drafts import FLOW, TARGET, Draft
 
 #: The order of a deal that was deleted, lost or reopened since.
@@ -36,14 +35,23 @@ def compare(ctx: Context, change: Change, draft: Draft, link: Link, moved: set[s
             details={**link.details, **stages.where_it_is(draft.deal)},
         )
         return settling.settled(ctx, FLOW, change, Outcome.NOOP, links=[adopted])
-    body = draft.body(ctx)
-    differing = [name for name in {**link.written, **body} if not equal(link.written.get(name), body.get(name))]
+    try:
+        body = draft.body(ctx)
+    except VendorError as lacking:
+        if lacking.verdict is not Verdict.REFUSE:
+            raise
+        return _told(ctx, change, link, lacking.text)
+    differing = differences.told(link.written, body)
     if link.details.get("currency") not in (None, draft.currency(ctx)):
         differing.append("the currency")
-    if not differing:
-        fresh = replace(link, source_digest=change.digest, zoho_name=change.name, seen_equal_at=ctx.clock())
-        return settling.settled(ctx, FLOW, change, Outcome.NOOP, links=[fresh])
-    error = order_exists(link.sage_id, "after it became", f": {', '.join(sorted(differing))} would differ")
+    if differing:
+        return _told(ctx, change, link, f"{', '.join(differing)} would differ")
+    fresh = replace(link, source_digest=change.digest, zoho_name=change.name, seen_equal_at=ctx.clock())
+    return settling.settled(ctx, FLOW, change, Outcome.NOOP, links=[fresh])
+
+
+def _told(ctx: Context, change: Change, link: Link, what: str) -> Settlement:
+    error = order_exists(link.sage_id, "after it became", f": {what}")
     return settling.failed(ctx, FLOW, change, error, target=TARGET, operation="update")
 
 
