@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.records import Link
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.flows import invoice_documents, vendor_ground, vendors
+from sagezoho_pipelines.engine.flows import invoice_documents, vendor_ground
 
 #: How many links are looked at: ten terms go in one question to Sage, a hundred ids in one to Zoho.
 SAMPLE = 50
@@ -62,7 +62,9 @@ def _sage_key(ctx: Context, link: Link) -> str:
 
 
 PAIRS: Mapping[str, Pair] = {
-    "vendors": Pair("accounts", "vendors", "Accounts", _in_zoho("Accounts", vendors.ACCOUNT_KEY), _zoho_id, _sage_key),
+    "vendors": Pair(
+        "accounts", "vendors", "Accounts", _in_zoho("Accounts", vendor_ground.ACCOUNT_KEY), _zoho_id, _sage_key
+    ),
     "customers": Pair("customers", "customers", "Accounts", _customers, _sage_id, lambda _ctx, _link: ""),
     "orders": Pair("orders", "orders", "Deals", _orders, _sage_id, lambda _ctx, link: link.zoho_id),
     "invoices": Pair(

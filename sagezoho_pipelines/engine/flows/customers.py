@@ -13,7 +13,7 @@ from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import left_alone, sage_target, settling, zoho_modules, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import ZohoFeed
-from sagezoho_pipelines.engine.flows import awaited, customer_numbers, vendors
+from sagezoho_pipelines.engine.flows import awaited, customer_numbers, vendor_ground
 from sagezoho_pipelines.engine.flows.customer_numbers import ENTITY_SET as ENTITY_SET
 from sagezoho_pipelines.engine.flows.customer_numbers import READ_BACK
 from sagezoho_pipelines.engine.flows.customer_numbers import SOURCE as SOURCE
@@ -23,7 +23,7 @@ from sagezoho_pipelines.engine.zoho_target import ZohoWrite
 
 FLOW = "customers"
 _STATUS, _DELETED = "Sage_Customer_Status", "Deleted in Sage"
-_UNIQUE = vendors.ACCOUNT_KEY
+_UNIQUE = vendor_ground.ACCOUNT_KEY
 #: After these the next attempt takes another number; after any other refusal the number stays the account's own.
 _NUMBER_IS_GONE = frozenset({"CUSTOMER_NUMBER_TAKEN", "RecordDuplicate"})
 

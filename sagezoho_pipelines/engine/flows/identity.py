@@ -17,7 +17,7 @@ from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import settling
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import SageDateFeed, ZohoFeed
-from sagezoho_pipelines.engine.flows import customers, vendors
+from sagezoho_pipelines.engine.flows import customers, vendor_ground
 from sagezoho_pipelines.engine.pairing import pairs, questions
 
 FLOW = "identity"
@@ -55,7 +55,7 @@ def _linked_accounts(ctx: Context, rows: Sequence[Row]) -> Sequence[Row]:
 
 def _carried(ctx: Context, row: Row) -> str:
     """The number of the vendor whose key an account carries; empty where it is none of this company's."""
-    key, ours = str(row.get(vendors.ACCOUNT_KEY) or ""), ctx.sage_key("")
+    key, ours = str(row.get(vendor_ground.ACCOUNT_KEY) or ""), ctx.sage_key("")
     return key.removeprefix(ours) if key.startswith(ours) and pairs.enabled(ctx, pairs.VENDORS) else ""
 
 
@@ -106,7 +106,7 @@ def _deleted_accounts(ctx: Context, ids: Sequence[str]) -> list[Look]:
 
 def _with_key(_ctx: Context) -> Criteria:
     """Of all accounts only those of vendors are read: each of them carries its key."""
-    return [where(vendors.ACCOUNT_KEY, "not_null")]
+    return [where(vendor_ground.ACCOUNT_KEY, "not_null")]
 
 
 accounts_feed = ZohoFeed(

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.pairing import Comparison
-from sagezoho_pipelines.domain.records import Change, Link, Row, System
+from sagezoho_pipelines.domain.records import Authority, Change, Link, Row, System
 from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import settling
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.pairing import lost, pairs
+from sagezoho_pipelines.engine.zoho_target import ZohoWrite
 
 FLOW = "vendors"
 ENTITY_SET = "AP/APVendors"
 TARGET = (System.ZOHO_CRM, "Accounts")
+#: The unique fields that carry a vendor's key: of its account, and of its contact.
+ACCOUNT_KEY = "Sage_Vendor_Key"
+CONTACT_KEY = "Sage_Contact_Key"
 
 #: A vendor that fills one of these names a contact.
 CONTACT_FIELDS = ("ContactName", "ContactsEmail", "Email")
@@ -49,6 +54,18 @@ class Ground:
     def settle(self, change: Change, settlement: Settlement) -> None:
         self.changes.remove(change)
         self.settlements.append(settlement)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One vendor on its way. `pair` is set where both sides were read and compared."""
+
+    change: Change
+    document: Row
+    account: ZohoWrite
+    contact: ZohoWrite | None = None
+    pair: Comparison | None = None
+    moved: lost.Moved | None = None
 
 
 def resolve(ctx: Context, changes: Sequence[Change]) -> tuple[list[Change], list[Change]]:
@@ -126,3 +143,19 @@ def fetched(ctx: Context, numbers: Sequence[str]) -> dict[str, Row]:
     """The vendors as Sage has them now."""
     rows = ctx.sage.find(ENTITY_SET, where=[where("VendorNumber", "in", numbers)], select=read_fields(ctx))
     return {str(row["VendorNumber"]): row for row in rows}
+
+
+def new_link(ctx: Context, change: Change, module: str, sage_name: str, zoho_name: Any) -> Link:
+    """What is known of a vendor and its account or contact; its Zoho id comes with the answer."""
+    return Link(
+        connection=ctx.connection,
+        sage_entity="vendors",
+        sage_id=change.key,
+        zoho_entity=module,
+        zoho_id="",
+        sage_name=sage_name.strip(),
+        zoho_name=str(zoho_name or ""),
+        authority=pairs.leader(ctx, pairs.VENDORS, alone=Authority.SAGE300),
+        source_digest=change.digest,
+        seen_equal_at=ctx.clock(),
+    )

@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.pairing import Comparison
-from sagezoho_pipelines.domain.records import Authority, Change, EntityRef, Link, Look, Outcome, Row, System
+from sagezoho_pipelines.domain.records import Change, EntityRef, Link, Look, Outcome, Row, System
 from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.domain.zoho import RowResult
 from sagezoho_pipelines.engine import settling, zoho_modules, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import SageDateFeed
-from sagezoho_pipelines.engine.flows import vendor_ground
+from sagezoho_pipelines.engine.flows import vendor_attempts, vendor_ground
 from sagezoho_pipelines.engine.flows.vendor_ground import (
+    ACCOUNT_KEY,
     CONTACT_FIELDS,
+    CONTACT_KEY,
     ENTITY_SET,
     FLOW,
     TARGET,
+    Delivery,
     Ground,
     document_of,
+    new_link,
     read_fields,
     vendor_fields,
 )
-from sagezoho_pipelines.engine.pairing import left_behind, lost, pair_settling, pairs
-from sagezoho_pipelines.engine.settling import Movement
+from sagezoho_pipelines.engine.pairing import lost, pair_settling, pairs
 from sagezoho_pipelines.engine.zoho_target import ZohoWrite
 
 #: Zoho takes a hundred rows in one call.
 _ROWS_PER_CALL = 100
-ACCOUNT_KEY = "Sage_Vendor_Key"
-CONTACT_KEY = "Sage_Contact_Key"
 _STATUS = "Sage_Vendor_Status"
 
 feed = SageDateFeed(
@@ -46,18 +46,6 @@ feed = SageDateFeed(
     digested=vendor_fields,
     overlap_days=lambda ctx: ctx.settings.flows.vendors.overlap_days,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Delivery:
-    """One vendor on its way. `pair` is set where both sides were read and compared."""
-
-    change: Change
-    document: Row
-    account: ZohoWrite
-    contact: ZohoWrite | None = None
-    pair: Comparison | None = None
-    moved: lost.Moved | None = None
 
 
 class VendorsHandler:
@@ -88,37 +76,13 @@ class VendorsHandler:
         changes, gone = vendor_ground.resolve(ctx, changes)
         settlements = [self._deleted(ctx, change) for change in gone]
         ground = vendor_ground.ground_of(ctx, changes)
-        self._left_behind(ctx, ground)
+        vendor_attempts.link_accounts(ctx, ground)
         planned = self._accounts(ctx, ground, looks)
         done = self._contacts(ctx, planned, looks)
         settlements += [self._settlement(ctx, delivery) for delivery in done]
         return [*ground.settlements, *settlements]
 
-    def _left_behind(self, ctx: Context, ground: Ground) -> None:
-        """Link the accounts that an attempt which was cut off has made and which were written to since.
-
-        Each is then looked at as any linked one is. Where nobody knows what that attempt wrote, the two meet for the
-        first time.
-        """
-        mapping = ctx.mappings[FLOW]["accounts"]
-        new = {ctx.sage_key(change.key): change for change in ground.changes if change.key not in ground.links}
-
-        def mapped(version: Change) -> dict[str, Any]:
-            return settling.edited(mapping, version).apply(document_of(ctx, version.key, version.payload))
-
-        for key, found in left_behind.edited_since(ctx, "Accounts", ACCOUNT_KEY, new, mapped).items():
-            change = new[key]
-            link = _link(ctx, change, "Accounts", str((change.payload or {}).get("VendorName") or ""), change.name)
-            link = replace(found.link(link), seen_equal_at=None)
-            look = Look(change.entity, change.key, change.cause, "its account was edited before it was linked")
-            answer = {"text": f"account {link.zoho_id} was made by an attempt that was cut off, and edited since"}
-            movement = Movement(*self.target, link.zoho_id, "link", Outcome.NOOP, answer=answer)
-            ground.settle(
-                change,
-                settling.settled(ctx, FLOW, change, Outcome.NOOP, movements=[movement], links=[link], looks=[look]),
-            )
-
-    def _accounts(self, ctx: Context, ground: Ground, looks: Collection[int]) -> list[_Delivery]:
+    def _accounts(self, ctx: Context, ground: Ground, looks: Collection[int]) -> list[Delivery]:
         mapping = ctx.mappings[FLOW]["accounts"]
         compared = vendor_ground.compared(ctx, ground)
         deliveries = []
@@ -126,19 +90,19 @@ class VendorsHandler:
             link, pair = ground.links.get(change.key), compared.get(change.id)
             if pair is not None and link is not None:
                 moved = ground.moved.get(change.key)
-                deliveries.append(_Delivery(change, pair.sage, pairs.planned(pair, link), pair=pair, moved=moved))
+                deliveries.append(Delivery(change, pair.sage, pairs.planned(pair, link), pair=pair, moved=moved))
                 continue
             document = document_of(ctx, change.key, change.payload)
             write = zoho_target.planned("Accounts", settling.edited(mapping, change), link, document)
-            deliveries.append(_Delivery(change, document, write))
+            deliveries.append(Delivery(change, document, write))
         writes = [delivery.account for delivery in deliveries]
-        _attempting(ctx, [item.change for item in deliveries if item.account.link is None], looks)
+        vendor_attempts.note(ctx, [item.change for item in deliveries if item.account.link is None], looks)
         if not pairs.enabled(ctx, pairs.VENDORS):
             writes = zoho_target.with_what_is_held(ctx, writes)
         written = zoho_target.write(ctx, writes, unique=ACCOUNT_KEY)
         return [replace(delivery, account=write) for delivery, write in zip(deliveries, written, strict=True)]
 
-    def _contacts(self, ctx: Context, deliveries: Sequence[_Delivery], looks: Collection[int]) -> list[_Delivery]:
+    def _contacts(self, ctx: Context, deliveries: Sequence[Delivery], looks: Collection[int]) -> list[Delivery]:
         mapping = ctx.mappings[FLOW]["contacts"]
         wanted = [delivery for delivery in deliveries if _has_contact(delivery.document) and not delivery.account.error]
         links = ctx.ledger.links_by_sage(ctx.connection, "vendors", "Contacts", [item.change.key for item in wanted])
@@ -146,7 +110,7 @@ class VendorsHandler:
             if item.moved is not None:
                 old = _contact_link(ctx, item.moved.before.sage_id)
                 links |= {item.change.key: replace(old, sage_id=item.change.key)} if old is not None else {}
-        links |= self._edited_contacts(ctx, [item for item in wanted if item.change.key not in links])
+        links |= vendor_attempts.contact_links(ctx, [item for item in wanted if item.change.key not in links])
         writes = [
             zoho_target.planned(
                 "Contacts",
@@ -157,7 +121,7 @@ class VendorsHandler:
             for item in wanted
         ]
         new = [item.change for item, write in zip(wanted, writes, strict=True) if write.link is None]
-        _attempting(ctx, new, looks)
+        vendor_attempts.note(ctx, new, looks)
         contacts: dict[int, ZohoWrite] = {}
         if writes:
             try:
@@ -168,24 +132,7 @@ class VendorsHandler:
             contacts = {item.change.id: write for item, write in zip(wanted, written, strict=True)}
         return [replace(delivery, contact=contacts.get(delivery.change.id)) for delivery in deliveries]
 
-    def _edited_contacts(self, ctx: Context, new: Sequence[_Delivery]) -> dict[str, Link]:
-        """Links to contacts that an attempt which was cut off has made: what a person has edited there since stays."""
-        by_key = {ctx.sage_key(item.change.key): item for item in new}
-        changes = {key: item.change for key, item in by_key.items()}
-        accounts = {item.change.key: {"id": item.account.record_id} for item in new}
-
-        def mapped(version: Change) -> dict[str, Any]:
-            vendor = document_of(ctx, version.key, version.payload)
-            return ctx.mappings[FLOW]["contacts"].apply({**vendor, "account": accounts[version.key]})
-
-        links = {}
-        for key, found in left_behind.edited_since(ctx, "Contacts", CONTACT_KEY, changes, mapped).items():
-            item = by_key[key]
-            fresh = _link(ctx, item.change, "Contacts", str(item.document.get("VendorName") or ""), "")
-            links[item.change.key] = found.link(fresh)
-        return links
-
-    def _settlement(self, ctx: Context, delivery: _Delivery) -> Settlement:
+    def _settlement(self, ctx: Context, delivery: Delivery) -> Settlement:
         """The accounts that were written are linked whatever became of their contacts."""
         change, account, contact = delivery.change, delivery.account, delivery.contact
         if delivery.pair is not None:
@@ -194,7 +141,7 @@ class VendorsHandler:
             error = zoho_target.explained(account, account.error)
             return settling.failed(ctx, FLOW, change, error, target=self.target, attempt=account.movement())
         name = str(delivery.document.get("VendorName") or "")
-        links = [account.new_link(_link(ctx, change, "Accounts", name, account.after.get("Account_Name")))]
+        links = [account.new_link(new_link(ctx, change, "Accounts", name, account.after.get("Account_Name")))]
         movements = [account.movement()] if account.sent else []
         if contact is not None and contact.error is not None:
             return settling.failed(
@@ -208,14 +155,14 @@ class VendorsHandler:
                 movements=movements,
             )
         if contact is not None:
-            links.append(contact.new_link(_link(ctx, change, "Contacts", name, contact.after.get("Last_Name"))))
+            links.append(contact.new_link(new_link(ctx, change, "Contacts", name, contact.after.get("Last_Name"))))
             movements += [contact.movement()] if contact.sent else []
         outcome = account.outcome
         if outcome is Outcome.NOOP and contact is not None and contact.sent:
             outcome = Outcome.UPDATED
         return settling.settled(ctx, FLOW, change, outcome, movements=movements, links=links)
 
-    def _paired(self, ctx: Context, delivery: _Delivery, pair: Comparison) -> Settlement:
+    def _paired(self, ctx: Context, delivery: Delivery, pair: Comparison) -> Settlement:
         """A linked vendor: what its account says goes to Sage as well, where the account leads."""
         change, account, contact = delivery.change, delivery.account, delivery.contact
         assert account.link is not None
@@ -229,7 +176,7 @@ class VendorsHandler:
             name = str(delivery.document.get("VendorName") or "")
             extras = replace(
                 extras,
-                links=[contact.new_link(_link(ctx, change, "Contacts", name, contact.after.get("Last_Name")))],
+                links=[contact.new_link(new_link(ctx, change, "Contacts", name, contact.after.get("Last_Name")))],
                 movements=[contact.movement()] if contact.sent else [],
                 outcome=Outcome.UPDATED if contact.sent else Outcome.NOOP,
             )
@@ -286,13 +233,6 @@ class VendorsHandler:
         )
 
 
-def _attempting(ctx: Context, new: Sequence[Change], looks: Collection[int]) -> None:
-    """Before they are made in Zoho: what these vendors say, of which the ledger holds no version yet."""
-    looked_at = [change for change in new if change.id in looks]
-    if looked_at:
-        ctx.ledger.attempting(looked_at)
-
-
 def _ended(ctx: Context, moved: lost.Moved) -> list[Link]:
     """The links of the old number; an account that moved stays with its vendor."""
     number = moved.before.sage_id
@@ -308,21 +248,6 @@ def _contact_link(ctx: Context, number: str) -> Link | None:
 
 def _has_contact(vendor: Row) -> bool:
     return any(str(vendor.get(name) or "").strip() for name in CONTACT_FIELDS)
-
-
-def _link(ctx: Context, change: Change, module: str, sage_name: str, zoho_name: Any) -> Link:
-    return Link(
-        connection=ctx.connection,
-        sage_entity="vendors",
-        sage_id=change.key,
-        zoho_entity=module,
-        zoho_id="",
-        sage_name=sage_name.strip(),
-        zoho_name=str(zoho_name or ""),
-        authority=pairs.leader(ctx, pairs.VENDORS, alone=Authority.SAGE300),
-        source_digest=change.digest,
-        seen_equal_at=ctx.clock(),
-    )
 
 
 def _failed_write(write: ZohoWrite, error: VendorError) -> ZohoWrite:
