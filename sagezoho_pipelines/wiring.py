@@ -29,6 +29,7 @@ from sagezoho_pipelines.domain.usage import Usage
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.planning.document import Seal
 from sagezoho_pipelines.ledger.channels import PostgresChannelStore
+from sagezoho_pipelines.ledger.clock import DatabaseClock
 from sagezoho_pipelines.ledger.ledger import PostgresLedger
 from sagezoho_pipelines.ledger.metadata import PostgresMetadataStore
 from sagezoho_pipelines.ledger.migrations.run import migrate
@@ -107,7 +108,8 @@ _COLLECT = (20_000, 20, 50)
 class Installation(AbstractContextManager["Installation"]):
     """One installation: its settings and its database. Opened once a process; thread-safe.
 
-    `env` is read for SAGEZOHO_CONFIG, SAGEZOHO_HOME, SAGEZOHO_POSTGRES_URL and SAGEZOHO_MASTER_KEY.
+    `env` is read for SAGEZOHO_CONFIG, SAGEZOHO_HOME, SAGEZOHO_POSTGRES_URL and SAGEZOHO_MASTER_KEY. `clock` is the
+    database's unless one is given; until that can be asked, this machine's `own_clock`.
     """
 
     def __init__(
@@ -115,10 +117,11 @@ class Installation(AbstractContextManager["Installation"]):
         env: Mapping[str, str] | None = None,
         *,
         settings: Settings | None = None,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Callable[[], datetime] | None = None,
+        own_clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.env: Mapping[str, str] = os.environ if env is None else env
-        self.clock = clock
+        self.clock = clock or DatabaseClock(lambda: self.database, own=own_clock)
         self.interrupted = threading.Event()
         self.draining = threading.Event()
         self._given = settings
@@ -214,6 +217,7 @@ class Installation(AbstractContextManager["Installation"]):
             credentials=lambda: self.vault.get(connection, "zoho_crm"),
             store=PostgresTokenStore(self.database, self.vault),
             allowed_domains=settings.api_domains,
+            clock=self.clock,
         )
         return ZohoCrmClient(
             connection=connection,

@@ -9,12 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 
 from sagezoho_pipelines.definitions import build_defs
-from sagezoho_pipelines.defs import arrivals, dead_runs
+from sagezoho_pipelines.defs import arrivals, dead_runs, windows
 from sagezoho_pipelines.defs.graph import Graph
 from sagezoho_pipelines.defs.problems import ATTENDED_TAG
 from sagezoho_pipelines.defs.queued import Drain, drains_of, in_connection, under_way
@@ -177,8 +176,7 @@ def _graph(installation: Installation, connection: str) -> Graph:
 
 def day_in(installation: Installation, connection: str) -> date:
     """The day it is in the connection's time zone."""
-    zone = ZoneInfo(installation.settings.connection(connection).timezone)
-    return installation.clock().astimezone(zone).date()
+    return windows.newest(installation.settings.connection(connection), installation.clock())
 
 
 def _job(installation: Installation, connection: str, flow: str) -> dg.JobDefinition:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
@@ -24,6 +25,15 @@ CAUSE_TAG = "sagezoho/cause"
 def daily(connection: Connection) -> dg.DailyPartitionsDefinition:
     """Days of change in the connection's time zone, today included."""
     return dg.DailyPartitionsDefinition(start_date=FIRST_DAY, end_offset=1, timezone=connection.timezone)
+
+
+def newest(connection: Connection, now: datetime) -> date:
+    """The day it is in the connection's time zone: its newest partition.
+
+    Dagster tells the day by the machine's own clock: where that is behind, it knows no partition of the next day yet.
+    """
+    known = date.fromisoformat(str(daily(connection).get_last_partition_key()))
+    return min(now.astimezone(ZoneInfo(connection.timezone)).date(), known)
 
 
 def windows_of(tags: Mapping[str, str], first: date, last: date, today: date) -> list[Window]:

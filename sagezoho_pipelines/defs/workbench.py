@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from functools import cached_property
-from zoneinfo import ZoneInfo
 
 from sagezoho_pipelines.config import Connection
+from sagezoho_pipelines.defs.windows import newest
 from sagezoho_pipelines.domain.errors import ConfigurationError
 from sagezoho_pipelines.engine.context import Context, Facts
 from sagezoho_pipelines.engine.planning.approval import bound
@@ -84,8 +84,7 @@ class Workbench:
 
     def today(self, connection: str) -> date:
         """The day it is in the connection's time zone: its newest partition."""
-        zone = ZoneInfo(self.installation.settings.connection(connection).timezone)
-        return self.installation.clock().astimezone(zone).date()
+        return newest(self.installation.settings.connection(connection), self.installation.clock())
 
     @cached_property
     def _impatient(self) -> Installation:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 import pytest
 
+from sagezoho_pipelines.config import Connection, Sage300Settings
 from sagezoho_pipelines.defs.problems import ATTENDED_TAG, RETRIES, told_clearly
-from sagezoho_pipelines.defs.windows import windows_of
+from sagezoho_pipelines.defs.windows import daily, newest, windows_of
 from sagezoho_pipelines.defs.workbench import actor_of
 from sagezoho_pipelines.domain.errors import ConfigurationError, CredentialsMissing, VendorError, Verdict
 from sagezoho_pipelines.domain.records import Cause, System
@@ -16,6 +17,15 @@ from sagezoho_pipelines.engine.windows import Window
 
 TODAY = date(2026, 11, 23)
 YESTERDAY = date(2026, 11, 22)
+
+
+def test_the_newest_day_is_one_that_dagster_knows_also_where_this_machine_is_behind_the_database() -> None:
+    sage = Sage300Settings(url="http://127.0.0.1:8300", company="SAMINC")
+    connection = Connection(sage300=sage, timezone="Pacific/Kiritimati")
+    assert newest(connection, datetime(2026, 3, 31, 12, tzinfo=UTC)) == date(2026, 4, 1)
+    before = daily(connection).get_last_partition_key()
+    found = newest(connection, datetime.now(UTC) + timedelta(days=30)).isoformat()
+    assert found in (before, daily(connection).get_last_partition_key())  # midnight may be between them
 
 
 def test_todays_partition_is_the_incremental_poll() -> None:
