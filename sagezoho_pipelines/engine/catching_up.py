@@ -8,7 +8,7 @@ from datetime import datetime
 from sagezoho_pipelines.domain.records import Cause, Look
 from sagezoho_pipelines.engine.capture import Feed, capture
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.flows import customers
+from sagezoho_pipelines.engine.flows import customer_ground, customers
 from sagezoho_pipelines.engine.flows.orders import flow as orders
 from sagezoho_pipelines.engine.notifications import ACCOUNTS, DEALS
 from sagezoho_pipelines.engine.tally import Tally
@@ -17,7 +17,7 @@ from sagezoho_pipelines.engine.windows import Window
 #: By module: the entity, its feed, and the Sage entity that its records are linked to.
 _FEEDS: dict[str, tuple[str, Feed, str]] = {
     DEALS: ("deals", orders.feed, "orders"),
-    ACCOUNTS: (customers.SOURCE, customers.feed, "customers"),
+    ACCOUNTS: (customer_ground.SOURCE, customers.feed, "customers"),
 }
 
 

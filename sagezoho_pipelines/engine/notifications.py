@@ -9,7 +9,7 @@ from typing import Any
 
 from sagezoho_pipelines.config import Connection
 from sagezoho_pipelines.domain.records import Cause, EntityRef, Look, System
-from sagezoho_pipelines.engine.flows import customers, identity
+from sagezoho_pipelines.engine.flows import customer_ground, identity
 from sagezoho_pipelines.engine.ports import Ledger
 
 _RECORD_ID = re.compile(r"\d{1,20}")
@@ -69,7 +69,7 @@ def looks_of(
         elif each.module == ACCOUNTS:
             accounts.setdefault(each.connection, {}).update(dict.fromkeys(each.ids, reason))
     for connection in sorted(accounts):
-        entity = EntityRef(connection, System.ZOHO_CRM, customers.SOURCE)
+        entity = EntityRef(connection, System.ZOHO_CRM, customer_ground.SOURCE)
         linked = ledger.links_by_zoho(connection, ACCOUNTS, "customers", sorted(accounts[connection]))
         looks += [Look(entity, key, Cause.NOTIFICATION, accounts[connection][key]) for key in sorted(linked)]
         if connection in connections and _pairs_vendors(connections[connection]):

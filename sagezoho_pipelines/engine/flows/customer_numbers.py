@@ -7,11 +7,8 @@ from sagezoho_pipelines.domain.records import Change, Row, System
 from sagezoho_pipelines.domain.settlement import Intent, IntentRequest
 from sagezoho_pipelines.engine import settling
 from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.flows.customer_ground import ENTITY_SET, READ_BACK, SOURCE
 
-ENTITY_SET = "AR/ARCustomers"
-SOURCE = "deal_accounts"
-#: Read of a customer to tell whether it is there, and whose it is.
-READ_BACK = ("CustomerNumber", "CustomerName", "CurrencyCode")
 #: The field in which an account shows its customer's number.
 STATED = "Sage_Customer_Number"
 #: A number rule that meets this many taken numbers in a row is misconfigured.

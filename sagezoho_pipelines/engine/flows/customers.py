@@ -7,25 +7,20 @@ from dataclasses import replace
 from datetime import timedelta
 
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
-from sagezoho_pipelines.domain.mapping import TargetMapping
-from sagezoho_pipelines.domain.records import Authority, Cause, Change, EntityRef, Link, Look, Outcome, Row, System
+from sagezoho_pipelines.domain.records import Change, EntityRef, Link, Look, Outcome, Row, System
 from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import left_alone, sage_target, settling, zoho_modules, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import ZohoFeed
-from sagezoho_pipelines.engine.flows import awaited, customer_numbers, vendor_ground
-from sagezoho_pipelines.engine.flows.customer_numbers import ENTITY_SET as ENTITY_SET
-from sagezoho_pipelines.engine.flows.customer_numbers import READ_BACK
-from sagezoho_pipelines.engine.flows.customer_numbers import SOURCE as SOURCE
+from sagezoho_pipelines.engine.flows import awaited, customer_making, customer_numbers, vendor_ground
+from sagezoho_pipelines.engine.flows.customer_ground import ENTITY_SET, FLOW, TARGET, document_of
+from sagezoho_pipelines.engine.flows.customer_ground import SOURCE as SOURCE
 from sagezoho_pipelines.engine.pairing import lost, pair_settling, pairs
 from sagezoho_pipelines.engine.settling import Movement
 from sagezoho_pipelines.engine.zoho_target import ZohoWrite
 
-FLOW = "customers"
 _STATUS, _DELETED = "Sage_Customer_Status", "Deleted in Sage"
 _UNIQUE = vendor_ground.ACCOUNT_KEY
-#: After these the next attempt takes another number; after any other refusal the number stays the account's own.
-_NUMBER_IS_GONE = frozenset({"CUSTOMER_NUMBER_TAKEN", "RecordDuplicate"})
 
 
 def account_fields(ctx: Context) -> tuple[str, ...]:
@@ -62,17 +57,11 @@ feed = ZohoFeed(
 )
 
 
-def document_of(ctx: Context, account: Row, number: str) -> Row:
-    """What the mapping of an account's customer sees."""
-    config = ctx.settings.flows.customers.model_dump(include={"group", "terms", "tax_group", "currency"})
-    return {**account, "config": config, "customer": {"number": number}}
-
-
 class CustomersHandler:
     """One POST a customer, announced by an intent that holds its number; updates by PATCH of what changed."""
 
     flow = FLOW
-    target = (System.SAGE300, "customers")
+    target = TARGET
     batch = 5
 
     def source(self, ctx: Context) -> EntityRef:
@@ -119,76 +108,17 @@ class CustomersHandler:
                 return self._pair(ctx, change, account, link)
             if link is not None:
                 return self._update(ctx, change, account, link)
-            return self._create(ctx, change, account)
+            return customer_making.make(ctx, change, account)
         except VendorError as error:
             if error.verdict is Verdict.FATAL:
                 raise
             return settling.failed(ctx, FLOW, change, error, target=self.target)
 
-    def _create(self, ctx: Context, change: Change, account: Row) -> Settlement:
-        mapping = settling.edited(ctx.mappings[FLOW]["customers"], change)
-        name = str(mapping.apply(document_of(ctx, account, ""))["CustomerName"] or "")
-        intent = customer_numbers.reserved(ctx, change, account, name)
-        document = document_of(ctx, account, intent.business_key)
-        after = mapping.apply(document)
-        body = mapping.changes({}, after, creating=True)
-
-        def read_back() -> Row | None:
-            found = ctx.sage.get(ENTITY_SET, intent.business_key, select=READ_BACK)
-            if found is not None and str(found.get("CustomerName") or "").strip() not in intent.names:
-                raise VendorError(
-                    system=System.SAGE300,
-                    code="CUSTOMER_NUMBER_TAKEN",
-                    text=f"customer {intent.business_key} exists in Sage as {found.get('CustomerName')!r}",
-                    verdict=Verdict.CONFLICT,
-                    advice="somebody used the number reserved for this account; retry this to take the next one",
-                )
-            return found
-
-        movement = Movement(System.SAGE300, "customers", "", "create", Outcome.CREATED, mapping.trace({}, body))
-        try:
-            created = sage_target.create(ctx, ENTITY_SET, body, intent, read_back, payload_digest=change.digest or "")
-        except VendorError as error:
-            if error.verdict is Verdict.FATAL:
-                raise
-            free = _number_is_free_again(ctx, error)
-            settlement = settling.failed(ctx, FLOW, change, error, target=self.target, attempt=movement)
-            return replace(settlement, intents=[(intent.id, "refused", "")]) if free else settlement
-        number = str(created.record["CustomerNumber"]).strip()
-        if created.earlier and not _two_way(ctx):  # nobody knows what that attempt has left there
-            ctx.sage.patch(ENTITY_SET, number, mapping.lasting(after))
-        movement = replace(movement, target_id=number, answer={"CustomerNumber": number, "read_back": created.found})
-        link = Link(
-            connection=ctx.connection,
-            sage_entity="customers",
-            sage_id=number,
-            zoho_entity="Accounts",
-            zoho_id=change.key,
-            sage_name=str(after["CustomerName"] or ""),
-            zoho_name=change.name,
-            authority=pairs.leader(ctx, pairs.CUSTOMERS, alone=Authority.ZOHO_CRM),
-            source_digest=change.digest,
-            written=_written(ctx, mapping, after),
-            agreed=pairs.first_agreed(ctx, pairs.CUSTOMERS, created.record, account) if not created.found else {},
-            # Made from an older version of the account: what Sage holds is nobody's edit, as far as can be known.
-            unsettled=tuple(sorted(mapping.lasting(after))) if created.earlier and created.stale else (),
-        )
-        return settling.settled(
-            ctx,
-            FLOW,
-            change,
-            Outcome.CREATED,
-            movements=[movement],
-            links=[link],
-            looks=[*self._waiting_orders(ctx, change.key), *_compare_next(ctx, change)],
-            intents=[(intent.id, "settled", number)],
-        )
-
     def _update(self, ctx: Context, change: Change, account: Row, link: Link) -> Settlement:
         mapping = settling.edited(ctx.mappings[FLOW]["customers"], change)
         after = mapping.apply(document_of(ctx, account, link.sage_id))
         sent = mapping.changes(link.written, after, creating=False, unsettled=link.unsettled)
-        looks = self._waiting_orders(ctx, change.key)
+        looks = awaited.orders_of(ctx, change.key)
         if not sent:
             return settling.settled(ctx, FLOW, change, Outcome.NOOP, looks=looks)
         held = ctx.sage.get(ENTITY_SET, link.sage_id, select=sorted(sent)) or {}
@@ -236,7 +166,7 @@ class CustomersHandler:
             write,
             carried,
             target=self.target,
-            extras=pair_settling.Extras(looks=self._waiting_orders(ctx, change.key)),
+            extras=pair_settling.Extras(looks=awaited.orders_of(ctx, change.key)),
         )
 
     def _without_account(self, ctx: Context, change: Change, link: Link) -> Settlement:
@@ -278,21 +208,6 @@ class CustomersHandler:
         held = ctx.ledger.links_by_zoho(ctx.connection, "Accounts", "vendors", [account_id])
         return frozenset(pairs.pair(ctx, pairs.VENDORS).fields) if held else frozenset()
 
-    def _waiting_orders(self, ctx: Context, account_id: str) -> list[Look]:
-        """Deals that were refused for what this account, or its customer, was or lacked."""
-        deals = ctx.zoho_entity("deals")
-        refused = ctx.ledger.refused_with(deals, codes=awaited.OF_THE_ACCOUNT, name="account", values=[account_id])
-        waiting = refused.get(account_id, [])
-        return [Look(deals, key, Cause.RETRY, "its account can be ordered for now") for key in waiting]
-
-
-def _number_is_free_again(ctx: Context, error: VendorError) -> bool:
-    """Whether the next attempt asks for a number anew: this one is gone, or a person chose it and may correct it."""
-    chosen = ctx.settings.flows.customers.number.rule == "field"
-    return error.verdict is not Verdict.RETRY and (
-        error.code in _NUMBER_IS_GONE or (chosen and error.verdict is Verdict.REFUSE)
-    )
-
 
 def missing(ctx: Context, account: str) -> VendorError:
     """Why a deal of this account cannot become an order: its account is no Sage customer."""
@@ -316,19 +231,3 @@ def missing(ctx: Context, account: str) -> VendorError:
         advice="mend the account; its deals follow by themselves",
         details={"account": account},
     )
-
-
-def _written(ctx: Context, mapping: TargetMapping, after: Row) -> Row:
-    """What a new customer was made with; what only a field that Zoho does without could say, nobody has said."""
-    absent = zoho_modules.absent_fields(ctx, "Accounts")
-    unsaid = {rule.target for rule in mapping.rules if rule.sources and absent.issuperset(rule.sources)}
-    return {name: value for name, value in after.items() if name not in unsaid}
-
-
-def _compare_next(ctx: Context, change: Change) -> list[Look]:
-    """A new customer is compared with its account at once: the account shows what Sage leads for."""
-    return [Look(change.entity, change.key, Cause.POLL, "it has become a customer")] if _two_way(ctx) else []
-
-
-def _two_way(ctx: Context) -> bool:
-    return pairs.enabled(ctx, pairs.CUSTOMERS)

@@ -17,7 +17,7 @@ from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import settling
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import SageDateFeed, ZohoFeed
-from sagezoho_pipelines.engine.flows import customers, vendor_ground
+from sagezoho_pipelines.engine.flows import customer_ground, vendor_ground
 from sagezoho_pipelines.engine.pairing import pairs, questions
 
 FLOW = "identity"
@@ -82,7 +82,7 @@ def _settled_customers(ctx: Context, rows: Sequence[Row]) -> set[str]:
     made, known = pairs.pair(ctx, pairs.CUSTOMERS), pairs.known(ctx)
     by_number = {_number(row): row for row in rows}
     quiet = {key for key, link in links.items() if sage_as_settled(made, link, by_number[key], known)}
-    asked = questions.asked(ctx, ctx.zoho_entity(customers.SOURCE), sorted(links[key].zoho_id for key in quiet))
+    asked = questions.asked(ctx, ctx.zoho_entity(customer_ground.SOURCE), sorted(links[key].zoho_id for key in quiet))
     return {key for key in quiet if links[key].zoho_id not in asked}
 
 
@@ -93,7 +93,7 @@ def _number(row: Row) -> str:
 def _deleted_accounts(ctx: Context, ids: Sequence[str]) -> list[Look]:
     """A look at each pair whose account was deleted, once: what has been dealt with is noted in its link."""
     found: list[Look] = []
-    for kind, source in ((pairs.VENDORS, VENDOR_ACCOUNTS), (pairs.CUSTOMERS, customers.SOURCE)):
+    for kind, source in ((pairs.VENDORS, VENDOR_ACCOUNTS), (pairs.CUSTOMERS, customer_ground.SOURCE)):
         if pairs.enabled(ctx, kind) and ids:
             links = ctx.ledger.links_by_zoho(ctx.connection, pairs.MODULE, kind.sage_entity, ids)
             found += [
@@ -126,7 +126,7 @@ accounts_feed = ZohoFeed(
 customers_feed = SageDateFeed(
     flow=FLOW,
     name=CUSTOMER_RECORDS,
-    entity_set=customers.ENTITY_SET,
+    entity_set=customer_ground.ENTITY_SET,
     key="CustomerNumber",
     marker=pairs.MARKER,
     label="CustomerName",
@@ -204,7 +204,7 @@ class CustomerRecordsHandler(_Router):
 
     def deliver(self, ctx: Context, changes: Sequence[Change]) -> Sequence[Settlement]:
         links = _customer_links(ctx, [change.key for change in changes])
-        entity = ctx.zoho_entity(customers.SOURCE)
+        entity = ctx.zoho_entity(customer_ground.SOURCE)
         looks = {
             change.key: Look(entity, links[change.key].zoho_id, change.cause, f"customer {change.key} was changed")
             for change in changes

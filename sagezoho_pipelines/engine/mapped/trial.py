@@ -13,7 +13,7 @@ from sagezoho_pipelines.domain.errors import MappingFailed, SagezohoError, Vendo
 from sagezoho_pipelines.domain.mapping import FieldRule
 from sagezoho_pipelines.domain.records import Link, Row
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.flows import customers, invoice_documents, payments, vendor_ground
+from sagezoho_pipelines.engine.flows import customer_ground, invoice_documents, payments, vendor_ground
 from sagezoho_pipelines.engine.flows.orders import drafts, lines
 
 #: Zoho's ids are long numbers; no Sage number of 12 or 22 characters looks like one.
@@ -101,18 +101,18 @@ def _customer(ctx: Context, number: str) -> Iterator[Trial]:
     """What a customer would tell its account, against the stream of the customers flow."""
     target = ctx.mappings["identity"]["accounts"]
     fields = sorted({*(path.split(".")[0] for rule in target.rules for path in rule.sources), "CustomerNumber"})
-    row = ctx.sage.get(customers.ENTITY_SET, number, select=fields)
+    row = ctx.sage.get(customer_ground.ENTITY_SET, number, select=fields)
     if row is not None:
         held, _ = _linked(ctx, "customers", number, "Accounts")
-        yield _trial(ctx, "identity", "accounts", f"{customers.ENTITY_SET} {number}", row, "Accounts", held)
+        yield _trial(ctx, "identity", "accounts", f"{customer_ground.ENTITY_SET} {number}", row, "Accounts", held)
 
 
 def _account(ctx: Context, record_id: str, account: Row) -> Iterator[Trial]:
     name = f"Accounts {record_id}"
     link = ctx.ledger.links_by_zoho(ctx.connection, "Accounts", "customers", [record_id]).get(record_id)
-    held = _sage_row(ctx, "customers", "customers", customers.ENTITY_SET, link)
-    document = customers.document_of(ctx, account, link.sage_id if link is not None else "(the next number)")
-    into = (customers.ENTITY_SET, link.sage_id if link is not None else "")
+    held = _sage_row(ctx, "customers", "customers", customer_ground.ENTITY_SET, link)
+    document = customer_ground.document_of(ctx, account, link.sage_id if link is not None else "(the next number)")
+    into = (customer_ground.ENTITY_SET, link.sage_id if link is not None else "")
     yield _trial(ctx, "customers", "customers", name, document, into[0], held, into[1])
     vendor = ctx.ledger.links_by_zoho(ctx.connection, "Accounts", "vendors", [record_id]).get(record_id)
     if vendor is not None and "identity" in ctx.mappings:
