@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import chain
 
 from sagezoho_pipelines.domain.criteria import Criteria, where
 from sagezoho_pipelines.domain.digest import digest
 from sagezoho_pipelines.domain.records import CapturedRecord, EntityRef, Look, Row
+from sagezoho_pipelines.domain.zoho import ZohoPage
 from sagezoho_pipelines.engine.capture import CapturedPage
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.windows import Window
@@ -86,8 +88,9 @@ class SageDateFeed:
         return [where(self.marker, "ge", mark - timedelta(days=self.overlap_days(ctx)))]
 
     def _watermark(self, ctx: Context) -> date | None:
+        """No later than today: a clock that was ahead may have let it pass the date of a post-dated session."""
         mark = ctx.ledger.watermark(self.entity(ctx))
-        return date.fromisoformat(str(mark["date"])) if mark else None
+        return min(date.fromisoformat(str(mark["date"])), ctx.today) if mark else None
 
     def _record(self, ctx: Context, row: Row, settled: Collection[str]) -> CapturedRecord:
         key = self.record_key(row) if self.record_key else str(row[self.key])
@@ -126,13 +129,15 @@ class ZohoFeed:
     def pages(self, ctx: Context, window: Window) -> Iterator[CapturedPage]:
         since, until = self._bounds(ctx, window)
         newest = self._watermark(ctx)
-        columns = sorted({*self.select(ctx), "id", "Modified_Time"})
-        pages = ctx.zoho.changed_since(
-            self.module, fields=columns, since=since, until=until, where=self.conditions(ctx)
-        )
         reads_deletions = self.deleted is not None and not window.is_range
         told_at: datetime | None = None  # Zoho's clock before it was asked for deletions
-        for page in pages:
+        pages = self._read(ctx, since, until)
+        first = next(pages, None)
+        if first is not None and newest is not None and first.server_time < newest and not window.is_range:
+            # Zoho's clock was put back: nobody knows how far back the times of later edits begin.
+            since, newest = self.first(ctx), None
+            pages, first = self._read(ctx, since, until), None
+        for page in pages if first is None else chain([first], pages):
             if reads_deletions and told_at is None:
                 # Before anything moves the watermark: a deletion has no row whose time would hold it back.
                 told_at = page.server_time
@@ -148,6 +153,10 @@ class ZohoFeed:
             yield CapturedPage(records, self.looks(ctx, kept, window), mark)
         if self.waiting is not None and not window.is_range:
             yield CapturedPage([], self.waiting(ctx))
+
+    def _read(self, ctx: Context, since: datetime, until: datetime | None) -> Iterator[ZohoPage]:
+        columns = sorted({*self.select(ctx), "id", "Modified_Time"})
+        return ctx.zoho.changed_since(self.module, fields=columns, since=since, until=until, where=self.conditions(ctx))
 
     def _deletions(self, ctx: Context, since: datetime) -> CapturedPage:
         """What Zoho tells of deletions, which no query shows; merged records are not among them."""

@@ -19,7 +19,8 @@ from sagezoho_pipelines.engine.windows import Window
 from sagezoho_pipelines.wiring import Interrupted, InterruptibleLedger
 from sagezoho_pipelines_tests.bench import Bench, bench
 from sagezoho_pipelines_tests.integration.selling import new_account, won_deal
-from sagezoho_pipelines_tests.integration.vendor_pairs import account, at_desk, in_zoho, number_of
+from sagezoho_pipelines_tests.integration.selling import orders as orders_of
+from sagezoho_pipelines_tests.integration.vendor_pairs import account, at_desk, in_sage, in_zoho, number_of
 
 
 @pytest.fixture
@@ -85,6 +86,36 @@ def test_a_deletion_that_could_not_be_read_is_not_passed_by_the_watermark(desk: 
     desk.sandbox.zoho_crm.world.faults.remove(broken.id)
     desk.sync("identity")
     assert [entry["key"] for entry in desk.open_inbox()] == [gone]
+
+
+def test_after_a_clock_that_was_ahead_nothing_is_passed_over(desk: Bench) -> None:
+    late, edited = number_of(desk, 1), number_of(desk, 2)
+    today = desk.now().date()
+    desk.act("sage300", "set_session_date", date=f"{today + timedelta(days=18)}")
+    in_sage(desk, late, VendorName="Post-dated Ltd")
+    desk.later(days=20)
+    desk.sync("vendors")
+    desk.later(days=-20)
+    desk.act("sage300", "set_session_date", date=f"{today}")
+    in_sage(desk, edited, VendorName="Edited Today Ltd")
+    desk.sync("vendors")
+    assert account(desk, edited)["Account_Name"] == "Edited Today Ltd"
+    mark = desk.ledger.watermark(vendors.feed.entity(desk.context()))
+    assert mark is not None
+    assert f"{today}" <= mark["date"] <= f"{desk.now().date()}"
+
+
+def test_what_is_edited_after_zohos_clock_was_put_back_is_found(engine: Engine) -> None:
+    with bench(engine, vendors=2, deals=0) as desk:
+        account, wanted = new_account(desk), []
+        for hours in (0, 3, -2, 0):
+            desk.sandbox.clock.advance(timedelta(hours=hours))
+            wanted.append(won_deal(desk, account, closing_date="2026-03-09"))
+            desk.sandbox.clock.advance(timedelta(minutes=10))
+            desk.sync("customers", "orders")
+        assert {str(row["OrderReference"]).strip() for row in orders_of(desk)} == {*wanted}
+        again = capture(desk.context(), orders.feed, Window.incremental())
+        assert again.changed == 0
 
 
 def test_a_clock_that_is_put_back_during_a_sweep_makes_nothing_go_missing(desk: Bench) -> None:
