@@ -23,15 +23,25 @@ def backoff(attempt: int, random: Callable[[], float], *, first: float, longest:
     return min(longest, first * 2.0 ** min(max(0, attempt - 1), 16)) * (0.5 + random() / 2)
 
 
-def retry_after(header: str, now: datetime) -> float | None:
-    """Seconds that a Retry-After header asks for, by a number or an HTTP date; None where it asks for nothing."""
+def retry_after(header: str, now: datetime, *, date: str = "") -> float | None:
+    """Seconds that a Retry-After header asks for, by a number or an HTTP date; None where it asks for nothing.
+
+    A date is meant by the clock of whoever answers, which the answer's own header `date` tells; `now` is ours.
+    """
     text = header.strip()
     if text.isascii() and text.isdigit():
         seconds = float(text[:9])
     else:
-        try:
-            at = parsedate_to_datetime(text)
-        except (ValueError, TypeError):
+        at = _http_date(text)
+        if at is None:
             return None
-        seconds = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds()
+        seconds = (at - (_http_date(date) or now)).total_seconds()
     return seconds if 0 <= seconds < _DAY else None
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, TypeError):
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -62,7 +62,7 @@ def weigh(call: Call, outcome: Answer | Failure, *, where: str, now: datetime) -
     if outcome.status < 400:
         target = urlsplit(outcome.headers.get("Location", "")).netloc or "another path"
         return Setback(errors.not_the_web_api(f"{where} sends us on to {target}.", status=outcome.status))
-    wait = retry_after(outcome.headers.get("Retry-After", ""), now)
+    wait = retry_after(outcome.headers.get("Retry-After", ""), now, date=outcome.headers.get("Date", ""))
     fault = errors.read_fault(outcome.status, outcome.content_type, outcome.body)
     error = errors.to_error(fault, listing=call.listing, retry_after=wait)
     pushed = outcome.status in (429, 503)

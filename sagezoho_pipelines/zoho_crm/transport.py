@@ -193,7 +193,7 @@ class Transport:
 
     def _pushed_back(self, call: Call, answer: Answer, told: Mapping[str, Any] | None, *, sent: bool) -> _Again:
         """Everybody rests, in other processes too: what turned this call away turns the next one away."""
-        asked = retry_after(answer.header("Retry-After"), self._clock())
+        asked = retry_after(answer.header("Retry-After"), self._clock(), date=answer.header("Date"))
         wait = self._pressure.strike(asked)
         if told is None:
             error = errors.not_json(call.name, status=answer.status, content_type=answer.header("Content-Type"))

@@ -114,6 +114,15 @@ def test_retry_after_is_honoured(header: str, waited: float) -> None:
     assert time.slept == [waited]
 
 
+@pytest.mark.parametrize("hour", [8, 10, 12])
+def test_the_date_in_a_retry_after_is_one_of_the_servers_clock(hour: int) -> None:
+    time = FakeTime()
+    told = {"Date": f"Mon, 05 Jan 2026 {hour:02}:00:00 GMT", "Retry-After": f"Mon, 05 Jan 2026 {hour:02}:00:20 GMT"}
+    adapter = ScriptedAdapter(fault_reply(429, "TooManyRequests", "x", **told), rows_reply())
+    client_of(adapter, time, now=lambda: datetime(2026, 1, 5, 10, tzinfo=UTC)).exists("AP/APVendors", where=[])
+    assert time.slept == [20.0]
+
+
 @pytest.mark.parametrize(("drawn", "waited"), [(0.0, [0.25, 0.5, 1.0]), (0.5, [0.375, 0.75, 1.5])])
 def test_waits_are_jittered_so_that_callers_do_not_come_back_together(drawn: float, waited: list[float]) -> None:
     time = FakeTime()
