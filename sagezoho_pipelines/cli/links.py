@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from sagezoho_pipelines.cli import link_words, options, output
+from sagezoho_pipelines.cli import link_choice, link_words, options, output
 from sagezoho_pipelines.cli.errors import Failed
 from sagezoho_pipelines.cli.link_conflicts import conflicts
 from sagezoho_pipelines.domain.links import KINDS, kind_of, source_of
@@ -17,41 +16,9 @@ from sagezoho_pipelines.domain.records import Authority
 if TYPE_CHECKING:
     from sagezoho_pipelines.engine.context import Context
     from sagezoho_pipelines.engine.linking.asking import Checked
-    from sagezoho_pipelines.ledger.link_table import LinkEntry
-    from sagezoho_pipelines.wiring import Installation
-
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 
 _MOST_SHOWN = 50
-
-
-_KIND = click.Choice(list(KINDS))
-
-
-_AUTHORITY = click.Choice([str(one) for one in Authority])
-
-
-_FILE = click.Path(dir_okay=False, path_type=Path)
-
-
 _why = click.option("--why", default="", metavar="TEXT", help="Kept in the audit.")
-
-
-def _filters(command: Command) -> Command:
-    for option in reversed(
-        (
-            options.connection,
-            click.option("--kind", type=_KIND, help="Only pairs of this kind."),
-            click.option("--name", metavar="TEXT", help="Only where either name holds this text."),
-            click.option("--made-by", metavar="HOW", help="Only: created, matched, by hand, imported."),
-            click.option("--authority", type=_AUTHORITY, help="Only what this side leads, as a whole or in a field."),
-            click.option("--unequal", is_flag=True, help="Only pairs not known to agree at the moment."),
-        )
-    ):
-        command = option(command)
-    return command
 
 
 @click.group()
@@ -65,12 +32,12 @@ def links() -> None:
 
 
 @links.command("list")
-@_filters
+@link_choice.filters
 @options.as_json
 def listed(as_json: bool, **filters: Any) -> None:
     """List links, sorted by connection, kind and Sage id."""
     with options.installation() as installation:
-        found = _entries(installation, filters)
+        found = link_choice.entries(installation, filters)
     if as_json:
         output.emit_json({"count": len(found), "links": [link_words.facts(entry) for entry in found]})
         return
@@ -103,7 +70,7 @@ def listed(as_json: bool, **filters: Any) -> None:
 def show(ids: tuple[str, ...], connection: str | None, as_json: bool) -> None:
     """Show links in full: who leads each field, and what both sides last agreed on."""
     with options.installation() as installation:
-        found = [entry for one in ids for entry in _named(installation, one, connection)]
+        found = [entry for one in ids for entry in link_choice.named(installation, one, connection)]
     if as_json:
         output.emit_json({"links": [{**link_words.facts(entry), "agreed": dict(entry.link.agreed)} for entry in found]})
         return
@@ -112,10 +79,10 @@ def show(ids: tuple[str, ...], connection: str | None, as_json: bool) -> None:
 
 
 @links.command()
-@click.argument("kind", type=_KIND)
+@click.argument("kind", type=link_choice.KIND)
 @click.argument("sage_id", metavar="SAGE_ID")
 @click.argument("zoho_id", metavar="ZOHO_ID")
-@click.option("--authority", type=_AUTHORITY, help="Which side leads (default: as the flow has it).")
+@click.option("--authority", type=link_choice.AUTHORITY, help="Which side leads (default: as the flow has it).")
 @_why
 @options.connection
 @options.as_json
@@ -142,7 +109,7 @@ def add(
         edits.carry_out(ctx, checked, who=options.who(), why=why)
         [entry] = [
             one
-            for one in _named(installation, sage_id.strip().upper(), ctx.connection)
+            for one in link_choice.named(installation, sage_id.strip().upper(), ctx.connection)
             if kind_of(one.link) is KINDS[kind]
         ]
     known = bool(checked.unchanged)
@@ -170,7 +137,7 @@ def remove(ids: tuple[str, ...], leave_alone: bool, why: str, connection: str | 
     from sagezoho_pipelines.engine.linking import edits
 
     with options.installation() as installation:
-        found = [_one(installation, one, connection) for one in ids]
+        found = [link_choice.one(installation, one, connection) for one in ids]
         chosen = list({entry.id: entry for entry in found}.values())
         for name in sorted({entry.link.connection for entry in chosen}):
             mine = [entry.link for entry in chosen if entry.link.connection == name]
@@ -189,7 +156,7 @@ def remove(ids: tuple[str, ...], leave_alone: bool, why: str, connection: str | 
 
 @links.command("set-authority")
 @click.argument("one", metavar="LINK")
-@click.argument("authority", type=_AUTHORITY)
+@click.argument("authority", type=link_choice.AUTHORITY)
 @click.option("--field", metavar="F", help="Only this Zoho field, e.g. Phone; the rest stays as it is.")
 @_why
 @options.connection
@@ -202,12 +169,12 @@ def set_authority(one: str, authority: str, field: str | None, why: str, connect
     from sagezoho_pipelines.engine.linking import edits
 
     with options.installation() as installation:
-        entry = _one(installation, one, connection, two_way=True)
+        entry = link_choice.one(installation, one, connection, two_way=True)
         ctx = options.context(installation, entry.link.connection)
-        _require_field(ctx, entry, field)
+        link_choice.require_field(ctx, entry, field)
         leads = Authority(authority)
         wanted = edits.set_authority(ctx, entry.link, leads, field=field, who=options.who(), why=why)
-        [entry] = _named(installation, str(entry.id), entry.link.connection)
+        [entry] = link_choice.named(installation, str(entry.id), entry.link.connection)
     if as_json:
         output.emit_json({"link": link_words.facts(entry)})
     else:
@@ -218,15 +185,15 @@ def set_authority(one: str, authority: str, field: str | None, why: str, connect
 
 
 @links.command()
-@click.argument("file", type=_FILE, metavar="FILE")
-@_filters
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
+@link_choice.filters
 @options.as_json
 def export(file: Path, as_json: bool, **filters: Any) -> None:
     """Write links to a .csv or .xlsx file, which 'links import' reads again."""
     from sagezoho_pipelines.cli import sheets
 
     with options.installation() as installation:
-        rows = [link_words.row(entry) for entry in _entries(installation, filters)]
+        rows = [link_words.row(entry) for entry in link_choice.entries(installation, filters)]
     count = sheets.write(file, link_words.COLUMNS, rows)
     if as_json:
         output.emit_json({"file": str(file), "count": count})
@@ -269,47 +236,3 @@ def import_(file: Path, apply: bool, why: str, connection: str | None, as_json: 
 
 
 links.add_command(conflicts)
-
-
-def _entries(installation: Installation, filters: Mapping[str, Any]) -> list[LinkEntry]:
-    from sagezoho_pipelines.ledger import link_table
-
-    kind = KINDS[filters["kind"]] if filters["kind"] else None
-    return link_table.entries(installation.database, **{**filters, "kind": kind})
-
-
-def _named(installation: Installation, one: str, connection: str | None) -> list[LinkEntry]:
-    """The links of a number or an id. Raises SagezohoError where there is none: nothing is done by halves."""
-    from sagezoho_pipelines.domain.errors import SagezohoError
-    from sagezoho_pipelines.ledger import link_table
-
-    found = link_table.entries(installation.database, connection=connection, ids=[one])
-    if not found:
-        raise SagezohoError(f"No link has the number or the record {one!r}; 'sagezoho links list' shows them.")
-    return found
-
-
-def _one(installation: Installation, one: str, connection: str | None, *, two_way: bool = False) -> LinkEntry:
-    """The one link that is meant. Raises SagezohoError when several are, or when its kind is led by its flow."""
-    from sagezoho_pipelines.domain.errors import SagezohoError
-
-    found = _named(installation, one, connection)
-    if two_way:
-        led = [entry for entry in found if kind_of(entry.link).two_way]
-        if not led:
-            kind = kind_of(found[0].link)
-            raise SagezohoError(f"{kind.name} go one way: {kind.authority} leads them, and nothing else can.")
-        found = led
-    if len(found) > 1:
-        numbers = "; ".join(f"link-{entry.id} is {link_words.pair(entry)}" for entry in found)
-        raise SagezohoError(f"{one} may mean several links, so nothing was done. {numbers}.")
-    return found[0]
-
-
-def _require_field(ctx: Context, entry: LinkEntry, field: str | None) -> None:
-    from sagezoho_pipelines.domain.errors import SagezohoError
-    from sagezoho_pipelines.engine.linking.asking import fields_of
-
-    known = fields_of(ctx, kind_of(entry.link))
-    if field is not None and field not in known:
-        raise SagezohoError(f"{field} does not go both ways; these do: {', '.join(known)}.")

@@ -8,6 +8,9 @@ from datetime import datetime
 
 from sagezoho_pipelines.domain.records import AuditEntry, Authority, EntityRef, Link, Look, System
 
+#: Connection, own entity and id, and the entity on the other side.
+Side = tuple[str, str, str, str]
+
 
 @dataclass(frozen=True, slots=True)
 class PairKind:
@@ -105,6 +108,13 @@ def kind_of(link: Link) -> PairKind:
         if (kind.sage_entity, kind.zoho_entity) == (link.sage_entity, link.zoho_entity):
             return kind
     raise KeyError(f"{link.sage_entity}/{link.zoho_entity}")
+
+
+def sides(link: Link) -> tuple[Side, Side]:
+    """The two sides of a link, Sage's and Zoho's: of either there is one link only."""
+    sage = (link.connection, link.sage_entity, link.sage_id, link.zoho_entity)
+    zoho = (link.connection, link.zoho_entity, link.zoho_id, link.sage_entity)
+    return sage, zoho
 
 
 def source_of(link: Link) -> tuple[EntityRef, str] | None:

@@ -23,7 +23,7 @@ from sagezoho_pipelines.engine.mapped.lint import Level, lint
 from sagezoho_pipelines.engine.pairing import pairs
 from sagezoho_pipelines.engine.sage_codes import CodeSet
 from sagezoho_pipelines.engine.setup import examine
-from sagezoho_pipelines.engine.zoho_modules import CURRENCY, written_fields
+from sagezoho_pipelines.engine.zoho_modules import CURRENCY, offered, written_fields
 from sagezoho_pipelines.mappings import custom_fields
 
 
@@ -61,9 +61,9 @@ def sage_codes(ctx: Context) -> Iterator[Finding]:
 
 def zoho_modules(ctx: Context) -> Iterator[Finding]:
     """The modules each flow needs, and in them the fields that mappings read and write."""
-    offered = {str(row["api_name"]) for row in ctx.zoho.modules() if row.get("api_supported", True)}
+    there = offered(ctx.zoho)
     for module, needed_by in _modules(ctx).items():
-        if module in offered:
+        if module in there:
             yield _guarded("Zoho CRM", module, partial(_fields, ctx, module))
         elif module in ("Invoices", "Quotes", "Products"):
             yield Finding(

@@ -9,6 +9,7 @@ from typing import Literal
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.records import Row
 from sagezoho_pipelines.engine.ports import ZohoCrm
+from sagezoho_pipelines.engine.zoho_modules import offered
 from sagezoho_pipelines.mappings import CustomField
 
 State = Literal["created", "present", "wrong", "refused", "skipped"]
@@ -37,12 +38,12 @@ def set_up(zoho: ZohoCrm, wanted: Iterable[CustomField]) -> Iterator[FieldReport
 
     Safe to repeat, also after an interrupted run. Raises VendorError for what concerns the whole connection.
     """
-    offered = {str(row["api_name"]) for row in zoho.modules() if row.get("api_supported", True)}
+    there = offered(zoho)
     modules: dict[str, list[CustomField]] = {}
     for field in wanted:
         modules.setdefault(field.module, []).append(field)
     for module, fields in modules.items():
-        if module in offered:
+        if module in there:
             yield from _module(zoho, module, fields)
         else:
             note = f"Zoho's edition offers no {module} module to the API"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sagezoho_pipelines.domain.errors import ConfigurationError
 from sagezoho_pipelines.domain.mapping import TargetMapping
 from sagezoho_pipelines.domain.records import Row
 from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.ports import ZohoCrm
 from sagezoho_pipelines.mappings import custom_fields
 
 #: Kinds of field whose `length` in the metadata is that of a text.
@@ -98,8 +99,9 @@ def unique_fields(ctx: Context, module: str) -> frozenset[str]:
 def module_exists(ctx: Context, module: str) -> bool:
     """Whether the edition offers the module to the API at all."""
 
-    def ask() -> set[str]:
-        rows: list[Any] = list(ctx.zoho.modules())
-        return {str(row["api_name"]) for row in rows if row.get("api_supported", True)}
+    return module in ctx.facts.get("zoho modules", lambda: offered(ctx.zoho))
 
-    return module in ctx.facts.get("zoho modules", ask)
+
+def offered(zoho: ZohoCrm) -> set[str]:
+    """The modules that the edition offers to the API, as it says now."""
+    return {str(row["api_name"]) for row in zoho.modules() if row.get("api_supported", True)}

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from sagezoho_pipelines.domain.records import GONE_FROM_SOURCE, CapturedRecord, Cause, EntityRef, Look, Row
 from sagezoho_pipelines.domain.settlement import CaptureResult
 from sagezoho_pipelines.ledger import watermarks
-from sagezoho_pipelines.ledger.sqljson import rows, to_json
+from sagezoho_pipelines.ledger.sqljson import rows, to_json, whose
 
 #: Where new changes are announced; the payload is the entity, e.g. `saminc/zoho_crm/deals`.
 CHANNEL = "sagezoho_changes"
@@ -68,7 +68,7 @@ ON CONFLICT (connection, system, entity, key) WHERE state = 'queued' DO NOTHING
 #: Key, name, digest, payload, cause, reason.
 _Queued = tuple[str, str, str | None, Row | None, Cause, str]
 
-_NOTIFY = text("SELECT pg_notify(:channel, entity) FROM unnest(CAST(:entities AS text[])) AS e (entity)")
+_NOTIFY = text("SELECT pg_notify(:channel, :entity)")
 
 _MISSING = text("""
 UPDATE sagezoho.records SET deleted_at = :at
@@ -124,11 +124,16 @@ def enqueue(connection: Connection, looks: Iterable[Look], *, at: datetime, run_
     return new
 
 
+def announce(connection: Connection, entity: EntityRef) -> None:
+    """Give word of new changes to whoever waits for them."""
+    connection.execute(_NOTIFY, {"channel": CHANNEL, "entity": str(entity)})
+
+
 def mark_missing(
     connection: Connection, entity: EntityRef, *, not_seen_since: datetime, at: datetime, run_id: str
 ) -> int:
     """Records that a whole sweep did not meet: marked deleted, and each looked at once more."""
-    gone = connection.execute(_MISSING, {**watermarks.of(entity), "since": not_seen_since, "at": at}).scalars().all()
+    gone = connection.execute(_MISSING, {**whose(entity), "since": not_seen_since, "at": at}).scalars().all()
     enqueue(connection, [Look(entity, key, Cause.SWEEP, GONE_FROM_SOURCE) for key in gone], at=at, run_id=run_id)
     return len(gone)
 
@@ -137,7 +142,7 @@ def _see(connection: Connection, entity: EntityRef, versions: Sequence[CapturedR
     seen = connection.execute(
         _SEE,
         {
-            **watermarks.of(entity),
+            **whose(entity),
             "rows": to_json([{"key": one.key, "digest": one.digest, "name": one.name} for one in versions]),
             "at": at,
         },
@@ -170,7 +175,7 @@ def _queue_versions(
 def _supersede(
     connection: Connection, entity: EntityRef, keys: Sequence[str], *, at: datetime, only_versions: bool
 ) -> list[tuple[str, bool]]:
-    values = {**watermarks.of(entity), "keys": list(keys), "at": at, "only_versions": only_versions}
+    values = {**whose(entity), "keys": list(keys), "at": at, "only_versions": only_versions}
     return [(key, was_look) for key, was_look in connection.execute(_SUPERSEDE, values)]
 
 
@@ -179,12 +184,12 @@ def _insert(connection: Connection, entity: EntityRef, queued: Sequence[_Queued]
     inserted = connection.execute(
         _INSERT,
         {
-            **watermarks.of(entity),
+            **whose(entity),
             "rows": to_json(lines),
             "at": at,
             "run_id": run_id,
         },
     ).rowcount
     if inserted:
-        connection.execute(_NOTIFY, {"channel": CHANNEL, "entities": [str(entity)]})
+        announce(connection, entity)
     return inserted

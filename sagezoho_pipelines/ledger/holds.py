@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 from sagezoho_pipelines.domain.holds import Hold, Weight
 from sagezoho_pipelines.domain.records import EntityRef, System
-from sagezoho_pipelines.ledger.watermarks import of
+from sagezoho_pipelines.ledger.sqljson import whose
 
 _HOLD = text("""
 INSERT INTO sagezoho.holds AS h (connection, system, entity, flow, code, text, advice, since)
@@ -53,7 +53,7 @@ SELECT EXISTS (SELECT 1 FROM sagezoho.links WHERE connection = :connection AND s
 
 def hold(connection: Connection, one: Hold) -> None:
     values = {"flow": one.flow, "code": one.code, "text": one.text, "advice": one.advice, "since": one.since}
-    connection.execute(_HOLD, {**of(one.entity), **values})
+    connection.execute(_HOLD, {**whose(one.entity), **values})
 
 
 def holds(connection: Connection, name: str | None) -> list[Hold]:
@@ -71,11 +71,11 @@ def holds(connection: Connection, name: str | None) -> list[Hold]:
 
 
 def let_go(connection: Connection, entity: EntityRef) -> None:
-    connection.execute(_LET_GO, of(entity))
+    connection.execute(_LET_GO, whose(entity))
 
 
 def weigh(connection: Connection, entity: EntityRef, sage_entity: str, zoho_entity: str, *, at: datetime) -> Weight:
-    values = {**of(entity), "sage_entity": sage_entity, "zoho_entity": zoho_entity, "at": at}
+    values = {**whose(entity), "sage_entity": sage_entity, "zoho_entity": zoho_entity, "at": at}
     row = connection.execute(_WEIGH_FROM[entity.system], values).one()
     return Weight(row.creates, row.updates, row.deletes, row.linked)
 

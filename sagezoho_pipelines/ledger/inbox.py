@@ -12,9 +12,8 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-from sagezoho_pipelines.domain.records import AuditEntry, FieldChange, Look, Override
+from sagezoho_pipelines.domain.records import AuditEntry, EntityRef, FieldChange, Look, Override, System
 from sagezoho_pipelines.ledger import audit, capture
-from sagezoho_pipelines.ledger.capture import CHANNEL
 from sagezoho_pipelines.ledger.reports import ChangeLine
 from sagezoho_pipelines.ledger.sqljson import to_json
 
@@ -82,8 +81,6 @@ UPDATE sagezoho.changes SET state = 'dismissed', settled_at = :at
 WHERE id = :id AND state IN ('refused', 'conflicted') RETURNING id
 """)
 
-_NOTIFY = text("SELECT pg_notify(:channel, :entity)")
-
 
 @dataclass(frozen=True, slots=True)
 class InboxEntry(ChangeLine):
@@ -135,8 +132,7 @@ def retry(
         done = database.execute(_RETRY, values).one_or_none()
         if done is None:
             return None
-        entity = f"{entry.connection}/{entry.system}/{entry.entity}"
-        database.execute(_NOTIFY, {"channel": CHANNEL, "entity": entity})
+        capture.announce(database, EntityRef(entry.connection, System(entry.system), entry.entity))
         audit.append(database, [_entry(entry, "edit" if edit else "retry", who, at, done.id, edit)])
         return int(done.id) if done.id is not None else None
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 
 from sagezoho_pipelines.domain.errors import LinkBusy, LinkGone, LinkTaken
-from sagezoho_pipelines.domain.links import LeftAlone, LinkEdits, PairKind, source_of
+from sagezoho_pipelines.domain.links import LeftAlone, LinkEdits, PairKind, sides, source_of
 from sagezoho_pipelines.domain.records import EntityRef, Link
 from sagezoho_pipelines.ledger import audit, capture, links
 from sagezoho_pipelines.ledger.sqljson import clean, to_json
@@ -191,7 +191,7 @@ def _add(connection: Connection, wanted: Sequence[Link], *, at: datetime) -> Non
     }  # fmt: skip
     added = {tuple(row) for row in connection.execute(_ADD, values)}
     for link in wanted:
-        if _sage_side(link) not in added:
+        if sides(link)[0] not in added:
             raise LinkTaken(link, _holder(connection, link, wanted))
 
 
@@ -203,7 +203,7 @@ def _holder(connection: Connection, link: Link, wanted: Sequence[Link]) -> Link:
     held = by_sage.get(link.sage_id) or by_zoho.get(link.zoho_id)
     if held is None:
         others = [one for one in wanted if one is not link]
-        held = next(one for one in others if _sage_side(one) == _sage_side(link) or one.zoho_id == link.zoho_id)
+        held = next(one for one in others if sides(one)[0] == sides(link)[0] or one.zoho_id == link.zoho_id)
     return held
 
 
@@ -220,14 +220,10 @@ def _refuse_busy(connection: Connection, touched: Sequence[Link]) -> None:
 
 
 def _all_of(wanted: Sequence[Link], done: Sequence[Any]) -> None:
-    sides = {tuple(row) for row in done}
+    found = {tuple(row) for row in done}
     for link in wanted:
-        if _sage_side(link) not in sides:
+        if sides(link)[0] not in found:
             raise LinkGone(link)
-
-
-def _sage_side(link: Link) -> tuple[str, ...]:
-    return link.connection, link.sage_entity, link.sage_id, link.zoho_entity
 
 
 def _pairs(chosen: Sequence[Link]) -> dict[str, list[str]]:

@@ -10,20 +10,22 @@ from sqlalchemy import Connection, TextClause, text
 
 from sagezoho_pipelines.domain.digest import equal
 from sagezoho_pipelines.domain.errors import LinkTaken
+from sagezoho_pipelines.domain.links import sides
 from sagezoho_pipelines.domain.records import Authority, GivesWay, Link, System
 from sagezoho_pipelines.ledger.sqljson import rows, to_json
 
-_COLUMNS = """connection, sage_entity, sage_id, zoho_entity, zoho_id, sage_name, zoho_name, authority, made_by,
+#: What a link is read by, together with `updated_at`: see `link_of`.
+COLUMNS = """connection, sage_entity, sage_id, zoho_entity, zoho_id, sage_name, zoho_name, authority, made_by,
        source_digest, written, target_time, details, exceptions, agreed, seen_equal_at, unsettled"""
 
 _BY_SAGE = text(f"""
-SELECT {_COLUMNS}, updated_at FROM sagezoho.links
+SELECT {COLUMNS}, updated_at FROM sagezoho.links
 WHERE connection = :connection AND sage_entity = :sage_entity AND zoho_entity = :zoho_entity
   AND sage_id = ANY (CAST(:ids AS text[]))
 """)
 
 _BY_ZOHO = text(f"""
-SELECT {_COLUMNS}, updated_at FROM sagezoho.links
+SELECT {COLUMNS}, updated_at FROM sagezoho.links
 WHERE connection = :connection AND sage_entity = :sage_entity AND zoho_entity = :zoho_entity
   AND zoho_id = ANY (CAST(:ids AS text[]))
 """)
@@ -31,7 +33,7 @@ WHERE connection = :connection AND sage_entity = :sage_entity AND zoho_entity = 
 _KINDS = {"target_time": "timestamptz", "seen_equal_at": "timestamptz"} | dict.fromkeys(
     ("written", "details", "exceptions", "agreed", "unsettled"), "jsonb"
 )
-_INPUT = rows({name: _KINDS.get(name, "text") for name in _COLUMNS.replace(",", " ").split()})
+_INPUT = rows({name: _KINDS.get(name, "text") for name in COLUMNS.replace(",", " ").split()})
 
 
 def _bind(constraint: str, *, overwrite: bool) -> TextClause:
@@ -48,8 +50,8 @@ def _bind(constraint: str, *, overwrite: bool) -> TextClause:
     details = EXCLUDED.details, agreed = EXCLUDED.agreed, unsettled = EXCLUDED.unsettled,
     seen_equal_at = coalesce(EXCLUDED.seen_equal_at, k.seen_equal_at), updated_at = EXCLUDED.updated_at"""
     return text(f"""
-INSERT INTO sagezoho.links AS k ({_COLUMNS}, linked_at, updated_at)
-SELECT {_COLUMNS}, :at, :at FROM {_INPUT}
+INSERT INTO sagezoho.links AS k ({COLUMNS}, linked_at, updated_at)
+SELECT {COLUMNS}, :at, :at FROM {_INPUT}
 ORDER BY connection, sage_entity, zoho_entity, sage_id
 ON CONFLICT {f"ON CONSTRAINT {constraint}" if overwrite else ""} DO {action if overwrite else "NOTHING"}
 """)
@@ -62,7 +64,7 @@ _BIND = {
 _BIND_IF_ABSENT = _bind("", overwrite=False)
 
 _BY_NAME = text(f"""
-SELECT {_COLUMNS}, updated_at FROM sagezoho.links
+SELECT {COLUMNS}, updated_at FROM sagezoho.links
 WHERE connection = :connection AND sage_entity = :sage_entity AND zoho_entity = :zoho_entity
   AND sage_name = ANY (CAST(:names AS text[])) AND (seen_equal_at IS NULL OR seen_equal_at < :before)
 ORDER BY id
@@ -205,7 +207,7 @@ def bind_if_absent(connection: Connection, links: Sequence[Link], *, at: datetim
 
 def unsettle(connection: Connection, sent: Iterable[tuple[Link, Iterable[str]]]) -> None:
     """Note which fields are about to be written: until that is settled, nobody knows what the target holds there."""
-    chosen = sorted(((link, sorted(names)) for link, names in sent), key=lambda one: _sides(one[0])[0])
+    chosen = sorted(((link, sorted(names)) for link, names in sent), key=lambda one: sides(one[0])[0])
     if chosen:
         values = {
             "connections": [link.connection for link, _ in chosen],
@@ -221,7 +223,7 @@ def give_way(connection: Connection, noted: Iterable[tuple[Link, Sequence[GivesW
     """Note what is about to be overridden, beside what earlier attempts have left; a settled link forgets it."""
     by_side: dict[tuple[str, ...], list[GivesWay]] = {}
     for link, values in noted:
-        by_side.setdefault(_sides(link)[0], []).extend(values)
+        by_side.setdefault(sides(link)[0], []).extend(values)
     if by_side:
         lines = [{**dict(zip(_SIDE, side, strict=True)), "noted": by_side[side]} for side in sorted(by_side)]
         connection.execute(_GIVE_WAY, {"rows": to_json(lines)})
@@ -250,18 +252,12 @@ def link_of(row: Any) -> Link:
     )
 
 
-def _sides(link: Link) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    sage = (link.connection, link.sage_entity, link.sage_id, link.zoho_entity)
-    zoho = (link.connection, link.zoho_entity, link.zoho_id, link.sage_entity)
-    return sage, zoho
-
-
 def _source(link: Link, source: System) -> tuple[str, ...]:
-    return _sides(link)[source is System.ZOHO_CRM]
+    return sides(link)[source is System.ZOHO_CRM]
 
 
 def _target(link: Link, source: System) -> tuple[str, ...]:
-    return _sides(link)[source is System.SAGE300]
+    return sides(link)[source is System.SAGE300]
 
 
 def _distinct(links: Iterable[Link], source: System) -> list[Link]:

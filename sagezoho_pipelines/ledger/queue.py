@@ -11,8 +11,7 @@ from sqlalchemy import Connection, text
 
 from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Override
 from sagezoho_pipelines.domain.settlement import Settlement
-from sagezoho_pipelines.ledger.sqljson import rows, to_json
-from sagezoho_pipelines.ledger.watermarks import of
+from sagezoho_pipelines.ledger.sqljson import rows, to_json, whose
 
 # A record has at most one queued and one claimed change, the claimed one being the older: while it is claimed, even
 # under a lease that ran out, the queued one is not offered. So a record's changes are delivered one by one, in order.
@@ -175,7 +174,7 @@ def claim(
     run_id: str,
 ) -> list[Change]:
     values = {
-        **of(entity),
+        **whose(entity),
         "worker": worker,
         "limit": limit,
         "lease_until": at + timedelta(seconds=lease_seconds),
@@ -246,7 +245,7 @@ def attempting(connection: Connection, changes: Sequence[Change]) -> None:
 
 def tried(connection: Connection, entity: EntityRef, held: Sequence[Change]) -> dict[str, list[Change]]:
     first = [change.id for change in held if change.attempt == 1]
-    wanted = {**of(entity), "keys": [change.key for change in held], "first": first}
+    wanted = {**whose(entity), "keys": [change.key for change in held], "first": first}
     found: dict[str, list[Change]] = {}
     for row in connection.execute(_TRIED, wanted):
         found.setdefault(row.key, []).append(change_of(row, entity))
@@ -254,7 +253,7 @@ def tried(connection: Connection, entity: EntityRef, held: Sequence[Change]) -> 
 
 
 def open_changes(connection: Connection, entity: EntityRef) -> int:
-    return int(connection.execute(_OPEN, of(entity)).scalar_one())
+    return int(connection.execute(_OPEN, whose(entity)).scalar_one())
 
 
 def refused_with(
@@ -262,13 +261,13 @@ def refused_with(
 ) -> dict[str, list[str]]:
     wanted = {"codes": list(codes), "name": name, "values": None if values is None else list(values)}
     found: dict[str, list[str]] = {}
-    for value, key in connection.execute(_REFUSED_WITH, {**of(entity), **wanted}):
+    for value, key in connection.execute(_REFUSED_WITH, {**whose(entity), **wanted}):
         found.setdefault(value, []).append(key)
     return found
 
 
 def last_error(connection: Connection, entity: EntityRef, key: str) -> Mapping[str, Any] | None:
-    error: Mapping[str, Any] | None = connection.execute(_LAST_ERROR, {**of(entity), "key": key}).scalar()
+    error: Mapping[str, Any] | None = connection.execute(_LAST_ERROR, {**whose(entity), "key": key}).scalar()
     return error
 
 

@@ -12,6 +12,9 @@ from sqlalchemy import Engine, text
 from sagezoho_pipelines.domain.records import AuditEntry, Link
 from sagezoho_pipelines.ledger import audit, links, transformations
 
+#: Links read at once, movements of a run that are shown, and changes that are listed at the most.
+_PAGE, _MOST = 100, 1000
+
 _AUDIT = """
 SELECT connection, seq, at, actor, flow, direction, source_system, source_entity, source_id, target_system,
        target_entity, target_id, operation, outcome, fields, answer, cause, run_id, change_id, hash
@@ -43,18 +46,15 @@ ORDER BY id LIMIT :limit
 """)
 
 # Others each turn, and the same for whoever asks again in that turn.
-_LINK_SAMPLE = text("""
-SELECT connection, sage_entity, sage_id, zoho_entity, zoho_id, sage_name, zoho_name, authority, made_by,
-       source_digest, written, target_time, details, exceptions, agreed, seen_equal_at, unsettled, updated_at,
-       count(*) OVER () AS total
+_LINK_SAMPLE = text(f"""
+SELECT {links.COLUMNS}, updated_at, count(*) OVER () AS total
 FROM sagezoho.links
 WHERE connection = :connection AND sage_entity = :sage_entity AND zoho_entity = :zoho_entity
 ORDER BY md5(:turn || sage_id || zoho_id) LIMIT :limit
 """)
 
-_LINK_PAGE = text("""
-SELECT id, connection, sage_entity, sage_id, zoho_entity, zoho_id, sage_name, zoho_name, authority, made_by,
-       source_digest, written, target_time, details, exceptions, agreed, seen_equal_at, unsettled, updated_at
+_LINK_PAGE = text(f"""
+SELECT id, {links.COLUMNS}, updated_at
 FROM sagezoho.links
 WHERE connection = :connection AND sage_entity = :sage_entity AND zoho_entity = :zoho_entity AND id > :after
 ORDER BY id LIMIT :limit
@@ -121,11 +121,9 @@ def link_sample(
     return (rows[0].total if rows else 0), [links.link_of(row) for row in rows]
 
 
-def link_pages(
-    engine: Engine, *, connection: str, sage_entity: str, zoho_entity: str, size: int = 100
-) -> Iterator[list[Link]]:
+def link_pages(engine: Engine, *, connection: str, sage_entity: str, zoho_entity: str) -> Iterator[list[Link]]:
     """All links of a kind, page by page; no transaction stays open in between."""
-    values = {"connection": connection, "sage_entity": sage_entity, "zoho_entity": zoho_entity, "limit": size}
+    values = {"connection": connection, "sage_entity": sage_entity, "zoho_entity": zoho_entity, "limit": _PAGE}
     after = 0
     while True:
         with engine.connect() as database:
@@ -136,9 +134,9 @@ def link_pages(
         after = rows[-1].id
 
 
-def run_entries(engine: Engine, run_id: str, *, limit: int = 100) -> list[AuditLine]:
+def run_entries(engine: Engine, run_id: str) -> list[AuditLine]:
     """The first movements of one run, e.g. for its sample table."""
-    return list(audit_entries(engine, run_id=run_id, limit=limit))
+    return list(audit_entries(engine, run_id=run_id, limit=_PAGE))
 
 
 def verify_chain(engine: Engine, connection: str) -> int | None:
@@ -159,7 +157,7 @@ def stuck(
     connection: str | None = None,
     entity: str | None = None,
     run_ids: Collection[str] | None = None,
-    limit: int = 1000,
+    limit: int = _MOST,
 ) -> list[ChangeLine]:
     """Changes still open that were captured before then, oldest first."""
     values = {
@@ -170,9 +168,9 @@ def stuck(
         return [ChangeLine(**row) for row in database.execute(_STUCK, values).mappings()]
 
 
-def retrying(engine: Engine, connection: str, entities: Collection[str], *, limit: int = 1000) -> list[ChangeLine]:
+def retrying(engine: Engine, connection: str, entities: Collection[str]) -> list[ChangeLine]:
     """Changes of these source entities that were tried, and wait for their next attempt; oldest first."""
-    values = {"connection": connection, "entities": sorted(entities), "limit": limit}
+    values = {"connection": connection, "entities": sorted(entities), "limit": _MOST}
     with engine.connect() as database:
         return [ChangeLine(**row) for row in database.execute(_RETRYING, values).mappings()]
 

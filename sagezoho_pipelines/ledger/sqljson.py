@@ -1,4 +1,4 @@
-"""Values on their way into JSON columns, and whole batches as one JSON parameter."""
+"""Values on their way into statements: into JSON columns, whole batches as one JSON parameter, and whose row it is."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sagezoho_pipelines.domain import json
+from sagezoho_pipelines.domain.records import EntityRef
 
 # An escaped NUL that is really one: an even number of backslashes stands before its own.
 _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
@@ -37,3 +38,8 @@ def rows(columns: Mapping[str, str]) -> str:
     """
     listed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
     return f"json_to_recordset(CAST(:rows AS json)) AS r ({listed})"
+
+
+def whose(entity: EntityRef) -> dict[str, str]:
+    """The three columns that say whose row it is."""
+    return {"connection": entity.connection, "system": str(entity.system), "entity": entity.entity}

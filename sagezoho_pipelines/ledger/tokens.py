@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from sagezoho_pipelines.domain.errors import LedgerUnavailable, VaultError
 from sagezoho_pipelines.domain.tokens import AccessToken
 from sagezoho_pipelines.ledger.envelope import Sealed, seal, unseal
+from sagezoho_pipelines.ledger.transactions import sqlstate
 from sagezoho_pipelines.ledger.vault import Vault
 
 #: How long to wait for another process's refresh: longer than its HTTP call may take, retries included.
@@ -64,7 +65,7 @@ class PostgresTokenStore:
             try:
                 row = database.execute(_LOCK, {"connection": connection}).one()
             except OperationalError as error:
-                if getattr(error.orig, "pgcode", None) != LOCK_NOT_AVAILABLE:
+                if sqlstate(error) != LOCK_NOT_AVAILABLE:
                     raise
                 raise LedgerUnavailable(
                     f"{connection}: another process has held the access token's lock for {LOCK_TIMEOUT_SECONDS} s. "

@@ -12,7 +12,7 @@ from sagezoho_pipelines.domain.planned import OpenChange
 from sagezoho_pipelines.domain.records import EntityRef
 from sagezoho_pipelines.domain.settlement import Intent, IntentRequest
 from sagezoho_pipelines.ledger.queue import change_of
-from sagezoho_pipelines.ledger.watermarks import of
+from sagezoho_pipelines.ledger.sqljson import whose
 
 _OPEN = text("""
 SELECT id, key, digest, payload, cause, attempts, captured_at, name, reason, override, state = 'queued' AS queued,
@@ -42,13 +42,13 @@ def open_changes(connection: Connection, entity: EntityRef, *, at: datetime) -> 
     """The queue of one entity, oldest first; `attempt` counts the attempts made so far."""
     return [
         OpenChange(change_of(row, entity), due=bool(row.due), queued=row.queued)
-        for row in connection.execute(_OPEN, {**of(entity), "at": at})
+        for row in connection.execute(_OPEN, {**whose(entity), "at": at})
     ]
 
 
 def seen(connection: Connection, entity: EntityRef, keys: Sequence[str] | None) -> dict[str, str | None]:
     """Digests of the records that are known and not deleted; all of them where no keys are given."""
-    rows = connection.execute(_SEEN, {**of(entity), "keys": None if keys is None else list(keys)})
+    rows = connection.execute(_SEEN, {**whose(entity), "keys": None if keys is None else list(keys)})
     return {row.key: row.digest for row in rows}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, text
 
 from sagezoho_pipelines.domain.records import EntityRef, Row
-from sagezoho_pipelines.ledger.sqljson import to_json
+from sagezoho_pipelines.ledger.sqljson import to_json, whose
 
 _READ = text(
     "SELECT value FROM sagezoho.watermarks WHERE (connection, system, entity) = (:connection, :system, :entity)"
@@ -20,14 +20,9 @@ DO UPDATE SET value = EXCLUDED.value, run_id = EXCLUDED.run_id, moved_at = now()
 
 
 def read(connection: Connection, entity: EntityRef) -> Row | None:
-    value: Row | None = connection.execute(_READ, of(entity)).scalar()
+    value: Row | None = connection.execute(_READ, whose(entity)).scalar()
     return value
 
 
 def move(connection: Connection, entity: EntityRef, value: Row, *, run_id: str) -> None:
-    connection.execute(_MOVE, {**of(entity), "value": to_json(value), "run_id": run_id})
-
-
-def of(entity: EntityRef) -> dict[str, str]:
-    """The three columns that say whose row it is."""
-    return {"connection": entity.connection, "system": str(entity.system), "entity": entity.entity}
+    connection.execute(_MOVE, {**whose(entity), "value": to_json(value), "run_id": run_id})

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 from sagezoho_pipelines.domain.records import EntityRef, Row
 from sagezoho_pipelines.domain.write_backs import Standing, Told
-from sagezoho_pipelines.ledger.watermarks import of
+from sagezoho_pipelines.ledger.sqljson import whose
 
 _STANDING = text("""
 SELECT DISTINCT ON (key) key, state, digest, error FROM sagezoho.changes
@@ -40,12 +40,12 @@ ON CONFLICT (connection, module, record_id) DO UPDATE SET
 
 
 def standing(connection: Connection, entity: EntityRef, keys: Sequence[str]) -> dict[str, Standing]:
-    rows = connection.execute(_STANDING, {**of(entity), "keys": list(keys)})
+    rows = connection.execute(_STANDING, {**whose(entity), "keys": list(keys)})
     return {row.key: Standing(row.state, row.digest, row.error or {}) for row in rows}
 
 
 def dismissed(connection: Connection, entity: EntityRef, keys: Sequence[str], code: str) -> dict[str, Row]:
-    rows = connection.execute(_DISMISSED, {**of(entity), "keys": list(keys), "code": code})
+    rows = connection.execute(_DISMISSED, {**whose(entity), "keys": list(keys), "code": code})
     return {row.key: row.error for row in rows}
 
 

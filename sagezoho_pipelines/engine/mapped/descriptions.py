@@ -10,6 +10,7 @@ from sagezoho_pipelines.domain.metadata import FieldInfo, Fields, Kind, found
 from sagezoho_pipelines.domain.records import Row, System
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.mapped.ends import Entity
+from sagezoho_pipelines.engine.zoho_modules import offered
 
 _KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
@@ -36,14 +37,14 @@ def describe(ctx: Context, entities: Iterable[Entity]) -> dict[Entity, Fields]:
     wanted = sorted(set(entities))
     sets = sorted({one.name for one in wanted if one.system is System.SAGE300})
     described = ctx.sage.described(sets) if sets else {}
-    offered = _offered(ctx) if any(one.system is System.ZOHO_CRM for one in wanted) else set()
+    there = offered(ctx.zoho) if any(one.system is System.ZOHO_CRM for one in wanted) else set()
     fields: dict[Entity, Fields] = {}
     for entity in wanted:
         if entity.system is System.SAGE300:
             whole = described[entity.name]
             rows = found(whole, entity.rows) if entity.rows else None
             fields[entity] = whole if not entity.rows else (rows.rows if rows is not None else {})
-        elif entity.name in offered:
+        elif entity.name in there:
             listed = {info.name: info for info in map(zoho_field, ctx.zoho.fields(entity.name))}
             # Every record has an id, and no field list names it.
             fields[entity] = {**listed, "id": FieldInfo("id", "id", Kind.TEXT, 20, read_only=True)}
@@ -66,7 +67,3 @@ def zoho_field(row: Row) -> FieldInfo:
         mandatory=bool(row.get("system_mandatory")),
         read_only=bool(row.get("read_only") or row.get("field_read_only") or not written),
     )
-
-
-def _offered(ctx: Context) -> set[str]:
-    return {str(row["api_name"]) for row in ctx.zoho.modules() if row.get("api_supported", True)}

@@ -7,10 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from sagezoho_pipelines.domain.errors import LinkTaken
+from sagezoho_pipelines.domain.links import Side, sides
 from sagezoho_pipelines.domain.records import Link, System
 from sagezoho_pipelines.engine.ports import Ledger
-
-_Side = tuple[str, str, str, str]
 
 
 class ShadowLinks:
@@ -18,9 +17,9 @@ class ShadowLinks:
 
     def __init__(self, real: Ledger) -> None:
         self._real = real
-        self._by_sage: dict[_Side, Link] = {}
-        self._by_zoho: dict[_Side, Link] = {}
-        self._ended: set[_Side] = set()
+        self._by_sage: dict[Side, Link] = {}
+        self._by_zoho: dict[Side, Link] = {}
+        self._ended: set[Side] = set()
 
     def by_sage(self, connection: str, sage_entity: str, zoho_entity: str, ids: Sequence[str]) -> dict[str, Link]:
         mine = [self._by_sage.get((connection, sage_entity, one, zoho_entity)) for one in ids]
@@ -48,20 +47,20 @@ class ShadowLinks:
 
     def end(self, link: Link) -> None:
         """The link no longer holds."""
-        sage, zoho = _sides(link)
+        sage, zoho = sides(link)
         self._ended.add(sage)
         self._by_sage.pop(sage, None)
         self._by_zoho.pop(zoho, None)
 
     def check(self, links: Sequence[Link], source: System) -> None:
         """Raises LinkTaken for a target that another source record holds."""
-        owners: dict[_Side, Link] = {}
-        for link in {_sides(link)[source is System.ZOHO_CRM]: link for link in links}.values():
-            target = _sides(link)[source is System.SAGE300]
+        owners: dict[Side, Link] = {}
+        for link in {sides(link)[source is System.ZOHO_CRM]: link for link in links}.values():
+            target = sides(link)[source is System.SAGE300]
             if owners.setdefault(target, link) is not link:
                 raise LinkTaken(link, owners[target])
             held = self._held(link, source)
-            if held is not None and _sides(held)[source is System.ZOHO_CRM] != _sides(link)[source is System.ZOHO_CRM]:
+            if held is not None and sides(held)[source is System.ZOHO_CRM] != sides(link)[source is System.ZOHO_CRM]:
                 raise LinkTaken(link, held)
 
     def bind(self, link: Link, source: System) -> None:
@@ -78,17 +77,17 @@ class ShadowLinks:
                 zoho_name=link.zoho_name or before.zoho_name,
                 seen_equal_at=link.seen_equal_at or before.seen_equal_at,
             )
-            sage, zoho = _sides(before)
+            sage, zoho = sides(before)
             self._by_sage.pop(sage, None)
             self._by_zoho.pop(zoho, None)
-        sage, zoho = _sides(link)
+        sage, zoho = sides(link)
         self._by_sage[sage] = self._by_zoho[zoho] = link
 
     def unsettle(self, link: Link, names: Iterable[str]) -> None:
         """What is about to be sent counts as unknown until the link is bound anew."""
         held = self.by_sage(link.connection, link.sage_entity, link.zoho_entity, [link.sage_id]).get(link.sage_id)
         if held is not None:
-            sage, zoho = _sides(held)
+            sage, zoho = sides(held)
             unknown = replace(held, unsettled=tuple(sorted({*held.unsettled, *names})))
             self._by_sage[sage] = self._by_zoho[zoho] = unknown
 
@@ -104,10 +103,4 @@ class ShadowLinks:
     def _unshadowed(self, links: Iterable[Link]) -> list[Link]:
         """Those of the ledger whose neither side has a link here."""
         shadowed = {*self._by_sage, *self._ended}
-        return [link for link in links if _sides(link)[0] not in shadowed and _sides(link)[1] not in self._by_zoho]
-
-
-def _sides(link: Link) -> tuple[_Side, _Side]:
-    sage = (link.connection, link.sage_entity, link.sage_id, link.zoho_entity)
-    zoho = (link.connection, link.zoho_entity, link.zoho_id, link.sage_entity)
-    return sage, zoho
+        return [link for link in links if sides(link)[0] not in shadowed and sides(link)[1] not in self._by_zoho]
