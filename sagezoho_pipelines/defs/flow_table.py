@@ -1,7 +1,7 @@
 """The data flow as a table: what is captured, what is delivered from it, and what follows what.
 
 Capture nodes read a source into the queue; delivery nodes empty the queue into the other system. Assets, jobs,
-schedules and sensors are all made from these rows, so a new flow is one row here.
+schedules and sensors are all made from these rows, so what Dagster is to know of a new flow is said here alone.
 """
 
 from __future__ import annotations
