@@ -10,7 +10,7 @@ from sagezoho_pipelines.domain.records import Row
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A record in the inbox: refused or conflicted, which version of it, and why."""
+    """A record in the inbox, or dismissed from it: its state, which version of it, and why."""
 
     state: str
     digest: str | None

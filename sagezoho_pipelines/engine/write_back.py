@@ -7,7 +7,7 @@ settled. What is written depends on the ledger alone, and nothing is sent twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -87,11 +87,35 @@ def concerns(source: EntityRef) -> bool:
     return source.system is System.ZOHO_CRM and source.entity in _PLACES
 
 
-def is_echo(change: Change, modified: str | None, standing: Standing | None, told: Told | None) -> bool:
-    """Whether a notification only tells of our own write to a record that is in the inbox as it still is."""
-    if change.cause is not Cause.NOTIFICATION or standing is None or told is None or not modified:
-        return False
-    return standing.digest == change.digest and told.modified_time == datetime.fromisoformat(modified)
+def echoes(
+    ctx: Context,
+    changes: Sequence[Change],
+    records: Mapping[str, Row],
+    digested: Sequence[str],
+    *,
+    moved: Callable[[str, Standing], bool] = lambda _key, _standing: False,
+) -> dict[int, Settlement]:
+    """Notifications of what we wrote ourselves to records that are in the inbox, or were dismissed from it, as they
+    still are: to try these again would never end, and bring back what a person dismissed.
+
+    `records` were read with their Modified_Time. `moved` tells of a record what is in no digest.
+    """
+    told_of = [change for change in changes if change.cause is Cause.NOTIFICATION and change.key in records]
+    keys = [change.key for change in told_of]
+    standing = ctx.ledger.standing(changes[0].entity, keys, or_dismissed=True) if keys else {}
+    if not standing:
+        return {}
+    told = ctx.ledger.told(ctx.connection, _PLACES[changes[0].entity.entity].module, sorted(standing))
+    found = {}
+    for change in told_of:
+        entry, last = standing.get(change.key), told.get(change.key)
+        modified = records[change.key].get("Modified_Time")
+        if entry is None or last is None or not modified or moved(change.key, entry):
+            continue
+        seen = settling.resolved(change, records[change.key], digested)
+        if entry.digest == seen.digest and last.modified_time == datetime.fromisoformat(modified):
+            found[change.id] = echoed(change)
+    return found
 
 
 def echoed(change: Change) -> Settlement:

@@ -239,8 +239,8 @@ class PostgresLedger:
 
     # write-backs
 
-    def standing(self, entity: EntityRef, keys: Sequence[str]) -> dict[str, Standing]:
-        return self._in_transaction(lambda c: write_backs.standing(c, entity, keys))
+    def standing(self, entity: EntityRef, keys: Sequence[str], *, or_dismissed: bool = False) -> dict[str, Standing]:
+        return self._in_transaction(lambda c: write_backs.standing(c, entity, keys, or_dismissed=or_dismissed))
 
     def dismissed(self, entity: EntityRef, keys: Sequence[str], *, code: str) -> dict[str, Row]:
         return self._in_transaction(lambda c: write_backs.dismissed(c, entity, keys, code))

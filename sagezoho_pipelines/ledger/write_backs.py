@@ -13,7 +13,7 @@ from sagezoho_pipelines.ledger.sqljson import whose
 _STANDING = text("""
 SELECT DISTINCT ON (key) key, state, digest, error FROM sagezoho.changes
 WHERE connection = :connection AND system = :system AND entity = :entity AND key = ANY (CAST(:keys AS text[]))
-  AND state IN ('refused', 'conflicted')
+  AND (state IN ('refused', 'conflicted') OR (state = 'dismissed' AND CAST(:or_dismissed AS boolean)))
 ORDER BY key, id DESC
 """)
 
@@ -39,8 +39,10 @@ ON CONFLICT (connection, module, record_id) DO UPDATE SET
 """)
 
 
-def standing(connection: Connection, entity: EntityRef, keys: Sequence[str]) -> dict[str, Standing]:
-    rows = connection.execute(_STANDING, {**whose(entity), "keys": list(keys)})
+def standing(
+    connection: Connection, entity: EntityRef, keys: Sequence[str], *, or_dismissed: bool
+) -> dict[str, Standing]:
+    rows = connection.execute(_STANDING, {**whose(entity), "keys": list(keys), "or_dismissed": or_dismissed})
     return {row.key: Standing(row.state, row.digest, row.error or {}) for row in rows}
 
 

@@ -35,6 +35,12 @@ def _told_of(desk: Bench, entity: str, key: str) -> None:
     desk.ledger.enqueue([look], at=desk.now())
 
 
+def _forget_our_write(desk: Bench) -> None:
+    """As if it had been made a little earlier: Zoho's times are whole seconds."""
+    with desk.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE sagezoho.write_backs SET modified_time = modified_time - interval '5 s'")
+
+
 def test_a_delivered_deal_and_its_account_carry_their_sage_numbers(desk: Bench) -> None:
     account, deal = _won(desk)
     assert desk.sync("orders").count(Outcome.CREATED) == 1
@@ -76,6 +82,42 @@ def test_what_a_person_dismissed_is_no_longer_said_of_the_deal(desk: Bench) -> N
     assert _row(desk, "Deals", changed)["Sage_Order_Number"] == before["Sage_Order_Number"]
 
 
+def test_the_echo_of_a_dismissal_brings_nothing_back(desk: Bench) -> None:
+    account, refused = _won(desk, Sage_Customer_Group="NOSUCH")
+    _other, changed = _won(desk)
+    desk.sync("customers", "orders")
+    desk.act("zoho_crm", "edit_deal", deal_id=changed, values={"Amount": 20})
+    desk.sync("orders", "customers")
+    for key in (account, refused, changed):
+        desk.dismiss_inbox(key)
+    desk.sync("customers", "orders")
+    desk.reset_counters()
+    _told_of(desk, "deal_accounts", account)
+    for deal in (refused, changed):
+        _told_of(desk, "deals", deal)
+    assert desk.sync("customers", "orders").left_over == 0
+    assert desk.open_inbox() == []
+    assert desk.writes() == {"sage300": 0, "zoho_crm": 0}
+
+
+def test_a_difference_that_was_dismissed_is_told_again_only_when_another_one_comes(desk: Bench) -> None:
+    _account, deal = _won(desk)
+    desk.sync("customers", "orders")
+    desk.act("zoho_crm", "edit_deal", deal_id=deal, values={"Amount": 20})
+    desk.sync("orders")
+    desk.dismiss_inbox(deal)
+    desk.sync("orders")
+    desk.act("zoho_crm", "edit_deal", deal_id=deal, values={"Next_Step": "call them"})
+    _forget_our_write(desk)
+    _told_of(desk, "deals", deal)
+    desk.sync("orders")
+    assert desk.open_inbox() == []
+    desk.act("zoho_crm", "edit_deal", deal_id=deal, values={"Amount": 30})
+    desk.sync("orders")
+    [entry] = desk.open_inbox()
+    assert "now 30.00" in entry["error"]["text"]
+
+
 def test_a_refused_deal_that_is_reopened_says_nothing_more(desk: Bench) -> None:
     _account, deal = _won(desk, Sage_Customer_Group="NOSUCH")
     desk.sync("customers", "orders")
@@ -114,8 +156,7 @@ def test_the_echo_of_a_refusal_does_not_try_the_deal_again(desk: Bench) -> None:
 def test_a_refused_deal_that_a_person_touches_is_tried_again(desk: Bench) -> None:
     _account, deal = _won(desk, Sage_Customer_Group="NOSUCH")
     desk.sync("customers", "orders")
-    with desk.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE sagezoho.write_backs SET modified_time = modified_time - interval '5 s'")
+    _forget_our_write(desk)
     _told_of(desk, "deals", deal)
     assert desk.sync("orders").count(Outcome.REFUSED) == 1
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.records import Change, EntityRef, Link, Look, Outcome, Row, System
 from sagezoho_pipelines.domain.settlement import Settlement
-from sagezoho_pipelines.engine import left_alone, sage_target, settling, zoho_modules, zoho_target
+from sagezoho_pipelines.engine import left_alone, sage_target, settling, write_back, zoho_modules, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import ZohoFeed
 from sagezoho_pipelines.engine.flows import awaited, customer_making, customer_numbers, vendor_ground
@@ -78,14 +78,20 @@ class CustomersHandler:
         keys = [change.key for change in changes]
         links = ctx.ledger.links_by_zoho(ctx.connection, "Accounts", "customers", keys)
         accounts = self._accounts(ctx, changes, links)
-        return [self._one(ctx, change, accounts.get(change.key), links.get(change.key)) for change in changes]
+        echoes = write_back.echoes(ctx, changes, accounts, pairs.digested(ctx, pairs.CUSTOMERS))
+        return [
+            echoes.get(change.id) or self._one(ctx, change, accounts.get(change.key), links.get(change.key))
+            for change in changes
+        ]
 
     def _accounts(self, ctx: Context, changes: Sequence[Change], links: Mapping[str, Link]) -> dict[str, Row]:
         """The accounts: as captured, or as they are now where that was asked for or both sides are to be compared."""
         compared = pairs.enabled(ctx, pairs.CUSTOMERS)
         read = [change.key for change in changes if change.payload is None or (compared and change.key in links)]
         known = {change.key: change.payload for change in changes if change.payload is not None}
-        fields = sorted({*account_fields(ctx), *(pairs.zoho_fields(ctx, pairs.CUSTOMERS) if compared else ())})
+        fields = sorted(
+            {*account_fields(ctx), "Modified_Time", *(pairs.zoho_fields(ctx, pairs.CUSTOMERS) if compared else ())}
+        )
         fetched = ctx.zoho.get_many("Accounts", read, fields=fields) if read else []
         there = {str(row["id"]): row for row in fetched}
         return {**{key: row for key, row in known.items() if key not in read}, **there}

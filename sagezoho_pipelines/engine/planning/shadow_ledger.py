@@ -257,9 +257,9 @@ class ShadowLedger:
 
     # write-backs
 
-    def standing(self, entity: EntityRef, keys: Sequence[str]) -> dict[str, Standing]:
+    def standing(self, entity: EntityRef, keys: Sequence[str], *, or_dismissed: bool = False) -> dict[str, Standing]:
         with self._lock:
-            return self._queue.standing(entity, self._real.standing(entity, keys), keys)
+            return self._queue.standing(entity, self._real.standing(entity, keys, or_dismissed=or_dismissed), keys)
 
     def dismissed(self, entity: EntityRef, keys: Sequence[str], *, code: str) -> dict[str, Row]:
         return self._real.dismissed(entity, keys, code=code)

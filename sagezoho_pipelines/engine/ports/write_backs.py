@@ -12,8 +12,8 @@ from sagezoho_pipelines.domain.write_backs import Standing, Told
 class WriteBacks(Protocol):
     """What stands in the inbox, and what was told of it."""
 
-    def standing(self, entity: EntityRef, keys: Sequence[str]) -> dict[str, Standing]:
-        """Of these records, those in the inbox."""
+    def standing(self, entity: EntityRef, keys: Sequence[str], *, or_dismissed: bool = False) -> dict[str, Standing]:
+        """Of these records, those in the inbox; or those too that a person took out of it."""
         ...
 
     def dismissed(self, entity: EntityRef, keys: Sequence[str], *, code: str) -> dict[str, Row]:

@@ -51,7 +51,11 @@ def compare(ctx: Context, change: Change, draft: Draft, link: Link, moved: set[s
 
 
 def _told(ctx: Context, change: Change, link: Link, what: str) -> Settlement:
+    """A person decides once: what was dismissed is told again when something else differs."""
     error = order_exists(link.sage_id, "after it became", f": {what}")
+    settled = ctx.ledger.dismissed(change.entity, [change.key], code=error.code).get(change.key) or {}
+    if settled.get("text") == error.text:
+        return settling.settled(ctx, FLOW, change, Outcome.NOOP)
     return settling.failed(ctx, FLOW, change, error, target=TARGET, operation="update")
 
 

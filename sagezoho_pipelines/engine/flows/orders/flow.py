@@ -9,8 +9,9 @@ from datetime import timedelta
 from sagezoho_pipelines.domain.criteria import Criteria, where
 from sagezoho_pipelines.domain.digest import digest
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
-from sagezoho_pipelines.domain.records import Cause, Change, EntityRef, Link, Look, Row
+from sagezoho_pipelines.domain.records import Cause, Change, ChangeState, EntityRef, Link, Look, Row
 from sagezoho_pipelines.domain.settlement import Settlement
+from sagezoho_pipelines.domain.write_backs import Standing
 from sagezoho_pipelines.engine import sage_target, settling, write_back, zoho_modules
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.deliver import deliver
@@ -60,13 +61,19 @@ def _qualifies(ctx: Context, change: Change, deal: Row) -> bool:
 
 
 def _accounts_to_make(ctx: Context, rows: Sequence[Row], window: Window) -> list[Look]:
-    """The accounts of these deals that are no customers yet."""
-    ids = {account_id(row) for row in rows} - {""}
+    """The accounts of these deals that are no customers yet. One that a person dismissed waits for its next order."""
+    ids = sorted({account_id(row) for row in rows} - {""})
     if not ids:
         return []
-    linked = ctx.ledger.links_by_zoho(ctx.connection, "Accounts", "customers", sorted(ids))
     accounts = ctx.zoho_entity(customers.SOURCE)
-    return [Look(accounts, key, window.cause, "a deal of its qualifies") for key in sorted(ids - set(linked))]
+    linked = ctx.ledger.links_by_zoho(ctx.connection, "Accounts", "customers", ids)
+    asked = ctx.ledger.standing(accounts, ids, or_dismissed=True)
+    dismissed = {key for key, one in asked.items() if one.state == ChangeState.DISMISSED}
+    return [
+        Look(accounts, key, window.cause, "a deal of its qualifies")
+        for key in ids
+        if key not in linked and key not in dismissed
+    ]
 
 
 def _waiting(ctx: Context) -> list[Look]:
@@ -181,23 +188,15 @@ class OrdersHandler:
     def _echoes(
         self, ctx: Context, changes: Sequence[Change], deals: Mapping[str, Row], made: Mapping[str, Link]
     ) -> dict[int, Settlement]:
-        """Notifications of what we wrote to a refused deal ourselves: to try it again for these would never end."""
-        told_of = [change for change in changes if change.cause is Cause.NOTIFICATION and change.key in deals]
-        keys = [change.key for change in told_of]
-        standing = ctx.ledger.standing(self.source(ctx), keys) if keys else {}
-        if not standing:
-            return {}
-        told = ctx.ledger.told(ctx.connection, "Deals", keys)
-        found = {}
-        for change in told_of:
-            deal, link, entry = deals[change.key], made.get(change.key), standing.get(change.key)
-            wanted = entry is not None and entry.error.get("code") != comparison.UNWANTED
-            if wanted != stages.is_wanted(ctx, deal, link):
-                continue  # it has moved, may be within the second of our write
-            seen = settling.resolved(change, deal, digested_fields(ctx))
-            if write_back.is_echo(seen, deal.get("Modified_Time"), entry, told.get(change.key)):
-                found[change.id] = write_back.echoed(change)
-        return found
+        def moved(key: str, entry: Standing) -> bool:
+            """Whether the stage is another one now, may be within the second of our write."""
+            link = made.get(key)
+            fate = None if link is None else stages.fate(ctx, deals[key], link)
+            if entry.error.get("code") == comparison.UNWANTED:
+                return fate is None or fate.words not in str(entry.error.get("text"))
+            return fate is not None or (link is None and not stages.asked_at(ctx, deals[key]))
+
+        return write_back.echoes(ctx, changes, deals, digested_fields(ctx), moved=moved)
 
     def _customers(self, ctx: Context, accounts: Sequence[str]) -> dict[str, Link]:
         """The customer of each account; those still missing are made first, on the customers' own path."""

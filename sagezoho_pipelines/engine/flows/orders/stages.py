@@ -82,11 +82,6 @@ def fate(ctx: Context, deal: Row | None, link: Link) -> Fate | None:
     return None
 
 
-def is_wanted(ctx: Context, deal: Row, link: Link | None) -> bool:
-    """Whether the deal asks for its order: the one it has, or one that is to be made."""
-    return str(deal.get("Stage")) in qualifying(ctx) if link is None else fate(ctx, deal, link) is None
-
-
 def _fields(ctx: Context) -> Sequence[Row]:
     found: Sequence[Row] = ctx.facts.get("fields of Deals", lambda: ctx.zoho.fields("Deals"))
     return found
