@@ -102,6 +102,8 @@ def _request(field: CustomField) -> Row:
     body: dict[str, object] = {"field_label": field.label, "data_type": field.type}
     if field.length is not None:
         body["length"] = field.length
+    if field.decimals is not None:
+        body["decimal_place"] = field.decimals
     if field.unique:
         body["unique"] = {"case_sensitive": False}
     return body

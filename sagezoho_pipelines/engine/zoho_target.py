@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 from functools import partial
 
 from sagezoho_pipelines.domain.errors import OutcomeUnknown, VendorError, Verdict
@@ -148,7 +149,7 @@ def write(ctx: Context, writes: Sequence[ZohoWrite], *, unique: str) -> list[Zoh
         return []
     absent = absent_fields(ctx, writes[0].module)
     batch = _Batch(ctx, [_without(item, absent) for item in writes])
-    batch.refuse({i: refused for i, item in enumerate(batch.writes) if (refused := _too_long(ctx, item))})
+    batch.refuse({i: refused for i, item in enumerate(batch.writes) if (refused := unfit(ctx, item))})
     batch.create(unique)
     batch.update()
     return batch.writes
@@ -284,11 +285,20 @@ def explained(write: ZohoWrite, error: VendorError) -> VendorError:
     )
 
 
-def _too_long(ctx: Context, write: ZohoWrite) -> VendorError | None:
-    """Zoho refuses such a value anyway; said before the send, it costs nothing and names the room there is."""
+def unfit(ctx: Context, write: ZohoWrite) -> VendorError | None:
+    """What Zoho would refuse, or round: said before the send, it costs nothing and names the room there is."""
     fields = fields_of(ctx, write.module)
     for name, value in write.sent.items():
-        most = fields[name].length if name in fields else None
+        most, decimals = (fields[name].length, fields[name].decimals) if name in fields else (None, None)
+        if decimals is not None and isinstance(value, Decimal) and value != round(value, decimals):
+            return VendorError(
+                system=System.ZOHO_CRM,
+                code="TOO_FINE",
+                text=f"{name} is {value:f}, and Zoho keeps {decimals} decimals of it",
+                verdict=Verdict.REFUSE,
+                field=name,
+                advice=f"give {write.module}.{name} more decimals in Zoho (Setup, Modules and Fields), then retry this",
+            )
         if most and isinstance(value, str) and width(value) > most:
             return VendorError(
                 system=System.ZOHO_CRM,

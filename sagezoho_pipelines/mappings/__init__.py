@@ -22,6 +22,7 @@ class CustomField:
     label: str
     type: str
     length: int | None = None
+    decimals: int | None = None
     unique: bool = False
     optional: bool = False
 

@@ -37,6 +37,17 @@ def _held_order(sage: SageService) -> int:
     return sage.call("POST", "OE/OEOrders", _ORDER).status_code
 
 
+def _order_in_yen(sage: SageService) -> Any:
+    sage.act("add_currency", code="JPY", decimals=0, rate="0.0066")
+    address = {"CustomerName": "Yen", "AddressLine1": "1 Ginza", "City": "Tokyo"}
+    sage.post(
+        "AR/ARCustomers",
+        {"CustomerNumber": "YEN", "GroupCode": "RTL", "TaxGroup": "EXEMPT", "CurrencyCode": "JPY", **address},
+    )
+    line = {"Item": "A1-105/0", "QuantityOrdered": 3, "PriceOverride": True, "PricingUnitPrice": 33.5}
+    return sage.post("OE/OEOrders", {"CustomerNumber": "YEN", "OrderDetails": [line]})["OrderTotal"]
+
+
 def _order_to_nowhere(sage: SageService) -> int:
     sage.post("AR/ARCustomers", {"CustomerNumber": "NOWHERE", "GroupCode": "RTL", "TaxGroup": "CALIF"})
     return sage.call("POST", "OE/OEOrders", {**_ORDER, "CustomerNumber": "NOWHERE"}).status_code
@@ -104,6 +115,7 @@ SEEN: Mapping[str, Callable[[SageService], Any]] = {
     "error_content_type": lambda sage: sage.get("AP/APVendors('NOBODY')").headers["Content-Type"],
     "parallel_requests_max": lambda sage: sage.world._admit(12) is None,
     "padded": lambda sage: sage.values("AP/APVendors?$top=1")[0]["Terms"].endswith(" "),
+    "amount_decimals": _order_in_yen,
     "held_customers": _held_order,
     "ship_to": _order_to_nowhere,
     "batch_number_sent": lambda sage: _batch(sage, BatchNumber=900),

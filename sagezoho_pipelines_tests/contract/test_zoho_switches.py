@@ -96,6 +96,12 @@ def _stored(module: str, **values: Any) -> Callable[[Service], Any]:
     return seen
 
 
+def _stored_in_a_field_of_two_decimals(zoho: Service) -> Any:
+    fields = [{"field_label": "Weight", "data_type": "double"}]
+    zoho.call("POST", "settings/fields", params={"module": "Deals"}, json={"fields": fields})
+    return _stored("Deals", Deal_Name="D", Stage="Qualification", Weight=12.3456)(zoho)
+
+
 def _since_that_second(zoho: Service) -> int:
     account = zoho.insert_id("Accounts", Account_Name="New")
     headers = {"If-Modified-Since": zoho.record("Accounts", account)["Modified_Time"]}
@@ -283,6 +289,7 @@ SEEN: Mapping[str, Callable[[Service], Any]] = {
     "account_mandatory_on_documents": _quote,
     "numeric_strings": _stored("Deals", Deal_Name="D", Stage="Qualification", Amount="12.5"),
     "currency_decimals": _stored("Deals", Deal_Name="D", Stage="Qualification", Amount=12.3456),
+    "double_decimals": _stored_in_a_field_of_two_decimals,
     "trims_text": _stored("Accounts", Account_Name="A", Fax=" 1 "),
     "subform_rows_max": lambda zoho: _quote(zoho, 150, **_of_account(zoho)),
     "if_modified_since_inclusive": _since_that_second,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from sagezoho_pipelines.domain.records import Outcome
+from sagezoho_pipelines.engine.run import run_flow
+from sagezoho_pipelines.engine.windows import Window
+from sagezoho_pipelines.sandbox.faults import FaultRule
 from sagezoho_pipelines_tests.bench import Bench, bench
 from sagezoho_pipelines_tests.integration.selling import inbox, invoices, new_account, ordered, orders, won_deal
 
@@ -109,16 +113,25 @@ def test_without_the_field_for_it_the_invoice_says_what_its_total_lacks(desk: Be
 
 
 def test_an_invoice_that_zoho_adds_up_otherwise_is_told_of(desk: Bench) -> None:
+    """As if its metadata said two decimals, while the organisation rounds to whole amounts."""
     order = ordered(desk)
     desk.act("sage300", "ship_and_invoice_order", order=order)
-    desk.sandbox.zoho_crm.world.switches.currency_decimals = 0
-    tally = desk.sync("invoices")
-    assert tally.count(Outcome.CONFLICTED) == 1
+    context = desk.context()
+    told = context.zoho.fields("Invoices")
+    desk.act("zoho_crm", "change_field", module="Invoices", field="Adjustment", decimals=0)
+    rules = desk.sandbox.zoho_crm.world.faults
+    rules.add_rule(
+        FaultRule(
+            action="status", method="GET", path=r"/settings/fields\?module=Invoices$", status=200, times=1,
+            headers={"Content-Type": "application/json"}, body=json.dumps({"fields": told}),
+        )
+    )  # fmt: skip
+    assert run_flow(context, "invoices", Window.incremental()).count(Outcome.CONFLICTED) == 1
     [entry] = inbox(desk)
     assert entry["error"]["code"] == "INVOICE_TOTAL_DIFFERS"
     assert entry["error"]["text"].endswith("comes to 130 in Zoho, and to 129.9 in Sage 300")
     [invoice] = invoices(desk)
-    desk.sandbox.zoho_crm.world.switches.currency_decimals = 2
+    desk.act("zoho_crm", "change_field", module="Invoices", field="Adjustment", decimals=2)
     desk.act("zoho_crm", "edit_record", module="Invoices", id=invoice["id"], values={"Adjustment": Decimal("9.9")})
     desk.edit_inbox(str(entry["key"]))
     assert desk.sync("invoices").left_over == 0, inbox(desk)

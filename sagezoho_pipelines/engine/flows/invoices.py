@@ -156,7 +156,11 @@ class InvoicesHandler:
             also=(mapping["payments"],),
             subforms={LINES: line_mapping(ctx, row)},
         )
-        return Document(change, row, order, lines, zoho_target.writable(ctx, write), (), total)
+        write = zoho_target.writable(ctx, write)
+        unfit = zoho_target.unfit(ctx, write)
+        if unfit is not None:
+            raise unfit
+        return Document(change, row, order, lines, write, (), total)
 
     def _settlement(self, ctx: Context, document: Document, shown: Mapping[str, Row]) -> Settlement:
         change, write, intent = document.change, document.write, document.intent

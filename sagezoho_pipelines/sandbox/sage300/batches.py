@@ -201,7 +201,8 @@ def _total(world: SageWorld, ledger: Ledger, entry: Row, net: Decimal) -> None:
         tax = entry["DocumentTotalIncludingTax"] - net
         authorities: list[str] = []
     else:
-        taxes = line_taxes(world, entry["TaxGroup"], net, exempt=False) if ledger.prefix == "AR" else []
+        decimals = world.decimals(entry["CurrencyCode"])
+        taxes = line_taxes(world, entry["TaxGroup"], net, decimals, exempt=False) if ledger.prefix == "AR" else []
         tax = sum((one.amount for one in taxes if not one.included), Decimal(0))
         authorities = [one.authority for one in taxes]
     total = net + tax

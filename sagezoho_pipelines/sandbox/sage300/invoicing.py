@@ -88,7 +88,7 @@ def ship_and_invoice(world: SageWorld, order: Row, shipped: Mapping[int, Decimal
         "PostingDate": world.session_date,
         "InvoiceSubtotalAmount": Decimal(0),
     }
-    _total(invoice, lines)
+    _total(invoice, lines, world.decimals(order["OrderSourceCurrency"]))
     for line in lines:
         line |= {"ShipmentNumber": shipment, "ShipmentUniquifier": shipment_uniquifier}
     world.table("OEInvoices").put(invoice)
@@ -124,12 +124,13 @@ def _billable(order: Row, shipped: Mapping[int, Decimal], *, first: bool) -> lis
 
 
 def _invoice_line(world: SageWorld, order: Row, line: Row, quantity: Decimal, at: int, uniquifier: Decimal) -> Row:
+    decimals = world.decimals(order["OrderSourceCurrency"])
     extended = line["ExtendedAmount"]
     if line["LineType"] == "Item":
-        extended = rounded(quantity * per_order_unit(line))
-    discount = rounded(extended * line.get("DiscountPercent", Decimal(0)) / 100)
+        extended = rounded(quantity * per_order_unit(line), decimals)
+    discount = rounded(extended * line.get("DiscountPercent", Decimal(0)) / 100, decimals)
     exempt = line.get("TaxClass1") == EXEMPT_CLASS
-    taxes = line_taxes(world, order.get("TaxGroup", ""), extended - discount, exempt=exempt)
+    taxes = line_taxes(world, order.get("TaxGroup", ""), extended - discount, decimals, exempt=exempt)
     included = sum((tax.amount for tax in taxes if tax.included), Decimal(0))
     excluded = sum((tax.amount for tax in taxes if not tax.included), Decimal(0))
     copied = ("LineType", "Item", "MiscellaneousChargesCode", "Description", "Category", "Location", "PriceList")
@@ -183,11 +184,11 @@ def _invoice(order: Row, lines: list[Row], day: date) -> Row:
     }
 
 
-def _total(invoice: Row, lines: list[Row]) -> None:
+def _total(invoice: Row, lines: list[Row], decimals: int) -> None:
     header, excluded, included = tax_totals(lines)
     items = sum((line["DiscountedExtendedAmount"] for line in lines if line["LineType"] == "Item"), Decimal(0))
     charges = sum((line["DiscountedExtendedAmount"] for line in lines if line["LineType"] != "Item"), Decimal(0))
-    discount = rounded(items * invoice.get("InvoiceDiscountPercentage", Decimal(0)) / 100)
+    discount = rounded(items * invoice.get("InvoiceDiscountPercentage", Decimal(0)) / 100, decimals)
     subtotal = items + charges - discount
     total = subtotal + excluded
     due = invoice["InvoiceDate"] + timedelta(days=TERM_DAYS.get(invoice.get("TermsCode", "").rstrip(), 30))

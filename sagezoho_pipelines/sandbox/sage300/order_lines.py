@@ -60,6 +60,7 @@ class _LineWriter:
         self.order = order
         self.line: Row = {"LineType": "Item", "Location": order["DefaultLocationCode"]}
         self.item: Row | None = None
+        self._decimals = world.decimals(order["OrderSourceCurrency"])
 
     def write(self, name: str, value: object) -> None:
         if name in _COMPUTED:
@@ -153,12 +154,15 @@ class _LineWriter:
             return
         base = self.world.setup.prices[self.item["UnformattedItemNumber"]]
         rate = self.world.setup.exchange_rates[self.order["OrderSourceCurrency"]]
-        self.line["PricingUnitPrice"] = rounded(base / rate * self.line["PricingUnitConversion"])
-        self.line |= {"OrderUnitPrice": per_order_unit(self.line), "PricingBaseUnitPrice": rounded(base / rate)}
+        self.line["PricingUnitPrice"] = self._rounded(base / rate * self.line["PricingUnitConversion"])
+        self.line |= {"OrderUnitPrice": per_order_unit(self.line), "PricingBaseUnitPrice": self._rounded(base / rate)}
 
     def _per_pricing_unit(self, price: Decimal) -> Decimal:
         ordered, priced = self.line.get("OrderUnitConversion"), self.line.get("PricingUnitConversion")
         return price if ordered == priced or not ordered or not priced else price * priced / ordered
+
+    def _rounded(self, amount: Decimal) -> Decimal:
+        return rounded(amount, self._decimals)
 
     def _options(self, value: object) -> None:
         rows = value if isinstance(value, list) else []
@@ -174,20 +178,20 @@ class _LineWriter:
         if line["LineType"] == "Miscellaneous":
             if not line.get("MiscellaneousChargesCode"):
                 raise SageError("RecordInvalid", "Miscellaneous Charges Code cannot be blank.")
-            line |= {"ExtendedAmount": rounded(line["ExtendedAmount"]), "QuantityOrdered": Decimal(0)}
+            line |= {"ExtendedAmount": self._rounded(line["ExtendedAmount"]), "QuantityOrdered": Decimal(0)}
         else:
             exempt = self._finish_item()
         discount = line.get("DiscountPercent", Decimal(0))
         if not 0 <= discount <= 100:
             raise SageError("FieldInvalid", "Discount Percent. The percentage must be between 0 and 100.")
-        line["OrderDiscountAmount"] = rounded(line["ExtendedAmount"] * discount / 100)
+        line["OrderDiscountAmount"] = self._rounded(line["ExtendedAmount"] * discount / 100)
         item = line["LineType"] == "Item"
         if (line["Location"] or item) and line["Location"] not in self.world.setup.locations:
             raise SageError("FieldInvalid", f"Location {line['Location']} does not exist.")
         if wrong := unknown(self.world.setup.codes, line):
             raise SageError("FieldInvalid", *wrong)
         net = line["ExtendedAmount"] - line["OrderDiscountAmount"]
-        line |= tax_columns(line_taxes(self.world, self.order.get("TaxGroup", ""), net, exempt=exempt))
+        line |= tax_columns(line_taxes(self.world, self.order.get("TaxGroup", ""), net, self._decimals, exempt=exempt))
         return line | {
             "OrderUniquifier": self.order["OrderUniquifier"],
             "LineNumber": (index + 1) * LINE_STEP,
@@ -207,7 +211,7 @@ class _LineWriter:
             raise SageError("FieldInvalid", "Quantity Shipped. The quantity cannot exceed the quantity ordered.")
         if line["PricingUnitPrice"] < 0:
             raise SageError("FieldInvalid", "Pricing Unit Price. The price cannot be negative.")
-        extended = rounded(quantity * per_order_unit(line))
+        extended = self._rounded(quantity * per_order_unit(line))
         line |= {
             "OriginalQuantityOrdered": quantity,
             "QuantityBackordered": quantity - shipped,

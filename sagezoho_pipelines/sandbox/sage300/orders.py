@@ -79,7 +79,7 @@ def create_order(world: SageWorld, payload: Row, user: str) -> Row:
     order["OrderDetails"] = [build_line(world, order, sent, at) for at, sent in enumerate(sent_lines)]
     order["OrderNumber"] = _number(world, order)
     order["EnteredBy"] = user
-    total(order)
+    total(order, world.decimals(order["OrderSourceCurrency"]))
     produce = order.get("InvoiceWillBeProduced", False)
     shipped = {line["LineNumber"]: line.get("QuantityShipped", Decimal(0)) for line in order["OrderDetails"]}
     order["InvoiceWillBeProduced"] = False
@@ -198,7 +198,7 @@ def _check_purchase_order(world: SageWorld, order: Row) -> None:
         raise SageError("General", f"Purchase order number {number} already exists for customer.")
 
 
-def total(order: Row) -> None:
+def total(order: Row, decimals: int) -> None:
     """Computes the order's totals from its lines."""
     lines = order["OrderDetails"]
     items = [line for line in lines if line["LineType"] == "Item"]
@@ -206,7 +206,7 @@ def total(order: Row) -> None:
     item_total = sum((line["ExtendedAmount"] - line["OrderDiscountAmount"] for line in items), Decimal(0))
     charge_total = sum((line["ExtendedAmount"] - line["OrderDiscountAmount"] for line in charges), Decimal(0))
     header, excluded, included = tax_totals(lines)
-    discount = rounded(item_total * order.get("OrderDiscountPercentage", Decimal(0)) / 100)
+    discount = rounded(item_total * order.get("OrderDiscountPercentage", Decimal(0)) / 100, decimals)
     subtotal = item_total + charge_total - discount
     order |= header
     order |= {

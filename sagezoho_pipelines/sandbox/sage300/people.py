@@ -190,6 +190,15 @@ class _People:
         """`{"batch": number}`."""
         return self._post_batch("APInvoiceBatches", given["batch"])
 
+    def add_currency(self, given: Given) -> Given:
+        """`{"code": c, "decimals": 0 to 3, "rate": r}`: a currency the company deals in, worth `rate` of its own."""
+        code = str(given["code"]).upper()
+        fields = {"CurrencyCodeKey": code, "Description": given.get("description", code)}
+        fields["DecimalPlaces"] = f"Num{int(given['decimals'])}"
+        create_master(self.world, "CSCurrencyCodes", self._payload("CSCurrencyCodes", fields))
+        self.world.setup.exchange_rates[code] = _decimal(given.get("rate", 1))
+        return {"code": code}
+
     def add_optional_field(self, given: Given) -> Given:
         """`{"code": c, "type": "Text", "length": 60, "description": text, "values": [...]}`: sets one up."""
         if given.get("type", "Text") not in TYPES:

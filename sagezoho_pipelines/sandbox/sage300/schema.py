@@ -256,5 +256,5 @@ def places(text: str) -> int:
     return len(text) + sum(sign > "\uffff" for sign in text)
 
 
-def rounded(amount: Decimal) -> Decimal:
-    return amount.quantize(Decimal("0.01"), ROUND_HALF_UP)
+def rounded(amount: Decimal, places: int) -> Decimal:
+    return amount.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)

@@ -101,6 +101,11 @@ class SageSwitches:
         "Text properties that come filled with blanks to their full width.",
         (),
     )
+    amount_decimals: Literal["of the currency", "two"] = undecided(
+        "of the currency",
+        "Decimals that documents' amounts are rounded to: those of their currency (CSCurrencyCodes), or two in any.",
+        "two",
+    )
     held_customers: Literal["refused", "held"] = undecided(
         "refused",
         "An order for a customer on hold is refused, or accepted and put on hold itself.",

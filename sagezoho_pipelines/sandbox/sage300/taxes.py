@@ -27,7 +27,7 @@ class Tax:
     amount: Decimal
 
 
-def line_taxes(world: SageWorld, tax_group: str, net: Decimal, *, exempt: bool) -> list[Tax]:
+def line_taxes(world: SageWorld, tax_group: str, net: Decimal, decimals: int, *, exempt: bool) -> list[Tax]:
     """Taxes on a line's amount after discounts; an included tax is taken out of the amount, not added to it."""
     group = world.table("TXTaxGroups").get(tax_group.rstrip(), "Sales") or {}
     taxes = []
@@ -37,8 +37,8 @@ def line_taxes(world: SageWorld, tax_group: str, net: Decimal, *, exempt: bool) 
             continue
         rate = Decimal(0) if exempt else world.setup.tax_rates[authority]
         included = authority in world.setup.included_authorities
-        base = rounded(net * 100 / (100 + rate)) if included else net
-        amount = net - base if included else rounded(net * rate / 100)
+        base = rounded(net * 100 / (100 + rate), decimals) if included else net
+        amount = net - base if included else rounded(net * rate / 100, decimals)
         taxes.append(Tax(slot, authority, rate, included, base, amount))
     return taxes
 

@@ -138,6 +138,13 @@ class SageWorld:
         self._sequences[name] = value
         return value
 
+    def decimals(self, currency: str) -> int:
+        """The decimals that amounts of a currency are rounded to."""
+        row = self.table("CSCurrencyCodes").get(currency)
+        if row is None or self.switches.amount_decimals == "two":
+            return 2
+        return int(row.get("DecimalPlaces", "Num0").removeprefix("Num"))
+
     def fiscal_period(self, day: date, title: str) -> tuple[str, int]:
         """The fiscal year and period of a document date, whose field's title is given.
 

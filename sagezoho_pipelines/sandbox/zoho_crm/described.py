@@ -78,7 +78,9 @@ def field_json(one: Field, modules: dict[str, Module], profiles: list[dict[str, 
         "pick_list_values_sorted_lexically": False,
         "global_picklist": None,
         "formula": {"return_type": "double"} if one.data_type == "formula" else {},
-        "currency": {"rounding_option": "round_half_up", "precision": 2} if data_type == "currency" else {},
+        "currency": {"rounding_option": "round_half_up", "precision": one.decimal_place}
+        if data_type == "currency"
+        else {},
         "auto_number": {"prefix": "", "suffix": "", "start_number": 1} if data_type == "autonumber" else {},
         "rollup_summary": {},
         "associated_module": {"module": subform.api_name, "id": str(subform.id)} if subform else None,

@@ -38,9 +38,10 @@ class Administrators:
         return {"field": field.api_name}
 
     def change_field(self, given: Params) -> Params:
-        """{module, field, length?, mandatory?, values?} -> {field}: what a setup screen lets an administrator change.
+        """{module, field, length?, mandatory?, values?, decimals?} -> {field}: what a setup screen lets people change.
 
-        A length may be raised, and lowered down to the longest value held; `values` are those of a picklist.
+        A length may be raised, and lowered down to the longest value held; `values` are those of a picklist, `decimals`
+        those of a number.
         """
         module = self._module(given["module"])
         field = self._field(module, given["field"])
@@ -54,6 +55,10 @@ class Administrators:
                 raise ValueError(f"{field.api_name} is no picklist")
             known = {pick.actual: pick for pick in field.picks}
             field.picks = [known.get(one) or Pick(self.org.new_id(), one, one) for one in given["values"]]
+        if "decimals" in given:
+            if field.decimal_place is None:
+                raise ValueError(f"{field.api_name} has no decimals to change")
+            field.decimal_place = int(given["decimals"])
         return {"field": field.api_name}
 
     def _module(self, name: str) -> Module:

@@ -20,6 +20,7 @@ from sagezoho_pipelines.sandbox.zoho_crm.values import show_instant
 
 FIELDS_A_CALL = 5
 LABEL_MAX = 25
+DECIMALS_MAX = 9
 LICENSE_SECONDS = 300 * 24 * 3600
 
 
@@ -144,10 +145,19 @@ def create_field(org: Organisation, module: Module, given: Any, path: str) -> di
         case_sensitive=case_sensitive,
         picks=_picks(org, given, kind, path),
         tooltip=(given.get("tooltip") or {}).get("value"),
-        decimal_place={"currency": 2, "double": 2}.get(kind),
+        decimal_place=_decimal_place(given, kind, path),
     )
     module.fields[made.api_name] = made
     return {"code": "SUCCESS", "details": {"id": str(made.id)}, "message": "field created", "status": "success"}
+
+
+def _decimal_place(given: Row, kind: str, path: str) -> int | None:
+    if kind not in ("currency", "double"):
+        return None
+    asked = given.get("decimal_place", 2)
+    if isinstance(asked, bool) or not isinstance(asked, int) or not 0 <= asked <= DECIMALS_MAX:
+        raise row_invalid(f"{path}.decimal_place", maximum_length=DECIMALS_MAX)
+    return asked
 
 
 def _unique(given: Row, kind: str, path: str) -> tuple[bool, bool]:

@@ -42,7 +42,14 @@ class ZohoSwitches:
         False,
     )
     numeric_strings: bool = undecided(False, 'Whether "12.5" passes for a number.', True)
-    currency_decimals: int | None = undecided(2, "Places a currency value is rounded to; None keeps it as sent.", None)
+    currency_decimals: Literal["of the field", "as sent"] = undecided(
+        "of the field", "Decimals that a currency value keeps: those of its field, or all.", "as sent"
+    )
+    double_decimals: Literal["of the field", "as sent"] = undecided(
+        "of the field",
+        "Decimals that a decimal value keeps: those of its field, two if it was made with none, or all.",
+        "as sent",
+    )
     trims_text: bool = undecided(True, "Whether blanks around a text are cut.", False)
     subform_rows_max: int = undecided(100, "Rows in one subform (100 or 200).", 200)
     if_modified_since_inclusive: bool = undecided(

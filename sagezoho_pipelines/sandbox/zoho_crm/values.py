@@ -154,9 +154,9 @@ def _number(field: Field, value: Any, path: str, switches: ZohoSwitches) -> int 
         value = int(value)
     if abs(value) >= 10**field.length:
         raise row_invalid(path, maximum_length=field.length)
-    places = switches.currency_decimals
-    if field.data_type == "currency" and places is not None and isinstance(value, Decimal):
-        value = value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    kept = {"currency": switches.currency_decimals, "double": switches.double_decimals}.get(field.data_type)
+    if kept == "of the field" and field.decimal_place is not None and isinstance(value, Decimal):
+        value = value.quantize(Decimal(1).scaleb(-field.decimal_place), ROUND_HALF_UP)
     return plain(value)
 
 

@@ -49,14 +49,19 @@ class Draft:
 
     def body(self, ctx: Context) -> dict[str, Any]:
         """The order as it would be posted now. Raises the refusal of a deal that has no usable lines."""
+        return self.drawn_up(ctx)[0]
+
+    def drawn_up(self, ctx: Context) -> tuple[dict[str, Any], Sequence[lines.Line]]:
+        """The same, and the lines as the deal has them."""
         mapping = ctx.mappings[FLOW]
         document = document_of(ctx, self.deal, self.account, self.customer)
+        sold = lines.lines_of(ctx, self.deal, self.quotes)
         details = [
             mapping["order_lines"].changes({}, mapping["order_lines"].apply({**document, "line": line}), creating=True)
-            for line in lines.lines_of(ctx, self.deal, self.quotes)
+            for line in sold
         ]
         header = self.header.changes({}, self.header.apply(document), creating=True)
-        return {**ship_to.whole(header, (rule.target for rule in self.header.rules)), "OrderDetails": details}
+        return {**ship_to.whole(header, (rule.target for rule in self.header.rules)), "OrderDetails": details}, sold
 
     def unedited(self, ctx: Context, body: Row) -> Row:
         """The order as the deal alone asks for it: what later versions of the deal are compared with."""

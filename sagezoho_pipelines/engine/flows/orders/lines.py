@@ -192,7 +192,7 @@ def _item_line(
                 number, "Discount", f"takes {off:f} off {gross:f}", "correct price or discount, then retry this"
             )
         if off and gross:
-            line["discount_percent"] = (off * 100 / gross).quantize(_PERCENT)
+            line |= {"discount": off, "discount_percent": (off * 100 / gross).quantize(_PERCENT)}
     return line
 
 

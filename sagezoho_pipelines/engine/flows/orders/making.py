@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from sagezoho_pipelines.domain.settlement import Intent, IntentRequest, Settleme
 from sagezoho_pipelines.engine import sage_target, settling
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.flows import customers
-from sagezoho_pipelines.engine.flows.orders import amounts, comparison, preflight, refusals, stages
+from sagezoho_pipelines.engine.flows.orders import amounts, comparison, currencies, preflight, refusals, stages
 from sagezoho_pipelines.engine.flows.orders.drafts import FLOW, TARGET, Draft
 from sagezoho_pipelines.engine.sage_target import Created
 from sagezoho_pipelines.engine.settling import Movement
@@ -28,7 +29,7 @@ def make(ctx: Context, change: Change, draft: Draft) -> Settlement:
     if customer is None:
         raise customers.missing(ctx, draft.account_id)
     mapping = ctx.mappings[FLOW]
-    body = draft.body(ctx)
+    body, sold = draft.drawn_up(ctx)
     details, currency = body["OrderDetails"], draft.currency(ctx)
     sent = {name: value for name, value in body.items() if name != "OrderDetails"}
     trace = [
@@ -60,7 +61,7 @@ def make(ctx: Context, change: Change, draft: Draft) -> Settlement:
         told = refusals.explained(error, body, customer) if refused else error
         settlement = settling.failed(ctx, FLOW, change, told, target=TARGET, attempt=movement)
         return replace(settlement, intents=[(intent.id, "refused", "")]) if refused else settlement
-    return _settled(ctx, change, draft, customer, body, intent, created, movement)
+    return _settled(ctx, change, draft, customer, body, sold, intent, created, movement)
 
 
 def _settled(
@@ -69,6 +70,7 @@ def _settled(
     draft: Draft,
     customer: Link,
     body: Row,
+    sold: Sequence[Row],
     intent: Intent,
     created: Created,
     movement: Movement,
@@ -85,7 +87,7 @@ def _settled(
     movement = replace(movement, target_id=number, answer=answer)
     differs = comparison.order_exists(number, "while it became") if created.stale else None
     if not created.found:
-        differs = amounts.differing(order, body)
+        differs = amounts.differing(order, body, sold, lambda: currencies.least(ctx, draft.currency(ctx)))
     link = Link(
         connection=ctx.connection,
         sage_entity="orders",
