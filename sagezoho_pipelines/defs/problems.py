@@ -20,6 +20,7 @@ ATTENDED_TAG = "sagezoho/attended"
 
 #: Metadata that says which of our errors a failed step met.
 ERROR_TYPE = "error_type"
+_LONGEST = 400
 
 
 def may_pass(error: SagezohoError) -> bool:
@@ -61,7 +62,13 @@ def told_clearly(tags: Mapping[str, str], so_far: Sequence[Metadata] = (), *, at
             raise
         # Nobody should wait for the retries of a bug.
         facts: dict[str, Any] = {**_all(so_far), ERROR_TYPE: type(error).__name__}
-        raise dg.Failure(str(error), metadata=facts, allow_retries=False) from error
+        raise dg.Failure(_of_bug(error), metadata=facts, allow_retries=False) from error
+
+
+def _of_bug(error: Exception) -> str:
+    """Only the first line: what follows it in a foreign message may be a statement with the values of records."""
+    said = str(error).strip().partition("\n")[0][:_LONGEST] or "no message"
+    return f"this should not happen: {type(error).__name__}: {said}. The run's log in Dagster says where: report it."
 
 
 def _all(parts: Sequence[Metadata]) -> Metadata:

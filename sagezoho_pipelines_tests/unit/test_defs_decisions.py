@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 import pytest
+from sqlalchemy.exc import ProgrammingError
 
 from sagezoho_pipelines.config import Connection, Sage300Settings
 from sagezoho_pipelines.defs.problems import ATTENDED_TAG, RETRIES, told_clearly
@@ -105,6 +106,18 @@ def test_the_last_time_a_step_is_tried_its_own_message_stays() -> None:
             raise vendor_error(Verdict.RETRY)
         told.append(caught.value.allow_retries)
     assert told == [True, True, False]
+
+
+def test_whoever_waits_is_told_of_a_bug_without_the_values_it_met() -> None:
+    met = ProgrammingError("SELECT :name", {"name": "Hidden & Sons"}, Exception("no such table\nLINE 1: SELECT"))
+    with pytest.raises(dg.Failure) as caught, told_clearly({ATTENDED_TAG: "true"}):
+        raise met
+    told = caught.value.description or ""
+    assert told.startswith("this should not happen: ProgrammingError: ")
+    assert "no such table" in told
+    assert "Hidden" not in told
+    assert "LINE" not in told
+    assert caught.value.__cause__ is met
 
 
 def test_a_bug_keeps_its_stack() -> None:
