@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from jmespath import functions
 from jmespath.exceptions import JMESPathError
 
+from sagezoho_pipelines.domain.exact_numbers import ExactFunctions, decimal_of
 from sagezoho_pipelines.domain.value_maps import ValueMap
 from sagezoho_pipelines.domain.widths import cut, width
 
@@ -17,7 +18,7 @@ _BLANKS = re.compile(r"\s+")
 _BETWEEN_ADDRESSES = re.compile(r"[\s;,]+")
 
 
-class MappingFunctions(functions.Functions):
+class MappingFunctions(ExactFunctions):
     """Each takes null for "no value" and answers null when there is nothing to say; none raises on a real record.
 
     `lookup` alone refuses a value that its map does not know, unless the expression gives a default.
@@ -79,23 +80,17 @@ class MappingFunctions(functions.Functions):
     @functions.signature({"types": []})
     def _func_decimal(self, value: Any) -> Decimal | None:
         """An exact number from a number or its text; null when there is none."""
-        if value is None or isinstance(value, bool) or value == "":
-            return None
-        try:
-            number = Decimal(str(value))
-        except InvalidOperation:
-            return None
-        return number if number.is_finite() else None
+        return decimal_of(value)
 
     @functions.signature({"types": []})
     def _func_nonzero(self, value: Any) -> Decimal | None:
         """An exact number; null for zero too, which JMESPath's own `||` and `&&` take for a value."""
-        return self._func_decimal(value) or None
+        return decimal_of(value) or None
 
     @functions.signature({"types": []}, {"types": []})
     def _func_minus(self, one: Any, other: Any) -> Decimal | None:
         """The exact difference of two numbers; null when either is missing or when nothing is left."""
-        first, second = self._func_decimal(one), self._func_decimal(other)
+        first, second = decimal_of(one), decimal_of(other)
         return None if first is None or second is None else (first - second) or None
 
     @functions.signature({"types": ["array"]}, {"types": []}, {"types": []})

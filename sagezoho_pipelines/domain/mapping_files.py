@@ -11,6 +11,7 @@ from jmespath.exceptions import JMESPathError
 
 from sagezoho_pipelines.domain import expressions, functions, marked_yaml
 from sagezoho_pipelines.domain.errors import ConfigurationError
+from sagezoho_pipelines.domain.exact_numbers import exact
 from sagezoho_pipelines.domain.mapping import (
     OVERRIDE,
     SHIPPED,
@@ -160,7 +161,7 @@ class _Compiler:
 
     def _compiled(self, expression: str, place: _Place) -> Any:
         try:
-            compiled = jmespath.compile(expression)
+            compiled = exact(jmespath.compile(expression))
         except JMESPathError as error:
             problem = str(error).splitlines()[0].rstrip(":")
             raise ConfigurationError(f"{place}: the expression {expression!r} cannot be read: {problem}") from None
