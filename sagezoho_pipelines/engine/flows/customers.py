@@ -17,7 +17,7 @@ from sagezoho_pipelines.engine.flows.customer_ground import ENTITY_SET, FLOW, TA
 from sagezoho_pipelines.engine.flows.customer_ground import SOURCE as SOURCE
 from sagezoho_pipelines.engine.pairing import lost, pair_settling, pairs
 from sagezoho_pipelines.engine.settling import Movement
-from sagezoho_pipelines.engine.zoho_target import ZohoWrite
+from sagezoho_pipelines.engine.zoho_write import ZohoWrite
 
 _STATUS, _DELETED = "Sage_Customer_Status", "Deleted in Sage"
 _UNIQUE = vendor_ground.ACCOUNT_KEY

@@ -16,7 +16,7 @@ from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.flows import invoice_totals, products
 from sagezoho_pipelines.engine.flows.invoice_totals import Total
 from sagezoho_pipelines.engine.settling import Movement
-from sagezoho_pipelines.engine.zoho_target import ZohoWrite
+from sagezoho_pipelines.engine.zoho_write import ZohoWrite
 
 FLOW = "invoices"
 ENTITY_SET = "OE/OEInvoices"

@@ -34,7 +34,7 @@ from sagezoho_pipelines.engine.flows.invoice_documents import (
     with_total,
 )
 from sagezoho_pipelines.engine.settling import Movement
-from sagezoho_pipelines.engine.zoho_target import ZohoWrite
+from sagezoho_pipelines.engine.zoho_write import ZohoWrite
 
 #: What a subform of Zoho's holds at least; some organisations' hold twice as many.
 _ROWS = 100

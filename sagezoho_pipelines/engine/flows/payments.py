@@ -13,7 +13,7 @@ from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import settling, zoho_modules, zoho_target
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import SageDateFeed
-from sagezoho_pipelines.engine.zoho_target import ZohoWrite
+from sagezoho_pipelines.engine.zoho_write import ZohoWrite
 
 FLOW = "invoices"
 ENTITY_SET = "AR/ARPostedDocuments"

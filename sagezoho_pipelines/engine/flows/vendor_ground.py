@@ -13,7 +13,7 @@ from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import settling
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.pairing import lost, pairs
-from sagezoho_pipelines.engine.zoho_target import ZohoWrite
+from sagezoho_pipelines.engine.zoho_write import ZohoWrite
 
 FLOW = "vendors"
 ENTITY_SET = "AP/APVendors"

@@ -29,7 +29,7 @@ from sagezoho_pipelines.engine.flows.vendor_ground import (
     vendor_fields,
 )
 from sagezoho_pipelines.engine.pairing import lost, pair_settling, pairs
-from sagezoho_pipelines.engine.zoho_target import ZohoWrite
+from sagezoho_pipelines.engine.zoho_write import ZohoWrite
 
 #: Zoho takes a hundred rows in one call.
 _ROWS_PER_CALL = 100

@@ -20,7 +20,7 @@ from sagezoho_pipelines.engine.pairing import giving_way, pairs
 from sagezoho_pipelines.engine.pairing.pairs import MODULE, Carried, Kind
 from sagezoho_pipelines.engine.pairing.questions import INACTIVE, SIDES_DIFFER
 from sagezoho_pipelines.engine.settling import Movement
-from sagezoho_pipelines.engine.zoho_target import ZohoWrite
+from sagezoho_pipelines.engine.zoho_write import ZohoWrite
 
 #: Details of a link that end with its next settlement.
 _PASSING = (GONE, GIVING_WAY, ATTEMPTED, ASKED)

@@ -22,7 +22,7 @@ from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import as_date
 from sagezoho_pipelines.engine.pairing import giving_way, questions
 from sagezoho_pipelines.engine.widths import WIDTHS
-from sagezoho_pipelines.engine.zoho_target import ZohoWrite
+from sagezoho_pipelines.engine.zoho_write import ZohoWrite
 
 MODULE = "Accounts"
 MARKER = "DateLastMaintained"

@@ -16,8 +16,10 @@ from sagezoho_pipelines.engine import pausing
 from sagezoho_pipelines.engine.context import Context, Facts
 from sagezoho_pipelines.engine.planning.document import Plan, order_of, sorted_writes
 from sagezoho_pipelines.engine.planning.foresight import Foresight
+from sagezoho_pipelines.engine.planning.notebook import Notebook
 from sagezoho_pipelines.engine.planning.shadow_ledger import ShadowLedger
-from sagezoho_pipelines.engine.planning.shadow_vendors import Notebook, ShadowSage, ShadowZoho
+from sagezoho_pipelines.engine.planning.shadow_sage300 import ShadowSage
+from sagezoho_pipelines.engine.planning.shadow_zoho_crm import ShadowZoho
 from sagezoho_pipelines.engine.planning.writes import Names, is_placeholder
 from sagezoho_pipelines.engine.ports import ReadableLedger
 from sagezoho_pipelines.engine.run import run_flow

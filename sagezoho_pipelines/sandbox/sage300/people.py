@@ -15,7 +15,6 @@ from sagezoho_pipelines.sandbox.sage300.batches import LEDGERS, create_batch, up
 from sagezoho_pipelines.sandbox.sage300.errors import SageError
 from sagezoho_pipelines.sandbox.sage300.invoicing import ship_and_invoice
 from sagezoho_pipelines.sandbox.sage300.masters import create_master, delete_master, update_master
-from sagezoho_pipelines.sandbox.sage300.optional_fields import TYPES, OptionalField
 from sagezoho_pipelines.sandbox.sage300.payloads import read_payload
 from sagezoho_pipelines.sandbox.sage300.posting import post_batches
 from sagezoho_pipelines.sandbox.sage300.receivables import receive_payment, return_payment
@@ -197,20 +196,6 @@ class _People:
         fields["DecimalPlaces"] = f"Num{int(given['decimals'])}"
         create_master(self.world, "CSCurrencyCodes", self._payload("CSCurrencyCodes", fields))
         self.world.setup.exchange_rates[code] = _decimal(given.get("rate", 1))
-        return {"code": code}
-
-    def add_optional_field(self, given: Given) -> Given:
-        """`{"code": c, "type": "Text", "length": 60, "description": text, "values": [...]}`: sets one up."""
-        if given.get("type", "Text") not in TYPES:
-            raise ValueError(f"type is one of {', '.join(TYPES)}")
-        code = str(given["code"]).upper()
-        self.world.setup.optional_fields[code] = OptionalField(
-            code,
-            given.get("type", "Text"),
-            int(given.get("length", 60)),
-            given.get("description", code),
-            tuple(given.get("values", ())),
-        )
         return {"code": code}
 
     def set_session_date(self, given: Given) -> Given:
