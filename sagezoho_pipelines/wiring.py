@@ -138,6 +138,13 @@ class Installation(AbstractContextManager["Installation"]):
     def home(self) -> Path:
         return config.home(self.env)
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether anything of an installation is there: a database server that is named, a home, or a configuration."""
+        return (
+            bool(self.env.get("SAGEZOHO_POSTGRES_URL")) or self.home.exists() or config.config_path(self.env).exists()
+        )
+
     @cached_property
     def database(self) -> Engine:
         """The migrated database. Raises LedgerUnavailable when Postgres cannot be reached."""

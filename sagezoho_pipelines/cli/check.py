@@ -23,7 +23,7 @@ def check(connection: str | None, as_json: bool) -> None:
 
     Nothing is written. Exit code 1 if anything that a sync needs is missing.
     """
-    with options.installation() as installation:
+    with options.installation(anywhere=True) as installation:
         report = examine(installation, connection, shown=not as_json)
     missing = [finding for findings in report.values() for finding in findings if finding.status == "missing"]
     if as_json:

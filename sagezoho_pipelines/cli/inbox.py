@@ -185,6 +185,9 @@ def _list(as_json: bool, filters: Mapping[str, Any]) -> None:
         return
     for rest in [*paused, *gathered(held, holds)]:
         output.say(rest, output.WARN)
+    if not found and any(filters.values()):
+        output.say("Nothing in the inbox is like that.")
+        return
     if not found:
         output.say("The inbox is empty.", output.GOOD)
         return
@@ -197,11 +200,19 @@ def _list(as_json: bool, filters: Mapping[str, Any]) -> None:
 
 
 def _entries(installation: Installation, filters: Mapping[str, Any]) -> list[InboxEntry]:
+    """What the filters let through. A flow or connection that there is none of is refused: a slip of the pen would read
+    as an empty inbox."""
+    from sagezoho_pipelines.cli.sync import named_flows
     from sagezoho_pipelines.ledger import inbox as ledger
 
+    if filters["flow"]:
+        named_flows((filters["flow"],))
     since: datetime | None = filters["since"]
     chosen = {**filters, "since": since.replace(tzinfo=UTC) if since else None}
-    return ledger.entries(installation.database, **chosen)
+    found = ledger.entries(installation.database, **chosen)
+    if filters["connection"] and not found:  # what a connection left that is no longer configured is listed
+        installation.settings.connection(filters["connection"])
+    return found
 
 
 def _named(installation: Installation, ids: Sequence[str], connection: str | None) -> list[InboxEntry]:

@@ -26,11 +26,17 @@ def connection(command: Command) -> Command:
 
 
 @contextmanager
-def installation() -> Iterator[Installation]:
-    """The installation that the environment names, closed at the end."""
+def installation(*, anywhere: bool = False) -> Iterator[Installation]:
+    """The installation that the environment names, closed at the end.
+
+    Raises ConfigurationError where there is none, unless `anywhere`: in a wrong directory a new and empty database
+    would answer that nothing waits for anybody.
+    """
     from sagezoho_pipelines.wiring import Installation
 
     with Installation() as opened:
+        if not anywhere and not opened.is_begun:
+            _ = opened.settings
         yield opened
 
 

@@ -33,8 +33,11 @@ def plan(
 
     The flows run for real, on both vendors' real data, but for their writes. The same input gives the same bytes.
     """
+    from sagezoho_pipelines.cli.sheets import require_directory
     from sagezoho_pipelines.cli.sync import enabled_flows, named_flows
 
+    if out is not None:
+        require_directory(out)  # before both systems are read
     with options.installation() as installation:
         wanted = named_flows(flows)
         connections, broken = options.able(installation, connection)

@@ -42,6 +42,11 @@ class Line:
 def require_place(path: Path) -> None:
     """Raises SagezohoError where a table cannot be written: another ending, or a directory that is not there."""
     _is_excel(path)
+    require_directory(path)
+
+
+def require_directory(path: Path) -> None:
+    """Raises SagezohoError where a file cannot be written since its directory is not there."""
     if not path.parent.is_dir():
         raise SagezohoError(f"{path}: there is no directory {path.parent}.")
 

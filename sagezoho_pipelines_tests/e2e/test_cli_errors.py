@@ -202,3 +202,21 @@ def test_a_code_that_the_company_does_not_have_is_refused_with_some_that_it_has(
     ready.configure(sandbox, rest="    flows: {customers: {group: NOSUCH, currency: XYZ}}")
 
     assert_clear(ready("check"), sandbox, "'NOSUCH' does not exist", "'XYZ' does not exist", "WHL")
+
+
+@pytest.mark.parametrize("command", [("inbox",), ("links", "list"), ("audit", "verify"), ("explain", "1200")])
+def test_a_directory_without_an_installation_answers_nothing(workplace: Workplace, command: tuple[str, ...]) -> None:
+    workplace.env["SAGEZOHO_POSTGRES_URL"] = ""
+    done = workplace(*command)
+    assert done.exit_code == 1
+    assert "sagezoho.yaml: cannot be read" in done.output
+    assert "SAGEZOHO_CONFIG" in done.output
+    assert not (workplace.path / "home").exists()
+
+
+def test_a_plan_that_could_not_be_written_reads_nothing_first(ready: Workplace, sandbox: Sandbox) -> None:
+    before = sandbox.sage300.world.counters.snapshot()["total"]
+    done = ready("plan", "--out", str(ready.path / "nowhere" / "plan.json"))
+    assert done.exit_code == 1
+    assert f"there is no directory {ready.path / 'nowhere'}" in done.output
+    assert sandbox.sage300.world.counters.snapshot()["total"] == before

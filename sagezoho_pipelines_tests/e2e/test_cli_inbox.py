@@ -69,3 +69,17 @@ def test_retry_and_dismiss(ready: Workplace, account: str) -> None:
     unknown = ready("inbox", "retry", "12345")
     assert unknown.exit_code == 1
     assert "is not in the inbox" in unknown.output
+
+
+def test_a_slip_of_the_pen_in_a_filter_is_no_empty_inbox(ready: Workplace, account: str) -> None:
+    told = ready("inbox", "--flow", "customer")
+    assert told.exit_code == 2
+    assert "there is no flow 'customer'" in told.output
+    assert "there is no flow 'customer'" in ready("inbox", "retry", "--all", "--flow", "customer").output
+    told = ready("inbox", "--connection", "saminx")
+    assert told.exit_code == 1
+    assert "there is no connection 'saminx'" in told.output
+    told = ready("inbox", "--code", "NOSUCH")
+    assert told.exit_code == 0
+    assert "empty" not in told.output
+    assert _entry(ready, account)
