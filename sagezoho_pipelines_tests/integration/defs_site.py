@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
@@ -85,11 +86,12 @@ def asset(key: str) -> dg.AssetKey:
 
 
 def today(site: Site) -> date:
-    return site.installation.clock().date()
+    zone = ZoneInfo(site.installation.settings.connection(CONNECTION).timezone)
+    return site.installation.clock().astimezone(zone).date()
 
 
-def where_it_is_morning() -> str:
-    """A time zone in which hours may pass before the day ends: Dagster knows no partition of tomorrow."""
+def _where_it_is_morning() -> str:
+    """A time zone in which hours may pass before the day ends."""
     ahead = (18 - datetime.now(UTC).hour) % 24 - 12
     return f"Etc/GMT{-ahead:+d}"
 
@@ -100,12 +102,16 @@ def value(metadata: Mapping[str, dg.MetadataValue[Any]], name: str) -> Any:
 
 @contextmanager
 def opened(database: URL, home: Path, *, rest: str = "", **sandbox: Any) -> Iterator[Site]:
-    """A site whose Zoho has our custom fields and whose vault has the credentials; `rest` adds to its connection."""
+    """A site whose Zoho has our custom fields and whose vault has the credentials; `rest` adds to its connection.
+
+    It is morning there, so that no test sees a day end. In Sage it is the same day.
+    """
     with Sandbox.running(**{"vendors": 6, "deals": 6, **sandbox}) as box, dg.DagsterInstance.ephemeral() as instance:
         text = f"""
 connections:
   {CONNECTION}:
     first_sync: allow
+    timezone: {_where_it_is_morning()}
     sage300: {{url: "{box.sage300.url}", company: {box.sage300.company}, read_timeout: 20, max_attempts: 2}}
     zoho_crm:
       accounts_url: "{box.zoho_crm.accounts_url}"
@@ -120,6 +126,7 @@ connections:
         }
         with Installation(env, settings=config.parse(text, "sagezoho.yaml")) as installation:
             site = Site(box, installation, instance)
+            site.sage("set_session_date", date=today(site).isoformat())
             given = box.connections()
             site.credentials("sage300", **_of(given["sage300"], "username", "password"))
             site.credentials("zoho_crm", **_of(given["zoho_crm"], "client_id", "client_secret", "refresh_token"))

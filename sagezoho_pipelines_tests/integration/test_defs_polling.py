@@ -17,7 +17,7 @@ from sqlalchemy import URL
 from sagezoho_pipelines.config import Alerts
 from sagezoho_pipelines.domain.errors import VendorError
 from sagezoho_pipelines.wiring import Installation
-from sagezoho_pipelines_tests.integration.defs_site import CONNECTION, Site, asset, opened, today, where_it_is_morning
+from sagezoho_pipelines_tests.integration.defs_site import CONNECTION, Site, asset, opened, today
 
 
 @pytest.fixture
@@ -199,7 +199,7 @@ def test_the_nightly_sweep_reads_everything(site: Site) -> None:
 
 
 def test_a_run_whose_process_was_killed_does_not_hold_polling_up_for_ever(postgres_url: URL, tmp_path: Path) -> None:
-    with opened(postgres_url, tmp_path, rest=f"    timezone: {where_it_is_morning()}") as site:
+    with opened(postgres_url, tmp_path) as site:
         _under_way(site, "vendors")
         later = site.installation.clock() + timedelta(hours=3)
         site.installation.clock = lambda: later

@@ -21,7 +21,7 @@ from sagezoho_pipelines.cli.worker import Worker
 from sagezoho_pipelines.domain.records import Cause, EntityRef, Look, System
 from sagezoho_pipelines.ledger.due import Listener, attended, due_changes
 from sagezoho_pipelines.ledger.postgres import engine_for
-from sagezoho_pipelines_tests.integration.defs_site import CONNECTION, Site, asset, opened, where_it_is_morning
+from sagezoho_pipelines_tests.integration.defs_site import CONNECTION, Site, asset, opened
 from sagezoho_pipelines_tests.waiting import eventually
 
 DEALS = EntityRef(CONNECTION, System.ZOHO_CRM, "deals")
@@ -30,8 +30,7 @@ ACCOUNTS = EntityRef(CONNECTION, System.ZOHO_CRM, "deal_accounts")
 
 @pytest.fixture
 def site(postgres_url: URL, tmp_path: Path) -> Iterator[Site]:
-    zone = f"    timezone: {where_it_is_morning()}"
-    with opened(postgres_url, tmp_path, deals=0, accounts=2, rest=zone) as made:
+    with opened(postgres_url, tmp_path, deals=0, accounts=2) as made:
         yield made
 
 
