@@ -10,11 +10,12 @@ from sagezoho_pipelines.domain.records import Row
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A record in the inbox, or dismissed from it: its state, which version of it, and why."""
+    """A record in the inbox, or dismissed from it: its state, which version of it, why, and since when."""
 
     state: str
     digest: str | None
     error: Row
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

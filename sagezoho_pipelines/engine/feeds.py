@@ -104,7 +104,7 @@ class ZohoFeed:
     """A Zoho module read by keyset over (Modified_Time, id), from a little before Zoho's own clock at the last poll.
 
     `deleted` makes looks of the ids that were deleted since, `waiting` of records that waited for something that has
-    come.
+    come, or that something else was changed for since then.
     """
 
     flow: str
@@ -120,7 +120,7 @@ class ZohoFeed:
     first: Callable[[Context], datetime] = lambda _ctx: datetime.fromisoformat("1970-01-01T00:00:00+00:00")
     settled: Callable[[Context, Sequence[Row]], Collection[str]] = lambda _ctx, _rows: ()
     deleted: Callable[[Context, Sequence[str]], Sequence[Look]] | None = None
-    waiting: Callable[[Context], Sequence[Look]] | None = None
+    waiting: Callable[[Context, datetime], Sequence[Look]] | None = None
     deletions: bool = True
 
     def entity(self, ctx: Context) -> EntityRef:
@@ -152,7 +152,7 @@ class ZohoFeed:
             records = [self._record(ctx, row, settled) for row in kept]
             yield CapturedPage(records, self.looks(ctx, kept, window), mark)
         if self.waiting is not None and not window.is_range:
-            yield CapturedPage([], self.waiting(ctx))
+            yield CapturedPage([], self.waiting(ctx, since))
 
     def _read(self, ctx: Context, since: datetime, until: datetime | None) -> Iterator[ZohoPage]:
         columns = sorted({*self.select(ctx), "id", "Modified_Time"})

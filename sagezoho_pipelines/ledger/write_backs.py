@@ -11,7 +11,7 @@ from sagezoho_pipelines.domain.write_backs import Standing, Told
 from sagezoho_pipelines.ledger.sqljson import whose
 
 _STANDING = text("""
-SELECT DISTINCT ON (key) key, state, digest, error FROM sagezoho.changes
+SELECT DISTINCT ON (key) key, state, digest, error, settled_at FROM sagezoho.changes
 WHERE connection = :connection AND system = :system AND entity = :entity AND key = ANY (CAST(:keys AS text[]))
   AND (state IN ('refused', 'conflicted') OR (state = 'dismissed' AND CAST(:or_dismissed AS boolean)))
 ORDER BY key, id DESC
@@ -43,7 +43,7 @@ def standing(
     connection: Connection, entity: EntityRef, keys: Sequence[str], *, or_dismissed: bool
 ) -> dict[str, Standing]:
     rows = connection.execute(_STANDING, {**whose(entity), "keys": list(keys), "or_dismissed": or_dismissed})
-    return {row.key: Standing(row.state, row.digest, row.error or {}) for row in rows}
+    return {row.key: Standing(row.state, row.digest, row.error or {}, row.settled_at) for row in rows}
 
 
 def dismissed(connection: Connection, entity: EntityRef, keys: Sequence[str], code: str) -> dict[str, Row]:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
-from sagezoho_pipelines.domain.records import Change, Link, Outcome, Row, System
+from sagezoho_pipelines.domain.records import Change, ChangeState, Link, Outcome, Row, System
 from sagezoho_pipelines.domain.settlement import Settlement
-from sagezoho_pipelines.engine import settling
+from sagezoho_pipelines.engine import settling, write_back
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.flows.orders import differences, stages
+from sagezoho_pipelines.engine.flows.orders import differences, quotes, stages
 from sagezoho_pipelines.engine.flows.orders.drafts import FLOW, TARGET, Draft
 
 #: The order of a deal that was deleted, lost or reopened since.
@@ -25,6 +25,7 @@ def compare(ctx: Context, change: Change, draft: Draft, link: Link, moved: set[s
     """
     if change.key not in moved:
         return settling.settled(ctx, FLOW, change, Outcome.NOOP)
+    link = replace(link, details={**link.details, **quotes.as_compared(ctx, draft.quotes)})
     if not link.written:
         # Linked by hand: the order is what people made of it, and what counts is how the deal changes from here.
         adopted = replace(
@@ -51,12 +52,14 @@ def compare(ctx: Context, change: Change, draft: Draft, link: Link, moved: set[s
 
 
 def _told(ctx: Context, change: Change, link: Link, what: str) -> Settlement:
-    """A person decides once: what was dismissed is told again when something else differs."""
+    """A person is told once, and decides once: again only when something else differs."""
     error = order_exists(link.sage_id, "after it became", f": {what}")
-    settled = ctx.ledger.dismissed(change.entity, [change.key], code=error.code).get(change.key) or {}
-    if settled.get("text") == error.text:
-        return settling.settled(ctx, FLOW, change, Outcome.NOOP)
-    return settling.failed(ctx, FLOW, change, error, target=TARGET, operation="update")
+    held = ctx.ledger.standing(change.entity, [change.key], or_dismissed=True).get(change.key)
+    if held is None or (held.error.get("code"), held.error.get("text")) != (error.code, error.text):
+        return settling.failed(ctx, FLOW, change, error, target=TARGET, operation="update", links=[link])
+    if held.state == ChangeState.DISMISSED:
+        return settling.settled(ctx, FLOW, change, Outcome.NOOP, links=[link])
+    return replace(write_back.echoed(change), links=[link])
 
 
 def unwanted(ctx: Context, change: Change, deal: Row | None, link: Link, digested: Sequence[str]) -> Settlement | None:

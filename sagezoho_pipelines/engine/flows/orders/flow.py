@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sagezoho_pipelines.domain.criteria import Criteria, where
 from sagezoho_pipelines.domain.digest import digest
@@ -23,6 +23,7 @@ from sagezoho_pipelines.engine.flows.orders import (
     lines,
     making,
     preflight,
+    quotes,
     stages,
     subform,
     traces,
@@ -76,8 +77,9 @@ def _accounts_to_make(ctx: Context, rows: Sequence[Row], window: Window) -> list
     ]
 
 
-def _waiting(ctx: Context) -> list[Look]:
-    """Deals refused for what Sage did not have, and now has: an item that it sells, a year that is open for the day.
+def _waiting(ctx: Context, since: datetime) -> list[Look]:
+    """Deals whose quotes have changed, and those refused for what Sage did not have, and now has: an item that it
+    sells, a year that is open for the day.
 
     Sage is asked while any deal waits.
     """
@@ -87,6 +89,7 @@ def _waiting(ctx: Context) -> list[Look]:
     sold = preflight.sellable(ctx, sorted(items)) if items else ()
     opened = preflight.open_days(ctx, sorted(days)) if days else ()
     return [
+        *quotes.changed(ctx, since),
         *(Look(deals, key, Cause.RETRY, f"Sage sells item {item} now") for item in sold for key in items[item]),
         *(Look(deals, key, Cause.RETRY, f"Sage is open for {day} now") for day in opened for key in days[day]),
     ]
@@ -143,13 +146,14 @@ class OrdersHandler:
             if change.key in deals
             and (
                 change.key not in made
+                or change.cause is Cause.RETRY  # for something that is not in the deal
                 or digest(deals[change.key], digested_fields(ctx)) != made[change.key].source_digest
             )
         }
         accounts = sorted({account_id(deals[key]) for key in moved} - {""})
         links = self._customers(ctx, accounts)
         addresses = self._addresses(ctx, accounts)
-        quotes = lines.accepted_quotes(ctx, sorted(moved))
+        accepted = lines.accepted_quotes(ctx, sorted(moved))
         settlements = list(echoes.values())
         for change in changes:
             deal = deals.get(change.key)
@@ -162,7 +166,9 @@ class OrdersHandler:
                 change = settling.resolved(change, deal, digested_fields(ctx), str(deal.get("Deal_Name") or ""))
                 account = account_id(deal)
                 header = settling.edited(ctx.mappings[FLOW]["orders"], change)
-                draft = Draft(deal, quotes.get(change.key, []), links.get(account), addresses.get(account, {}), header)
+                draft = Draft(
+                    deal, accepted.get(change.key, []), links.get(account), addresses.get(account, {}), header
+                )
                 if link is not None:
                     settlements.append(comparison.compare(ctx, change, draft, link, moved))
                 elif not _qualifies(ctx, change, deal):
@@ -176,7 +182,7 @@ class OrdersHandler:
                 if error.verdict is Verdict.FATAL:
                     raise
                 settlements.append(settling.failed(ctx, FLOW, change, error, target=self.target))
-        return settlements
+        return [quotes.noted(one, accepted.get(one.change.key, [])) for one in settlements]
 
     def _deals(self, ctx: Context, changes: Sequence[Change]) -> dict[str, Row]:
         """The deals as they are now. A change may have waited for hours, and polls see no deal that stopped qualifying:

@@ -12,8 +12,7 @@ from sagezoho_pipelines.domain.mapping import as_number
 from sagezoho_pipelines.domain.records import Row, System
 from sagezoho_pipelines.engine import settling
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.flows.orders import currencies
-from sagezoho_pipelines.engine.zoho_modules import module_exists
+from sagezoho_pipelines.engine.flows.orders import currencies, quotes
 
 #: Sage keeps a line's discount as a percentage with five decimals.
 _PERCENT = Decimal("0.00001")
@@ -22,27 +21,27 @@ Line = dict[str, Any]
 
 
 def accepted_quotes(ctx: Context, deal_ids: Sequence[str]) -> dict[str, list[Row]]:
-    """The accepted quotes of each deal, oldest first, with their currency: deal id -> quotes."""
+    """The accepted quotes of each deal, oldest first, with currency and time: deal id -> quotes."""
     orders = ctx.settings.flows.orders
-    if "quote" not in orders.lines or not deal_ids or not module_exists(ctx, "Quotes"):
+    if not deal_ids or not quotes.are_read(ctx):
         return {}
     rows = ctx.zoho.find(
         "Quotes",
         where=[where("Deal_Name.id", "in", list(deal_ids)), where("Quote_Stage", "in", list(orders.quote_stages))],
-        fields=["Deal_Name", *currencies.of_quotes(ctx)],
+        fields=["Deal_Name", "Modified_Time", *currencies.of_quotes(ctx)],
     )
-    quotes: dict[str, list[Row]] = {}
+    found: dict[str, list[Row]] = {}
     for row in rows:
-        quotes.setdefault(str((row.get("Deal_Name") or {}).get("id")), []).append(row)
-    return quotes
+        found.setdefault(str((row.get("Deal_Name") or {}).get("id")), []).append(row)
+    return found
 
 
-def lines_of(ctx: Context, deal: Row, quotes: Sequence[Row]) -> list[Line]:
+def lines_of(ctx: Context, deal: Row, accepted: Sequence[Row]) -> list[Line]:
     """The deal's order lines by the first configured strategy that yields any. Refuses a deal that has none."""
     orders = ctx.settings.flows.orders
     for strategy in orders.lines:
         if strategy == "quote":
-            lines = _from_quote(ctx, [str(quote["id"]) for quote in quotes])
+            lines = _from_quote(ctx, [str(quote["id"]) for quote in accepted])
         elif strategy == "subform":
             lines = _from_subform(ctx, deal)
         else:

@@ -14,7 +14,7 @@ from sagezoho_pipelines.domain.settlement import Intent, IntentRequest, Settleme
 from sagezoho_pipelines.engine import sage_target, settling
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.flows import customers
-from sagezoho_pipelines.engine.flows.orders import amounts, comparison, currencies, preflight, refusals, stages
+from sagezoho_pipelines.engine.flows.orders import amounts, comparison, currencies, preflight, quotes, refusals, stages
 from sagezoho_pipelines.engine.flows.orders.drafts import FLOW, TARGET, Draft
 from sagezoho_pipelines.engine.sage_target import Created
 from sagezoho_pipelines.engine.settling import Movement
@@ -107,6 +107,7 @@ def _settled(
             "total": str(order.get("OrderTotal") or ""),
             "currency": draft.currency(ctx),
             **stages.asked_at(ctx, draft.deal),
+            **quotes.as_compared(ctx, draft.quotes),
         },
     )
     ends: dict[str, Any] = {"movements": [movement], "links": [link], "intents": [(intent.id, "settled", number)]}
