@@ -137,10 +137,16 @@ def _decided(answer: Mapping[str, Any]) -> None:
 
 def _next(events: Sequence[Event]) -> None:
     """Where each record stands after its last change, and what a person has to do."""
+    from sagezoho_pipelines.engine.left_alone import CODE as LEFT_ALONE
+
     last: dict[Node, Event] = {}
+    alone: dict[Node, Mapping[str, Any]] = {}
     for event in events:
         if event.kind in ("captured", "waiting", "settled"):
             last[event.record] = event
+        answer = event.facts.get("answer") or {}
+        if event.kind == "audit" and answer.get("code") == LEFT_ALONE:
+            alone[event.record] = answer
     output.say("What is next", output.STRONG)
     for node, event in last.items():
         error = event.facts.get("error") or {}
@@ -152,6 +158,8 @@ def _next(events: Sequence[Event]) -> None:
             output.say(f"  {_name(node)}: nothing to do; {event.summary}", output.WARN)
         elif event.kind == "captured":
             output.say(f"  {_name(node)}: it is delivered by the next sync", output.WARN)
+        elif event.summary.endswith("skipped") and node in alone:
+            output.say(f"  {_name(node)}: {alone[node]['text']}; {alone[node]['advice']}", output.WARN)
         elif event.summary.endswith("skipped"):
             output.say(f"  {_name(node)}: nothing to do; it is not brought to the other side", output.GOOD)
         else:

@@ -19,12 +19,16 @@ _MOST_SHOWN = 25
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One flow's links, all looked up; `astray` says of source and target what is wrong, `without` who has none."""
+    """One flow's links, all looked up; `astray` says of source and target what is wrong, `without` who has none.
+
+    Those of them are `undecided` that wait for somebody to say which account is theirs.
+    """
 
     flow: str
     links: int
     astray: Mapping[str, str]
     without: Sequence[str] = ()
+    undecided: Sequence[str] = ()
 
     @property
     def sound(self) -> bool:
@@ -78,8 +82,8 @@ def _compared(installation: Installation, connection: str, flow: str) -> Compare
     ):
         counted += len(page)
         astray |= both_sides.astray(ctx, pair, page)
-    without = both_sides.unlinked_vendors(ctx)[1] if flow == "vendors" else []
-    return Compared(flow, counted, astray, without)
+    without = both_sides.unlinked_vendors(ctx)[1] if flow == "vendors" else {}
+    return Compared(flow, counted, astray, list(without), [number for number, waits in without.items() if waits])
 
 
 def _show(connection: str, compared: Sequence[Compared]) -> None:
@@ -96,7 +100,7 @@ def _show(connection: str, compared: Sequence[Compared]) -> None:
     columns = ["", "flow", "linked", "astray", "without account"]
     output.table(columns, rows, title=f"Connection {connection}", numbers=columns[2:])
     wrong = [f"{name}: {why}" for one in compared for name, why in sorted(one.astray.items())]
-    wrong += [f"vendor {number}: has no account in Zoho CRM" for one in compared for number in one.without]
+    wrong += [f"vendor {number}: {_why_none(one, number)}" for one in compared for number in one.without]
     for line in wrong[:_MOST_SHOWN]:
         output.say(f"  {line}", output.BAD)
     if len(wrong) > _MOST_SHOWN:
@@ -106,5 +110,14 @@ def _show(connection: str, compared: Sequence[Compared]) -> None:
             "What became of one of them: sagezoho explain ID. 'sagezoho sync --sweep' follows what was deleted, merged "
             "or renumbered; 'sagezoho links remove ID' ends a link to nothing."
         )
-    if any(one.without for one in compared):
+    if any(len(one.without) > len(one.undecided) for one in compared):
         output.say("'sagezoho sync --sweep vendors' brings vendors over; 'sagezoho inbox' tells which were refused.")
+    if any(one.undecided for one in compared):
+        output.say(
+            "'sagezoho match vendors --out FILE' asks which account is whose; 'sagezoho links add' says it."
+        )
+
+
+def _why_none(compared: Compared, number: str) -> str:
+    undecided = number in compared.undecided
+    return "several accounts may be it, and nobody has said which" if undecided else "has no account in Zoho CRM"

@@ -47,7 +47,7 @@ def _check(graph: Graph, flow: str, asset: dg.AssetKey, pool: str) -> dg.AssetCh
             if flow == "vendors":
                 metadata["vendors"], unlinked = both_sides.unlinked_vendors(ctx)
                 metadata["without_account"] = len(unlinked)
-                wrong |= dict.fromkeys(unlinked, "no account")
+                wrong |= {number: "undecided" if waits else "no account" for number, waits in unlinked.items()}
         if wrong:
             metadata["first"] = "; ".join(f"{name}: {why}" for name, why in sorted(wrong.items())[:_LISTED])
         return dg.AssetCheckResult(passed=not wrong, severity=dg.AssetCheckSeverity.WARN, metadata=metadata)

@@ -91,14 +91,15 @@ def astray(ctx: Context, pair: Pair, links: Sequence[Link]) -> dict[str, str]:
     return found
 
 
-def unlinked_vendors(ctx: Context) -> tuple[int, list[str]]:
-    """How many vendors Sage has, and those without an account that nobody decided to leave without one."""
-    counted, unlinked = 0, []
+def unlinked_vendors(ctx: Context) -> tuple[int, dict[str, bool]]:
+    """How many vendors Sage has, and those without an account that nobody decided to leave without one: whether each
+    waits for somebody to say which account is its own."""
+    counted, unlinked = 0, dict[str, bool]()
     for rows in ctx.sage.pages(vendor_ground.ENTITY_SET, select=["VendorNumber"]):
         keys = [str(row["VendorNumber"]) for row in rows]
         linked = ctx.ledger.links_by_sage(ctx.connection, "vendors", "Accounts", keys)
         counted += len(keys)
         missing = [key for key in keys if key not in linked]
         alone = ctx.ledger.left_alone(ctx.sage_entity("vendors"), missing) if missing else {}
-        unlinked += [key for key in missing if key not in alone or not alone[key].decided]
+        unlinked |= {key: key in alone for key in missing if key not in alone or not alone[key].decided}
     return counted, unlinked

@@ -117,6 +117,29 @@ def test_only_what_was_decided_so_is_created(ready: Workplace, sandbox: Sandbox)
     assert len(list(sandbox.zoho_crm.world.state("Accounts"))) == accounts
 
 
+def test_what_nobody_has_decided_is_told_with_its_remedy(ready: Workplace) -> None:
+    path = ready.path / "review.csv"
+    ready("match", "vendors", "--out", str(path))
+    frame = _frame(path)
+    frame["decision"] = ["", *frame["decision"][1:]]
+    _save(frame, path)
+    waits = frame["sage_id"][0]
+    assert ready("match", "--import", str(path), "--apply").exit_code == 0
+    ready("sync", "vendors")
+
+    told = ready("explain", waits).output.rpartition("What is next")[2]
+    assert "nobody has said which" in told
+    assert "decide in 'sagezoho match'" in told
+    assert "nothing to do" not in told
+    told = ready("reconcile", "vendors").output
+    assert f"vendor {waits}: several accounts may be it, and nobody has said which" in told
+    assert "sagezoho match vendors" in told
+    [listed] = ready.json("reconcile", "vendors")["connections"]["saminc"]
+    assert waits in listed["undecided"]
+    assert set(listed["undecided"]) <= set(listed["without"])
+    assert ("--sweep" in told) == (set(listed["undecided"]) < set(listed["without"]))
+
+
 def test_a_vendor_that_was_renamed_since_the_review_is_not_linked_unseen(ready: Workplace, sandbox: Sandbox) -> None:
     path = ready.path / "review.csv"
     ready("match", "vendors", "--out", str(path))
