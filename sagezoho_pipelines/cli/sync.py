@@ -138,7 +138,7 @@ def _wait(future: Future[RunReport], tick: Callable[[], None]) -> None:
         tick()
 
 
-def actor(by: str = "sagezoho sync") -> str:
+def actor(by: str) -> str:
     """Who asked, and with which command, as the audit names it."""
     try:
         return f"{os.environ.get('SUDO_USER') or getpass.getuser()}, {by}"

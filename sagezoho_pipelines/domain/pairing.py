@@ -124,7 +124,7 @@ class Comparison:
                 found.append(Misfit(one.field, targets, min(limits) if limits else None))
         return found
 
-    def agreed(self, link: Link, sage_after: Row | None, unsettled: frozenset[str] = frozenset()) -> dict[str, Any]:
+    def agreed(self, link: Link, sage_after: Row | None, unsettled: frozenset[str]) -> dict[str, Any]:
         """What the two have settled on now. `sage_after` is Sage's record mapped to Zoho's fields, read again after it
         was written; `unsettled` are fields whose write failed. Those, and the open ones, keep what they had."""
         agreed = dict(link.agreed)

@@ -134,12 +134,12 @@ class Link:
     `written` is the payload last written to the target side, field by field: the base of changed-fields-only updates
     and of recognising our own echo. `target_time` is the target's own modified time of that write, where it has one.
     `details` holds further ids, e.g. an order's uniquifier, and `giving_way`: what writes under way override. `made_by`
-    is `created`, `matched: RULE`, `by hand` or `imported`. `exceptions` are Zoho fields whose authority differs from
-    the link's own. `agreed` holds, for each Zoho field that both sides know, the pair [value seen from Sage, value in
-    Zoho] that the two last settled on: the base of three-way comparison. `seen_equal_at` is when both sides were last
-    found to agree. `unsettled` names the fields of an update that was sent and whose end was never noted: what the
-    target holds there is not known. `read_at` is the link's last change as it was read: whether another delivery has
-    settled it since.
+    is `created`, `matched: RULE`, `by hand`, `imported`, `read back` after a lost answer, or `re-linked: WHY`.
+    `exceptions` are Zoho fields whose authority differs from the link's own. `agreed` holds, for each Zoho field that
+    both sides know, the pair [value seen from Sage, value in Zoho] that the two last settled on: the base of three-way
+    comparison. `seen_equal_at` is when both sides were last found to agree. `unsettled` names the fields of an update
+    that was sent and whose end was never noted: what the target holds there is not known. `read_at` is the link's last
+    change as it was read: whether another delivery has settled it since.
     """
 
     connection: str

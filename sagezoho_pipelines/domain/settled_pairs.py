@@ -139,7 +139,7 @@ class Pair:
         return Base(sage, zoho.get(name) if as_it_was else sage)
 
 
-def as_settled(pair: Pair, link: Link, zoho: Row, known: frozenset[str] | None = None) -> bool:
+def as_settled(pair: Pair, link: Link, zoho: Row, known: frozenset[str]) -> bool:
     """Whether Zoho's record still holds what was settled on: then a word of its change tells of our own write.
 
     What goes one way only is not remembered, so a record that holds such fields is looked at again.
@@ -147,7 +147,7 @@ def as_settled(pair: Pair, link: Link, zoho: Row, known: frozenset[str] | None =
     if pair.one_way or GONE in link.details or ASKED in link.details:
         return False
     for name in pair.fields:
-        if known is not None and name not in known:
+        if name not in known:
             continue
         base = pair.base(link, name, zoho)
         if base is None or link.unsettled or not same(base.zoho, zoho.get(name)):
@@ -155,13 +155,13 @@ def as_settled(pair: Pair, link: Link, zoho: Row, known: frozenset[str] | None =
     return True
 
 
-def sage_as_settled(pair: Pair, link: Link, sage: Row, known: frozenset[str] | None = None) -> bool:
+def sage_as_settled(pair: Pair, link: Link, sage: Row, known: frozenset[str]) -> bool:
     """The same of Sage's record, for links that hold both sides' values. An open question may be answered by it."""
     if ASKED in link.details:
         return False
     said = pair.to_zoho.apply(sage)
     for name in pair.fields:
-        if known is not None and name not in known:
+        if name not in known:
             continue
         both = link.agreed.get(name)
         if both is None or not same(both[0], said[name]):

@@ -29,12 +29,12 @@ _NEWS_ROWS = 200
 class SageDateFeed:
     """A Sage entity set with a date-only change marker.
 
-    The marker is the session date of whoever saved, so it can be set back: every poll re-reads `overlap` days, and
+    The marker is the session date of whoever saved, so it can be set back: every poll re-reads `overlap_days`, and
     digests tell what is new. Pages come in key order, not by date, so the watermark moves once, after the last page,
     and never past today: a post-dated session would hide everything until that day.
 
     `deletions`: what a whole sweep does not meet is gone from Sage; of posted documents nothing goes, and some are
-    captured on another way. `overlooked` makes looks of what a sweep meets and no poll can have seen to.
+    captured in another way. `overlooked` makes looks of what a sweep meets and no poll can have seen to.
     """
 
     flow: str

@@ -89,7 +89,7 @@ class PostgresChannelStore:
             self._save(database, channel)
             audit.append(database, audit_entries)
 
-    def forget(self, connection: str, audit_entries: Sequence[AuditEntry] = ()) -> None:
+    def forget(self, connection: str, audit_entries: Sequence[AuditEntry]) -> None:
         """The connection has no channel any more; said in the audit, in one transaction."""
         with self._engine.begin() as database:
             database.execute(_FORGET, {"connection": connection})

@@ -39,7 +39,7 @@ class PostgresMetadataStore:
         fields: Mapping[tuple[str, str], Row],
         *,
         at: datetime,
-        audit_entries: Sequence[AuditEntry] = (),
+        audit_entries: Sequence[AuditEntry],
     ) -> None:
         if not fields and not audit_entries:
             return

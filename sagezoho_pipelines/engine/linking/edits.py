@@ -18,7 +18,7 @@ def carry_out(
     checked: Checked,
     *,
     who: str,
-    why: str = "",
+    why: str,
     leave: Sequence[LeftAlone] = (),
     resume: Sequence[tuple[EntityRef, str]] = (),
 ) -> None:

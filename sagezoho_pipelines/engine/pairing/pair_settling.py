@@ -36,9 +36,6 @@ class Extras:
     outcome: Outcome = Outcome.NOOP
 
 
-_NOTHING = Extras()
-
-
 def settlement(
     ctx: Context,
     kind: Kind,
@@ -48,7 +45,7 @@ def settlement(
     carried: Carried,
     *,
     target: tuple[System, str],
-    extras: Extras = _NOTHING,
+    extras: Extras,
 ) -> Settlement:
     """The end of one pair's delivery: what was settled is kept, whatever became of the rest."""
     link = write.link

@@ -27,13 +27,13 @@ class Queue(Protocol):
         watermark: Row | None = None,
         force: bool = False,
     ) -> CaptureResult:
-        """One page, set-based: unknown digests become changes (superseding older open ones of the same record),
+        """One page, set-based: unknown digests become changes (superseding queued ones of the same record),
         looks are queued, and the watermark moves, all in one transaction. `force` makes changes of known ones too
         (a backfill re-delivers)."""
         ...
 
     def enqueue(self, looks: Sequence[Look], *, at: datetime, run_id: str = "") -> int:
-        """Queue looks, collapsing those already open for the same record; returns how many were new."""
+        """Queue looks, one for a record however many are asked for or queued already; returns how many were new."""
         ...
 
     def claim(

@@ -50,7 +50,7 @@ class MetadataStore(Protocol):
         fields: Mapping[tuple[str, str], Row],
         *,
         at: datetime,
-        audit_entries: Sequence[AuditEntry] = (),
+        audit_entries: Sequence[AuditEntry],
     ) -> None:
         """The descriptions and the audit of what changed in them, in one transaction."""
         ...
@@ -71,7 +71,7 @@ class ChannelStore(Protocol):
         """The channel and the audit of what happened to it, in one transaction."""
         ...
 
-    def forget(self, connection: str, audit_entries: Sequence[AuditEntry] = ()) -> None:
+    def forget(self, connection: str, audit_entries: Sequence[AuditEntry]) -> None:
         """The connection has no channel any more; said in the audit, in one transaction."""
         ...
 
