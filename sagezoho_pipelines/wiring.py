@@ -109,7 +109,8 @@ class Installation(AbstractContextManager["Installation"]):
     """One installation: its settings and its database. Opened once a process; thread-safe.
 
     `env` is read for SAGEZOHO_CONFIG, SAGEZOHO_HOME, SAGEZOHO_POSTGRES_URL and SAGEZOHO_MASTER_KEY. `clock` is the
-    database's unless one is given; until that can be asked, this machine's `own_clock`.
+    database's unless one is given; until that can be asked, this machine's `own_clock`, by which
+    Dagster dates its runs.
     """
 
     def __init__(
@@ -122,6 +123,7 @@ class Installation(AbstractContextManager["Installation"]):
     ) -> None:
         self.env: Mapping[str, str] = os.environ if env is None else env
         self.clock = clock or DatabaseClock(lambda: self.database, own=own_clock)
+        self.own_clock = own_clock
         self.interrupted = threading.Event()
         self.draining = threading.Event()
         self._given = settings

@@ -137,10 +137,10 @@ def drains_due(installation: Installation, *, now: datetime) -> list[Drain]:
     return [drain for name in connections for drain in drains_of(_graph(installation, name), in_connection(due, name))]
 
 
-def is_under_way(drain: Drain, *, instance: dg.DagsterInstance, installation: Installation, now: datetime) -> bool:
+def is_under_way(drain: Drain, *, instance: dg.DagsterInstance, installation: Installation) -> bool:
     """Whether a run of the same job is queued or started anywhere."""
     lease = installation.settings.connection(drain.connection).lease_seconds
-    return under_way(instance, drain, now=now, lease_seconds=lease)
+    return under_way(instance, drain, now=installation.own_clock(), lease_seconds=lease)
 
 
 def run_drain(drain: Drain, *, instance: dg.DagsterInstance, installation: Installation, actor: str) -> RunReport:

@@ -139,7 +139,7 @@ class Worker:
         if drain.urgent:
             lane.held = self._listener.hold(drain.name)
             return lane.held or waited
-        return waited and not is_under_way(drain, instance=self._instance, installation=self._installation, now=now)
+        return waited and not is_under_way(drain, instance=self._instance, installation=self._installation)
 
     def _run(self, drain: Drain) -> bool:
         """Whether it moved anything."""

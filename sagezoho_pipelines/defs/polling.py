@@ -61,7 +61,7 @@ def _schedule(graph: Graph, poll: Poll, job: Job) -> dg.ScheduleDefinition:
     def tick(
         context: dg.ScheduleEvaluationContext, sagezoho: dg.ResourceParam[Workbench]
     ) -> dg.RunRequest | dg.SkipReason:
-        if _under_way(context.instance, job.name, feed, sagezoho.installation.clock()):
+        if _under_way(context.instance, job.name, feed, sagezoho.installation.own_clock()):
             return dg.SkipReason(f"the last poll of {feed} is still under way")
         return _request(graph, poll, sagezoho, run_key=None)
 
@@ -107,7 +107,7 @@ def _sensor(graph: Graph, poll: Poll, job: Job) -> dg.SensorDefinition:
     def ask(
         context: dg.SensorEvaluationContext, sagezoho: dg.ResourceParam[Workbench]
     ) -> dg.SensorResult | dg.SkipReason:
-        now = sagezoho.installation.clock()
+        now = sagezoho.installation.own_clock()  # which Dagster dates runs by
         if _under_way(context.instance, job.name, capture.feed, now):
             return dg.SkipReason(f"a poll of {capture.feed} is under way")
         try:

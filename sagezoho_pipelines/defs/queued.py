@@ -138,7 +138,12 @@ def sensor_of(graph: Graph, jobs: Mapping[str, Job], *, patience_seconds: float)
         if not drains:
             return dg.SkipReason("nothing is due")
         dead_runs.bury(context.instance)
-        reasons = {drain: _left_alone(context.instance, graph, drain, now=now, patience=patience) for drain in drains}
+        ages = {drain: now - drain.since for drain in drains}
+        own = installation.own_clock()
+        reasons = {
+            drain: _left_alone(context.instance, graph, drain, age=age, now=own, patience=patience)
+            for drain, age in ages.items()
+        }
         wanted = [drain for drain, reason in reasons.items() if reason is None]
         if not wanted:
             return dg.SkipReason("; ".join(f"{drain.name}: {reason}" for drain, reason in reasons.items()))
@@ -148,15 +153,16 @@ def sensor_of(graph: Graph, jobs: Mapping[str, Job], *, patience_seconds: float)
 
 
 def _left_alone(
-    instance: dg.DagsterInstance, graph: Graph, drain: Drain, *, now: datetime, patience: float
+    instance: dg.DagsterInstance, graph: Graph, drain: Drain, *, age: timedelta, now: datetime, patience: float
 ) -> str | None:
-    """Why no run is asked for; None when one is."""
-    if now - drain.since < timedelta(seconds=patience):
+    """Why no run is asked for; None when one is. `age` is how long it has been due, `now` of the clock that Dagster
+    dates runs by: the queue is dated by the database's."""
+    if age < timedelta(seconds=patience):
         return "a worker has a moment to take it"
     if under_way(instance, drain, now=now, lease_seconds=graph.settings.lease_seconds):
         return "a run of its job is under way"
     last = dg.RunsFilter(tags={WINDOW_TAG: "queued", LANE_TAG: drain.name})
-    if has_had_its_turn(instance.get_run_records(last, limit=1), drain.since, now=now):
+    if has_had_its_turn(instance.get_run_records(last, limit=1), now - age, now=now):
         return "the last run left it; the next one comes in half a minute"
     return None
 
@@ -164,7 +170,8 @@ def _left_alone(
 def has_had_its_turn(records: Collection[dg.RunRecord], since: datetime, *, now: datetime) -> bool:
     """Whether the last run ended a moment ago and failed, or began when these changes were due and left them."""
     for record in records:
-        if record.end_time is None or now.timestamp() - record.end_time > _REST.total_seconds():
+        # One that ended long from now was dated by another machine, whose clock is ahead.
+        if record.end_time is None or abs(now.timestamp() - record.end_time) > _REST.total_seconds():
             continue
         if record.dagster_run.status is not dg.DagsterRunStatus.SUCCESS or record.create_timestamp > since:
             return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -48,6 +48,12 @@ class Site:
             partition_key=day.isoformat(),
             raise_on_error=False,
         )
+
+    def later(self, **delta: float) -> None:
+        """Time passes, for the database and for this machine."""
+        there, ahead = self.installation, timedelta(**delta)
+        clock, own = there.clock, there.own_clock
+        there.clock, there.own_clock = (lambda: clock() + ahead), (lambda: own() + ahead)
 
     def credentials(self, system: str, **secret: str) -> None:
         self.installation.vault.put(CONNECTION, system, secret)

@@ -201,9 +201,16 @@ def test_the_nightly_sweep_reads_everything(site: Site) -> None:
 def test_a_run_whose_process_was_killed_does_not_hold_polling_up_for_ever(postgres_url: URL, tmp_path: Path) -> None:
     with opened(postgres_url, tmp_path) as site:
         _under_way(site, "vendors")
-        later = site.installation.clock() + timedelta(hours=3)
-        site.installation.clock = lambda: later
+        site.later(hours=3)
         assert len(Sensor(site, "vendors").tick()) == 1
+
+
+@pytest.mark.parametrize("hours", [-3, 3])
+def test_a_run_is_under_way_though_the_database_has_another_time_than_this_machine(site: Site, hours: int) -> None:
+    _under_way(site, "vendors")
+    clock = site.installation.clock
+    site.installation.clock = lambda: clock() + timedelta(hours=hours)
+    assert Sensor(site, "vendors").tick() == []
 
 
 def _under_way(site: Site, feed: str) -> None:

@@ -127,6 +127,7 @@ def record(status: dg.DagsterRunStatus, *, began: float, ended: float | None) ->
     [
         (dg.DagsterRunStatus.FAILURE, -20, -10, True),  # it would most likely fail again
         (dg.DagsterRunStatus.FAILURE, -120, -60, False),  # time to try again
+        (dg.DagsterRunStatus.FAILURE, 7000, 7200, False),  # nobody knows when: by the clock of another machine
         (dg.DagsterRunStatus.SUCCESS, -3, -2, True),  # it began when these were due, and left them
         (dg.DagsterRunStatus.SUCCESS, -9, -8, False),  # they came after it
         (dg.DagsterRunStatus.STARTED, -3, None, False),  # that is for `under_way` to judge
