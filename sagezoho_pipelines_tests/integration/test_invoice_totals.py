@@ -90,6 +90,27 @@ def test_a_price_too_fine_for_zoho_is_one_unit_at_what_sage_bills(desk: Bench) -
     assert "at" not in plain["Description"].split()
 
 
+def test_each_invoice_of_an_order_shipped_in_parts_comes_to_its_own_total(desk: Bench) -> None:
+    charge = {"LineType": "Miscellaneous", "MiscellaneousChargesCode": "HC", "ExtendedAmount": Decimal("20.25")}
+    lines = _line("3", "33.335", DiscountPercent=Decimal("12.5")), _line("7", "1.115"), charge
+    order = _typed(desk, *lines, OrderDiscountPercentage=Decimal("3.3"))
+    for shipped in ({"1": "1", "2": "3"}, {"2": "2"}, None):
+        desk.act("sage300", "ship_and_invoice_order", order=order, lines=shipped)
+        assert desk.sync("invoices").left_over == 0, inbox(desk)
+    made = invoices(desk)
+    assert [len(one["Invoiced_Items"]) for one in made] == [3, 1, 2]
+    for one in made:
+        assert one["Grand_Total"] == one["Sage_Total"] == one["Sage_Open_Amount"]
+        assert one["Discount"] > 0
+        assert one["Sage_Total_Note"].startswith("Adjustment: tax ")
+        assert "," not in one["Sage_Total_Note"]
+
+
+def test_an_invoice_of_nothing_is_not_open(desk: Bench) -> None:
+    invoice = _invoiced(desk, _typed(desk, _line("3", "0"), _line("2", "10", DiscountPercent=100)))
+    assert (invoice["Grand_Total"], invoice["Sage_Open_Amount"], invoice["Sage_Payment_Status"]) == (0, 0, "Paid")
+
+
 def test_an_unexplained_difference_is_called_one(desk: Bench) -> None:
     order = ordered(desk)
     desk.act("sage300", "ship_and_invoice_order", order=order)

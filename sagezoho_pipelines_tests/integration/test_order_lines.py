@@ -178,6 +178,21 @@ def test_a_discount_that_is_no_part_of_its_line_is_refused_with_the_line(desk: B
     assert f"line 2: takes {discount} off 20" in error["text"]
 
 
+@pytest.mark.parametrize(
+    ("figures", "told"),
+    [
+        ({"quantity": Decimal("0.33333"), "price": 100}, "Quantity is 0.33333, and Sage keeps 4 decimals"),
+        ({"quantity": 100000, "price": Decimal("0.0000125")}, "Price is 0.0000125, and Sage keeps 6 decimals"),
+    ],
+)
+def test_figures_finer_than_sages_are_not_sold_as_others(desk: Bench, figures: dict[str, Any], told: str) -> None:
+    desk.act("zoho_crm", "change_field", module="Quoted_Items", field="List_Price", decimals=9)
+    _quote(desk, won_deal(desk, new_account(desk)), {"product_code": ITEM, **figures})
+    assert desk.sync("orders").count(Outcome.REFUSED) == 1
+    error = _refusal(desk)
+    assert (error["code"], error["text"]) == ("LINE_INVALID", f"line 1: {told}")
+
+
 def test_a_deal_of_less_than_nothing_is_no_order(desk: Bench) -> None:
     won_deal(desk, new_account(desk), amount="-50")
     assert desk.sync("orders").count(Outcome.REFUSED) == 1

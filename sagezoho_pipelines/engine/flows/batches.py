@@ -13,7 +13,7 @@ from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import settling
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import SageDateFeed
-from sagezoho_pipelines.engine.flows import invoice_documents, invoices, payments
+from sagezoho_pipelines.engine.flows import invoice_documents, invoice_totals, invoices, payments
 from sagezoho_pipelines.engine.settling import Movement
 
 _HEADER = ("BatchNumber", "BatchStatus", "DateLastEdited", "Description", "NumberOfEntries", "BatchTotal")
@@ -174,6 +174,7 @@ class ArBatchesHandler(_BatchHandler):
             "OrderNumber",
             "DocumentNumber",
             "InvoiceDescription",
+            *invoice_totals.AR_COLUMNS,
             "InvoiceDetails",
         }
         payload = {name: entry.get(name) for name in sorted(columns)}

@@ -21,6 +21,7 @@ from sagezoho_pipelines.engine.zoho_modules import fields_of
 GRAND_TOTAL, DISCOUNT, ADJUSTMENT = "Grand_Total", "Discount", "Adjustment"
 #: Header figures that are read beside those that the mapping names.
 COLUMNS = ("InvoiceTotalWithTax", "InvoiceDiscountAmount", "InvoiceExcludedTaxTotAmount", "TotalTaxAmount")
+AR_COLUMNS = ("DocumentTotalIncludingTax", "TaxTotal")
 _TOTALS = ("InvoiceTotalWithTax", "DocumentTotalIncludingTax")
 _TAXES = ("TotalTaxAmount", "TaxTotal")
 #: What a line is billed at, by document and release: after its own discount where Sage says so.

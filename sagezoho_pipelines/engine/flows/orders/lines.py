@@ -16,6 +16,8 @@ from sagezoho_pipelines.engine.flows.orders import currencies, quotes
 
 #: Sage keeps a line's discount as a percentage with five decimals.
 _PERCENT = Decimal("0.00001")
+#: The decimals that Sage's fields of a line have.
+_QUANTITY, _PRICE = 4, 6
 
 Line = dict[str, Any]
 
@@ -168,7 +170,7 @@ def _from_amount(ctx: Context, deal: Row) -> list[Line]:
 def _item_line(
     ctx: Context, *, code: str, quantity: Any, price: Any, discount: Any, description: Any, number: int
 ) -> Line:
-    ordered = _number(quantity, number, "Quantity")
+    ordered = _fitting(_number(quantity, number, "Quantity"), _QUANTITY, number, "Quantity")
     if ordered <= 0:
         raise _bad_line(
             number, "Quantity", f"the quantity is {ordered}", "give the line a quantity above zero, then retry this"
@@ -184,7 +186,7 @@ def _item_line(
     if price is None and off:
         raise _bad_line(number, "Discount", f"takes {off} off no price", "give the line its price, then retry this")
     if price is not None:
-        line |= {"price_override": True, "price": _number(price, number, "Price")}
+        line |= {"price_override": True, "price": _fitting(_number(price, number, "Price"), _PRICE, number, "Price")}
         gross = ordered * line["price"]
         if off < 0 or off > max(gross, Decimal(0)):
             raise _bad_line(
@@ -204,6 +206,14 @@ def _number(value: Any, number: int, what: str) -> Decimal:
     if not found.is_finite():
         raise _bad_line(number, what, f"{what} is {value!r}, no number", "write it in figures alone, then retry this")
     return found
+
+
+def _fitting(value: Decimal, decimals: int, number: int, what: str) -> Decimal:
+    """The value, if Sage can hold it: rounded, it would be another quantity or price than was sold."""
+    if value != round(value, decimals):
+        text = f"{what} is {value:f}, and Sage keeps {decimals} decimals"
+        raise _bad_line(number, what, text, f"give it {decimals} decimals at most, then retry this")
+    return value
 
 
 def _product_code(ctx: Context, product: Any, number: int) -> str:
