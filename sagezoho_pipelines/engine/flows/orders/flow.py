@@ -182,7 +182,7 @@ class OrdersHandler:
                 if error.verdict is Verdict.FATAL:
                     raise
                 settlements.append(settling.failed(ctx, FLOW, change, error, target=self.target))
-        return [quotes.noted(one, accepted.get(one.change.key, [])) for one in settlements]
+        return [quotes.noted(ctx, one, accepted.get(one.change.key, [])) for one in settlements]
 
     def _deals(self, ctx: Context, changes: Sequence[Change]) -> dict[str, Row]:
         """The deals as they are now. A change may have waited for hours, and polls see no deal that stopped qualifying:

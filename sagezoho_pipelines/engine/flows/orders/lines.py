@@ -30,7 +30,7 @@ def accepted_quotes(ctx: Context, deal_ids: Sequence[str]) -> dict[str, list[Row
     rows = ctx.zoho.find(
         "Quotes",
         where=[where("Deal_Name.id", "in", list(deal_ids)), where("Quote_Stage", "in", list(orders.quote_stages))],
-        fields=["Deal_Name", "Modified_Time", *currencies.of_quotes(ctx)],
+        fields=sorted({"Deal_Name", *quotes.fields(ctx), *currencies.of_quotes(ctx)}),
     )
     found: dict[str, list[Row]] = {}
     for row in rows:
