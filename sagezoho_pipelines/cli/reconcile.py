@@ -113,9 +113,7 @@ def _show(connection: str, compared: Sequence[Compared]) -> None:
     if any(len(one.without) > len(one.undecided) for one in compared):
         output.say("'sagezoho sync --sweep vendors' brings vendors over; 'sagezoho inbox' tells which were refused.")
     if any(one.undecided for one in compared):
-        output.say(
-            "'sagezoho match vendors --out FILE' asks which account is whose; 'sagezoho links add' says it."
-        )
+        output.say("'sagezoho match vendors --out FILE' asks which account is whose; 'sagezoho links add' says it.")
 
 
 def _why_none(compared: Compared, number: str) -> str:

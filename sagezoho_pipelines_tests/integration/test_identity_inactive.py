@@ -121,6 +121,8 @@ def test_asked_about_once_and_dismissed_until_it_changes(engine: Engine, kind: s
         at.rests()
         assert at.asked() == question
         at.desk.dismiss_inbox(entry_id(at))
+        at.sync()
+        assert at.account().get("Sage_Sync_Status") in (None, "In Sage 300"), "of a customer, its account is told"
         at.rests()
         at.in_sage(Terms="N30")
         at.sync()
