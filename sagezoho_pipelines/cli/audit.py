@@ -34,7 +34,7 @@ def audit() -> None:
 @audit.command()
 @click.option("--format", "kind", type=click.Choice(["jsonl", "csv"]), default="jsonl", show_default=True)
 @click.option("--record", metavar="ID", help="Only lines about this record, of either side.")
-@click.option("--run", metavar="RUN_ID", help="Only lines of this run.")
+@click.option("--run", metavar="RUN_ID", help="Only lines of this run; its first eight signs will do.")
 @click.option("--since", type=_MOMENT, metavar="DATE", help="Only lines from this moment on (UTC).")
 @options.connection
 def export(kind: str, record: str | None, run: str | None, since: datetime | None, connection: str | None) -> None:

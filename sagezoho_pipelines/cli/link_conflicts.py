@@ -92,7 +92,12 @@ def show(found: list[dict[str, Any]]) -> None:
         )
         for one in found[-_MOST_SHOWN:]
     ]
-    output.table(["when", "Sage 300", "Zoho CRM", "field", "", "what was decided"], shown)
+    if output.is_narrow():
+        for when, sage, zoho, field, (what, style), decided in shown:
+            output.say(f"{when}  {sage} = {zoho}  {field}  {what}", style)
+            output.say(f"  {decided}")
+    else:
+        output.table(["when", "Sage 300", "Zoho CRM", "field", "", "what was decided"], shown)
     if len(found) > _MOST_SHOWN:
         output.say(f"{len(found) - _MOST_SHOWN} earlier ones are not shown: --json lists them all, --since chooses")
 

@@ -30,6 +30,13 @@ def say(entry: LinkEntry) -> None:
         output.table(["field", "in Sage 300", "in Zoho CRM"], rows)
 
 
+def say_briefly(entry: LinkEntry) -> None:
+    """Where a table would break the ids over two lines."""
+    output.say(f"{entry.id}  {pair(entry)}")
+    equal = ("; not equal", output.WARN) if entry.unequal else ("", output.DIM)
+    output.say(f"  {kind_of(entry.link).name}; {leads(entry)} leads; {entry.link.made_by}{equal[0]}", equal[1])
+
+
 def pair(entry: LinkEntry) -> str:
     link = entry.link
     sage = f"{record('sage300', link.sage_entity, link.sage_id)} ({link.sage_name})"

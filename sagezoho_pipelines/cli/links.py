@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from sagezoho_pipelines.domain.records import Authority
 if TYPE_CHECKING:
     from sagezoho_pipelines.engine.context import Context
     from sagezoho_pipelines.engine.linking.asking import Checked
+    from sagezoho_pipelines.ledger.link_table import LinkEntry
 
 _MOST_SHOWN = 50
 _why = click.option("--why", default="", metavar="TEXT", help="Kept in the audit.")
@@ -44,6 +46,16 @@ def listed(as_json: bool, **filters: Any) -> None:
     if not found:
         output.say("No link is like that." if any(filters.values()) else "Nothing is linked yet.")
         return
+    if output.is_narrow():
+        for entry in found[:_MOST_SHOWN]:
+            link_words.say_briefly(entry)
+    else:
+        _table(found[:_MOST_SHOWN])
+    if len(found) > _MOST_SHOWN:
+        output.say(f"… and {len(found) - _MOST_SHOWN} more: filters choose, --json lists them all, or 'links export'")
+
+
+def _table(found: Sequence[LinkEntry]) -> None:
     rows = [
         (
             entry.id,
@@ -56,11 +68,9 @@ def listed(as_json: bool, **filters: Any) -> None:
             entry.link.made_by,
             ("no", output.WARN) if entry.unequal else "yes",
         )
-        for entry in found[:_MOST_SHOWN]
+        for entry in found
     ]
     output.table(["#", "kind", "Sage 300", "name", "Zoho CRM", "name", "leads", "made by", "equal"], rows)
-    if len(found) > _MOST_SHOWN:
-        output.say(f"… and {len(found) - _MOST_SHOWN} more: filters choose, --json lists them all, or 'links export'")
 
 
 @links.command()

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from sagezoho_pipelines.config.flows import Flows
 from sagezoho_pipelines.config.mappings import MapName, MappingOverrides
 from sagezoho_pipelines.config.section import Section
-from sagezoho_pipelines.config.values import Cron, Url, Zone
+from sagezoho_pipelines.config.values import Company, Cron, Url, Zone
 
 
 class Sage300Settings(Section):
     """Where one Sage 300 company is. Time-outs are in seconds."""
 
     url: Url
-    company: Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z0-9]{1,6}$")]
+    company: Company
     page_size: int = Field(100, ge=2, le=1000)
     concurrency: int = Field(2, ge=1, le=16)
     connect_timeout: float = Field(10, gt=0, le=120)

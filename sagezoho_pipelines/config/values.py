@@ -73,8 +73,21 @@ def _day(value: str) -> str:
     return value
 
 
+def _url(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", value):
+        raise ValueError(f"{value!r} is no address; write all of it, like https://erp.example.com/Sage300WebApi")
+    return value
+
+
+def _company(value: str) -> str:
+    if not re.fullmatch(r"[A-Z0-9]{1,6}", value):
+        raise ValueError(f"{value!r} is no company of Sage 300; write its database id, up to six letters and digits")
+    return value
+
+
 Cron = Annotated[str, AfterValidator(_cron)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Day = Annotated[str, AfterValidator(_day)]
-Url = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^https?://[^\s/]+(/\S*)?$")]
+Url = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_url)]
+Company = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True), AfterValidator(_company)]
 Code = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, max_length=12)]

@@ -21,7 +21,8 @@ SELECT connection, seq, at, actor, flow, direction, source_system, source_entity
 FROM sagezoho.audit
 WHERE (CAST(:connection AS text) IS NULL OR connection = :connection)
   AND (CAST(:record AS text) IS NULL OR source_id = :record OR target_id = :record)
-  AND (CAST(:run_id AS text) IS NULL OR run_id = :run_id)
+  AND (CAST(:run_id AS text) IS NULL OR run_id = :run_id
+       OR (length(CAST(:run_id AS text)) = 8 AND left(run_id, 8) = :run_id))
   AND (CAST(:since AS timestamptz) IS NULL OR at >= :since)
   AND (CAST(:operations AS text[]) IS NULL OR operation = ANY (CAST(:operations AS text[])))
 """
@@ -99,7 +100,8 @@ def audit_entries(
     operations: Sequence[str] | None = None,
     limit: int | None = None,
 ) -> Iterator[AuditLine]:
-    """Stream the audit in order, whatever its size; `record_id` is a source's or a target's."""
+    """Stream the audit in order, whatever its size; `record_id` is a source's or a target's, `run_id` may be the first
+    eight signs, as runs are shown."""
     query = text(f"{_AUDIT} ORDER BY connection, seq {'LIMIT :limit' if limit is not None else ''}")
     values: dict[str, Any] = {"connection": connection, "record": record_id, "since": since, "run_id": run_id}
     values["operations"] = list(operations) if operations is not None else None

@@ -152,6 +152,8 @@ def test_the_audit_is_exported_whole_by_record_and_by_run(ready: Workplace) -> N
 
     lines = [json.loads(line) for line in ready("audit", "export").stdout.splitlines()]
     of_run = ready("audit", "export", "--run", run_id).stdout.splitlines()
+    assert ready("audit", "export", "--run", run_id[:8]).stdout.splitlines() == of_run
+    assert ready("audit", "export", "--run", run_id[:7]).stdout == ""
     of_record = ready("audit", "export", "--record", lines[-1]["source_id"]).stdout.splitlines()
     table = list(csv.DictReader(io.StringIO(ready("audit", "export", "--format", "csv").stdout)))
 

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import json
+import os
+import pty
+import struct
+import subprocess
+import termios
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +21,7 @@ from sagezoho_pipelines.cli import sheets
 from sagezoho_pipelines.domain.errors import SagezohoError
 from sagezoho_pipelines.sandbox.server import Sandbox
 from sagezoho_pipelines_tests.e2e.conftest import Workplace
+from sagezoho_pipelines_tests.e2e.processes import COMMAND
 
 
 @pytest.fixture
@@ -229,3 +236,37 @@ def test_a_name_that_no_cell_can_hold_is_written_all_the_same(tmp_path: Path, en
     assert [line.get("name") for line in sheets.read(path, needed=["name"])] == ["Odd Name  Ltd", "Plain"]
     with pytest.raises(SagezohoError, match="there is no directory"):
         sheets.write(tmp_path / "nowhere" / path.name, ["name"], [])
+
+
+def _on_a_terminal(workplace: Workplace, width: int, *arguments: str) -> str:
+    screen, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 25, width, 0, 0))
+    env = {**os.environ, **workplace.env, "TERM": "xterm", "NO_COLOR": "1"}
+    env.pop("COLUMNS", None)
+    with subprocess.Popen([*COMMAND, *arguments], stdin=terminal, stdout=terminal, stderr=terminal, env=env) as process:
+        os.close(terminal)
+        shown = b""
+        try:
+            while part := os.read(screen, 65536):
+                shown += part
+        except OSError:  # what Linux tells when the last writer has closed it
+            pass
+        finally:
+            os.close(screen)
+        assert process.wait() == 0
+    return shown.decode()
+
+
+@pytest.mark.parametrize("width", [60, 80, 160])
+def test_no_terminal_is_too_narrow_for_whole_ids(ready: Workplace, sandbox: Sandbox, width: int) -> None:
+    ready("sync", "vendors")
+    links = [link for link in ready.json("links", "list")["links"] if link["kind"] == "vendors"]
+    sandbox.zoho_crm.world.actions["edit_account"](
+        {"account_id": links[0]["zoho"]["id"], "values": {"Billing_City": "Atlantis"}}
+    )
+    ready("sync", "identity")
+    shown = _on_a_terminal(ready, width, "links", "list", "--kind", "vendors")
+    for link in links:
+        assert link["sage"]["id"] in shown
+        assert link["zoho"]["id"] in shown
+    assert links[0]["zoho"]["id"] in _on_a_terminal(ready, width, "links", "conflicts")

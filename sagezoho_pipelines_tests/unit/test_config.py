@@ -60,6 +60,25 @@ def test_a_mistake_is_named_by_file_line_and_key(addition: str, message: str) ->
     assert message in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "message"),
+    [
+        (
+            "http://127.0.0.1:8300/",
+            "erp.example.com/",
+            "'erp.example.com/Sage300WebApi' is no address; write",
+        ),
+        ("company: saminc", "company: Sample Inc", "sage300.company: 'SAMPLE INC' is no company of Sage 300; write"),
+    ],
+)
+def test_what_has_a_form_of_its_own_is_told_in_words(right: str, wrong: str, message: str) -> None:
+    assert right in _FILE
+    with pytest.raises(ConfigurationError) as raised:
+        config.parse(_FILE.replace(right, wrong), "sagezoho.yaml")
+    assert message in str(raised.value)
+    assert "pattern" not in str(raised.value)
+
+
 def test_every_mistake_is_named_at_once() -> None:
     with pytest.raises(ConfigurationError) as raised:
         config.parse(_FILE.replace("page_size: 100", "page_size: 0, pages: 1"), "sagezoho.yaml")
