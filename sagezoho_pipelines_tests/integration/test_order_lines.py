@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine
 
 from sagezoho_pipelines.domain.errors import ConfigurationError
-from sagezoho_pipelines.domain.records import Outcome
+from sagezoho_pipelines.domain.records import Cause, Look, Outcome
 from sagezoho_pipelines.engine.check import Status, zoho_stages
 from sagezoho_pipelines.sandbox.faults import FaultRule
 from sagezoho_pipelines_tests.bench import Bench, bench
@@ -220,6 +220,11 @@ def test_an_order_that_comes_to_something_else_in_sage_is_told_at_once(desk: Ben
         == f"order {order['OrderNumber']} comes to 12 before tax in Sage 300, and to 120.00 in Zoho"
     )
     assert f"correct order {order['OrderNumber']} in Sage 300" in entry["error"]["advice"]
+    desk.act("zoho_crm", "edit_deal", deal_id=deal, values={"Next_Step": "Ask for a reference"})
+    for cause in (Cause.NOTIFICATION, Cause.RETRY):
+        desk.ledger.enqueue([Look(desk.context().zoho_entity("deals"), deal, cause, "touched")], at=desk.now())
+        desk.sync("orders")
+        assert inbox(desk) == [entry]
     desk.dismiss_inbox(deal)
     assert desk.sync("orders").outcomes == {}
     assert len(orders(desk)) == 1

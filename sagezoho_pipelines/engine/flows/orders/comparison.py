@@ -15,6 +15,8 @@ from sagezoho_pipelines.engine.flows.orders.drafts import FLOW, TARGET, Draft
 
 #: The order of a deal that was deleted, lost or reopened since.
 UNWANTED = "ORDER_UNWANTED"
+#: In the details of an order's link: the code under which a person was told that Sage made another order of the deal.
+OTHERWISE = "otherwise"
 
 
 def compare(ctx: Context, change: Change, draft: Draft, link: Link, moved: set[str]) -> Settlement:
@@ -24,7 +26,7 @@ def compare(ctx: Context, change: Change, draft: Draft, link: Link, moved: set[s
     edit that changes nothing in the order, is no difference.
     """
     if change.key not in moved:
-        return settling.settled(ctx, FLOW, change, Outcome.NOOP)
+        return _as_it_was(ctx, change, link, [])
     link = replace(link, details={**link.details, **quotes.as_compared(ctx, draft.quotes)})
     if not link.written:
         # Linked by hand: the order is what people made of it, and what counts is how the deal changes from here.
@@ -48,7 +50,15 @@ def compare(ctx: Context, change: Change, draft: Draft, link: Link, moved: set[s
     if differing:
         return _told(ctx, change, link, f"{', '.join(differing)} would differ")
     fresh = replace(link, source_digest=change.digest, zoho_name=change.name, seen_equal_at=ctx.clock())
-    return settling.settled(ctx, FLOW, change, Outcome.NOOP, links=[fresh])
+    return _as_it_was(ctx, change, fresh, [fresh])
+
+
+def _as_it_was(ctx: Context, change: Change, link: Link, links: Sequence[Link]) -> Settlement:
+    """The deal says what it said. Where its order was another one from the start, that stays in the inbox."""
+    held = ctx.ledger.standing(change.entity, [change.key]).get(change.key) if link.details.get(OTHERWISE) else None
+    if held is not None and held.error.get("code") == link.details[OTHERWISE]:
+        return replace(write_back.echoed(change), links=links)
+    return settling.settled(ctx, FLOW, change, Outcome.NOOP, links=links)
 
 
 def _told(ctx: Context, change: Change, link: Link, what: str) -> Settlement:

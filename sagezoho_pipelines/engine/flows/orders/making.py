@@ -108,6 +108,7 @@ def _settled(
             "currency": draft.currency(ctx),
             **stages.asked_at(ctx, draft.deal),
             **quotes.as_compared(ctx, draft.quotes),
+            **({comparison.OTHERWISE: differs.code} if differs is not None else {}),
         },
     )
     ends: dict[str, Any] = {"movements": [movement], "links": [link], "intents": [(intent.id, "settled", number)]}
