@@ -9,6 +9,7 @@ import os
 import shlex
 import subprocess
 import threading
+import time
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from sqlalchemy import URL
 from sagezoho_pipelines.domain.errors import LedgerUnavailable
 
 _starting = threading.Lock()  # the wheel's own lock is between processes only
+_PATIENCE = 30.0
 
 
 def home(env: Mapping[str, str]) -> Path:
@@ -33,8 +35,11 @@ def home(env: Mapping[str, str]) -> Path:
     return path
 
 
-def start(home: Path) -> URL:
-    """Join the server on `home/postgres`, or start it. Returns its URL, naming its maintenance database."""
+def start(home: Path, *, patience: float = _PATIENCE) -> URL:
+    """Join the server on `home/postgres`, or start it. Returns its URL, naming its maintenance database.
+
+    One that is about to end is waited for, `patience` seconds at the most: no other can have its directory before.
+    """
     data = home.resolve() / "postgres"
     running = _running(data)
     if running is not None:
@@ -47,6 +52,7 @@ def start(home: Path) -> URL:
         )
     with _starting:
         server = _server(data)
+        _wait_for_the_end(data, patience)
         try:
             if " " in str(data) and os.name == "posix":
                 _start_quoted(server, data)
@@ -83,6 +89,16 @@ def _start_quoted(server: Any, data: Path) -> None:
             user=server.system_user,
             timeout=60,
         )
+
+
+def _wait_for_the_end(data: Path, patience: float) -> None:
+    import psutil  # type: ignore[import-untyped]  # the wheel brings it
+
+    until = time.monotonic() + patience
+    while (lines := _noted(data)) and lines[-1] == "stopping" and psutil.pid_exists(int(lines[0])):
+        if time.monotonic() >= until:
+            raise LedgerUnavailable("The embedded Postgres is shutting down. Run this again in a moment.")
+        time.sleep(0.1)
 
 
 def is_running(home: Path) -> bool:
@@ -122,13 +138,10 @@ def _server(data: Path) -> Any:
 
 def _running(data: Path) -> URL | None:
     """The URL of the server that holds `data`, if it answers. Asking it directly costs no import and no lock."""
-    try:
-        lines = (data / "postmaster.pid").read_text().splitlines()
-        port, socket, host, status = lines[3], lines[4].strip(), lines[5].strip(), lines[7].strip()
-    except (OSError, IndexError):
+    noted = _noted(data)
+    if noted is None or noted[-1] != "ready":
         return None
-    if status != "ready":
-        return None
+    port, socket, host = noted[3:6]
     place = socket or host or "127.0.0.1"
     try:
         psycopg2.connect(host=place, port=port, user="postgres", dbname="postgres", connect_timeout=5).close()
@@ -143,3 +156,12 @@ def _running(data: Path) -> URL | None:
         database="postgres",
         query=query,
     )
+
+
+def _noted(data: Path) -> list[str] | None:
+    """What the server notes of itself: process, directory, since when, port, socket, host, memory, how it is."""
+    try:
+        lines = [line.strip() for line in (data / "postmaster.pid").read_text().splitlines()]
+    except OSError:
+        return None
+    return lines[:8] if len(lines) >= 8 else None

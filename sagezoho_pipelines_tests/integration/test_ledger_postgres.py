@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +22,7 @@ from sagezoho_pipelines.ledger.ledger import PostgresLedger
 from sagezoho_pipelines.ledger.migrations import migrate, revision
 from sagezoho_pipelines.ledger.models import SCHEMA, Base
 from sagezoho_pipelines.ledger.postgres import database_url, engine_for, ensure_database
+from sagezoho_pipelines_tests.waiting import eventually
 
 VENDORS = EntityRef("saminc", System.SAGE300, "vendors")
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -135,6 +138,20 @@ def test_the_embedded_server_starts_is_joined_and_stops(short_home: Path) -> Non
     database_url(env)
     assert ledger.watermark(VENDORS) == {"at": "1"}
     engine.dispose()
+
+
+def test_a_server_that_is_about_to_end_is_waited_for(short_home: Path) -> None:
+    short_home.mkdir()
+    engine = engine_for(embedded.start(short_home))
+    noted = short_home / "postgres" / "postmaster.pid"
+    with engine.connect():  # which it lets finish
+        os.kill(int(noted.read_text().splitlines()[0]), signal.SIGTERM)
+        assert eventually(lambda: "stopping" in noted.read_text())
+        with pytest.raises(LedgerUnavailable, match=r"is shutting down\. Run this again"):
+            embedded.start(short_home, patience=0)
+    engine.dispose()
+    embedded.start(short_home)
+    assert embedded.is_running(short_home)
 
 
 def test_a_path_too_long_for_a_socket_works(short_home: Path) -> None:
