@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +18,18 @@ from sagezoho_pipelines_tests.integration.selling import inbox, new_account, ord
 def desk(engine: Engine) -> Iterator[Bench]:
     with bench(engine, vendors=2, deals=0) as made:
         yield made
+
+
+@pytest.fixture(params=[-2, 0, 2])
+def apart(desk: Bench, request: pytest.FixtureRequest) -> Bench:
+    """A desk whose clock is so many hours ahead of Zoho's."""
+    desk.later(hours=request.param)
+    return desk
+
+
+def _later(desk: Bench, minutes: float) -> None:
+    desk.later(minutes=minutes)
+    desk.sandbox.clock.advance(timedelta(minutes=minutes))
 
 
 def _quote(desk: Bench, deal: str, quantity: int, stage: str = "Closed Won") -> str:
@@ -51,7 +64,7 @@ def test_an_order_whose_quote_is_replaced_is_told_to_a_person_once(desk: Bench) 
     assert inbox(desk) == [entry]
     desk.dismiss_inbox(deal)
     desk.sync("orders")
-    desk.later(minutes=10)
+    _later(desk, 10)
     desk.sync("orders")
     assert desk.sync("orders").outcomes == {}
     assert inbox(desk) == []
@@ -72,11 +85,42 @@ def test_a_second_quote_that_is_accepted_after_the_order_is_told_of(desk: Bench)
     assert inbox(desk) == []
 
 
+def test_a_quote_that_is_lost_after_its_order_is_told_of_whatever_our_clock_says(apart: Bench) -> None:
+    deal, quote, number = _ordered(apart)
+    _later(apart, 20)
+    _edit(apart, quote, Quote_Stage="Closed Lost")
+    _later(apart, 20)
+    assert apart.sync("orders").count(Outcome.CONFLICTED) == 1
+    [entry] = inbox(apart)
+    assert entry["key"] == deal
+    assert f"after it became order {number}" in entry["error"]["text"]
+    apart.dismiss_inbox(deal)
+    _later(apart, 20)
+    apart.sync("orders")
+    assert apart.sync("orders").outcomes == {}
+
+
+def test_a_refusal_is_over_once_its_quote_changes_whatever_our_clock_says(apart: Bench) -> None:
+    deal = won_deal(apart, new_account(apart))
+    quotes = [_quote(apart, deal, 4), _quote(apart, deal, 7)]
+    draft = _quote(apart, deal, 9, stage="Draft")
+    _later(apart, 20)
+    assert apart.sync("customers", "orders").count(Outcome.REFUSED) == 1
+    _later(apart, 20)
+    assert apart.sync("orders").outcomes == {}
+    _edit(apart, draft, Quote_Stage="Closed Lost")
+    for quote in quotes:
+        _edit(apart, quote, Quote_Stage="Closed Lost")
+    _later(apart, 20)
+    assert apart.sync("orders").left_over == 0, inbox(apart)
+    assert inbox(apart) == []
+
+
 def test_a_quote_that_is_edited_without_changing_the_order_is_no_matter(desk: Bench) -> None:
     _deal, quote, _number = _ordered(desk)
     _edit(desk, quote, Subject="Quote, as signed")
     assert desk.sync("orders").left_over == 0
-    desk.later(minutes=10)
+    _later(desk, 10)
     desk.sync("orders")
     assert desk.sync("orders").outcomes == {}
     assert inbox(desk) == []

@@ -14,12 +14,14 @@ from sagezoho_pipelines.domain.write_backs import Standing
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.zoho_modules import known_fields, module_exists
 
-#: In the details of an order's link: the accepted quotes that it was compared with, a digest each, and when that was.
+#: In the details of an order's link: the accepted quotes that it was compared with, a digest each, and when that was
+#: by Zoho's clock.
 _QUOTES, _COMPARED = "quotes", "compared"
 #: Deals are looked at again for quotes of so long ago at most.
 _BACK = timedelta(days=30)
-#: The two clocks may be so far apart. Until then a deal is looked at more than once for one edit, which does no harm.
-_CLOCKS_DIFFER = timedelta(minutes=5)
+#: A quote may have been written while its deal was dealt with. For so long a deal is looked at more than once for one
+#: edit, which does no harm.
+_DEALING = timedelta(minutes=5)
 
 
 def are_read(ctx: Context) -> bool:
@@ -34,7 +36,7 @@ def fields(ctx: Context) -> tuple[str, ...]:
 
 def as_compared(ctx: Context, accepted: Sequence[Row]) -> Row:
     """What an order's link keeps of the accepted quotes that its deal has now."""
-    return {_QUOTES: _versions(ctx, accepted), _COMPARED: ctx.clock().isoformat()}
+    return {_QUOTES: _versions(ctx, accepted), _COMPARED: ctx.zoho.server_time().isoformat()}
 
 
 def noted(ctx: Context, settlement: Settlement, accepted: Sequence[Row]) -> Settlement:
@@ -52,7 +54,7 @@ def changed(ctx: Context, since: datetime) -> list[Look]:
     """
     if not are_read(ctx):
         return []
-    begin = max(since, ctx.clock() - _BACK)
+    begin = max(since, ctx.zoho.server_time() - _BACK)
     rows = ctx.zoho.find("Quotes", where=[where("Modified_Time", "ge", begin)], fields=["Deal_Name", *fields(ctx)])
     found: dict[str, list[Row]] = {}
     for row in rows:
@@ -79,14 +81,15 @@ def _knows(ctx: Context, link: Link, quote: Row) -> bool:
 
 
 def _refused_with(ctx: Context, entry: Standing, quote: Row) -> bool:
-    return _counted(ctx, quote, entry.error.get("details") or {}, entry.at)
+    at = None if entry.at is None else entry.at + (ctx.zoho.server_time() - ctx.clock())
+    return _counted(ctx, quote, entry.error.get("details") or {}, at)
 
 
 def _counted(ctx: Context, quote: Row, details: Row, at: datetime | None) -> bool:
-    """Whether a quote was there as it is when its deal was dealt with."""
+    """Whether a quote was there as it is when its deal was dealt with, `at` a time of Zoho's clock."""
     if (details.get(_QUOTES) or {}).get(str(quote["id"])) == digest(quote, fields(ctx)):
         return True
-    return at is not None and datetime.fromisoformat(str(quote["Modified_Time"])) <= at - _CLOCKS_DIFFER
+    return at is not None and datetime.fromisoformat(str(quote["Modified_Time"])) <= at - _DEALING
 
 
 def _versions(ctx: Context, accepted: Sequence[Row]) -> dict[str, str]:
