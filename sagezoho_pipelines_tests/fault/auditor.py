@@ -320,7 +320,8 @@ class _Auditor:
                 if lines != expected["lines"]:
                     kind = "duplicated" if lines > expected["lines"] else "wrong"
                     yield from unless(asked, kind, record, f"{lines} lines instead of {expected['lines']}")
-                fields = {"Sage_Total": expected["total"], "Sage_Order_Number": expected["order"]}
+                totals = dict.fromkeys(("Sage_Total", "Grand_Total"), expected["total"])
+                fields = {**totals, "Sage_Order_Number": expected["order"]}
                 yield from differing(record, asked, invoice, fields)
                 if looked_up(invoice["Deal_Name__s"]) != self._our_orders[expected["order"]]:
                     yield from unless(asked, "wrong", record, "it names another deal")

@@ -130,6 +130,7 @@ _CORRUPTIONS: dict[str, tuple[str, Callable[[State], Any]]] = {
     "another city": ("wrong", lambda s: _edit(s["zoho_crm", "Accounts"], _account(s), Billing_City="Nowhere")),
     "another customer": ("wrong", lambda s: _edit(s["sage300", "OEOrders"], _ours(s), CustomerNumber="1200")),
     "another total": ("wrong", lambda s: _edit(s["sage300", "OEOrders"], _ours(s), OrderTotalBeforeTax=1)),
+    "another sum": ("wrong", lambda s: _edit(s["zoho_crm", "Invoices"], 0, Grand_Total=1)),
     "another open amount": ("wrong", lambda s: _edit(s["zoho_crm", "Invoices"], 0, Sage_Open_Amount=1)),
     "another deal": ("wrong", lambda s: _edit(s["zoho_crm", "Invoices"], 0, Deal_Name__s={"id": "77"})),
     "a line lost": ("wrong", lambda s: _edit(s["zoho_crm", "Invoices"], 0, Invoiced_Items=[])),
