@@ -62,6 +62,9 @@ def list_(as_json: bool) -> None:
         ]  # fmt: skip
         output.emit_json({"credentials": facts})
         return
+    if not newest:
+        output.say("No credentials are stored yet: sagezoho credentials set CONNECTION sage300|zoho_crm")
+        return
     rows = [(one.connection, one.system, one.version, f"{one.created_at:%Y-%m-%d %H:%M %Z}") for one in newest.values()]
     output.table(["connection", "system", "version", "stored"], rows, numbers=["version"])
 
@@ -75,8 +78,15 @@ def forget(connection: str, system: str, every: bool) -> None:
 
     The two versions before the newest are kept until then, sealed like it.
     """
+    from sagezoho_pipelines.domain.errors import CredentialsMissing
+
     with options.installation() as installation:
         vault = installation.vault
+        if (connection, system) not in {(one.connection, one.system) for one in vault.versions()}:
+            raise CredentialsMissing(
+                f"No credentials of {connection} for {system} are stored, so nothing was erased. 'sagezoho credentials "
+                "list' shows what is."
+            )
         count = vault.delete(connection, system) if every else vault.forget_old(connection, system)
     what = "version(s)" if every else "earlier version(s)"
     output.say(f"Erased {count} stored {what} of the credentials of {connection} for {system}.")

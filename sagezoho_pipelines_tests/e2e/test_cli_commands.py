@@ -193,6 +193,17 @@ def test_credentials_are_listed_by_name_and_never_shown(ready: Workplace, sandbo
         assert secret not in everything
 
 
+def test_credentials_that_are_not_there_are_told_so(workplace: Workplace, sandbox: Sandbox) -> None:
+    workplace.configure(sandbox)
+    assert "No credentials are stored yet" in workplace("credentials", "list").output
+    assert workplace.json("credentials", "list") == {"credentials": []}
+    workplace.sign_on(sandbox)
+    slip = workplace("credentials", "forget", "samin", "sage300", "--all")
+    assert slip.exit_code == 1
+    assert "No credentials of samin for sage300 are stored, so nothing was erased" in slip.output
+    assert workplace("credentials", "forget", "saminc", "sage300").exit_code == 0
+
+
 def test_rotating_the_master_key_keeps_the_credentials_usable(workplace: Workplace, sandbox: Sandbox) -> None:
     del workplace.env["SAGEZOHO_MASTER_KEY"]
     workplace.configure(sandbox)

@@ -63,7 +63,7 @@ def _stuck(engine: Engine, current: str | None, error: ProgrammingError) -> Ledg
 
 def _not_whole(current: str | None, what: str) -> LedgerUnavailable:
     return LedgerUnavailable(
-        f"The database says that it is at schema revision {current}, but its tables are not those of it: {what}. "
+        f"The database says that it is at schema revision {current}, but not all that belongs to it is there: {what}. "
         "Restore a backup that is whole, or begin with an empty database; nothing was changed in this one."
     )
 
