@@ -200,7 +200,7 @@ def test_a_deal_of_less_than_nothing_is_no_order(desk: Bench) -> None:
     assert (error["code"], error["field"]) == ("AMOUNT_NEGATIVE", "Amount")
 
 
-def test_an_order_that_comes_to_something_else_in_sage_is_told_at_once(desk: Bench) -> None:
+def _deal_that_sage_computes_otherwise(desk: Bench) -> str:
     units = [{"ItemNumber": "CRATE", "UnitOfMeasure": unit, "ConversionFactor": factor, "FACTOR": factor}
              for unit, factor in (("Ea.", 1), ("Box", 10))]  # fmt: skip
     desk.act(
@@ -210,6 +210,11 @@ def test_an_order_that_comes_to_something_else_in_sage_is_told_at_once(desk: Ben
     desk.act("zoho_crm", "add_record", module="Products", values=product)
     deal = won_deal(desk, new_account(desk))
     _quote(desk, deal, {"product_code": "CRATE", "quantity": 12, "price": 10})
+    return deal
+
+
+def test_an_order_that_comes_to_something_else_in_sage_is_told_at_once(desk: Bench) -> None:
+    deal = _deal_that_sage_computes_otherwise(desk)
     tally = desk.sync("orders")
     assert tally.count(Outcome.CONFLICTED) == 1
     [order] = orders(desk)
@@ -228,6 +233,28 @@ def test_an_order_that_comes_to_something_else_in_sage_is_told_at_once(desk: Ben
     desk.dismiss_inbox(deal)
     assert desk.sync("orders").outcomes == {}
     assert len(orders(desk)) == 1
+
+
+@pytest.mark.parametrize("values", [None, {"Closing_Date": "2026-03-10"}], ids=["heard of", "edited and put back"])
+def test_what_sage_computed_otherwise_stays_asked_until_a_person_ends_it(
+    desk: Bench, values: dict[str, Any] | None
+) -> None:
+    deal = _deal_that_sage_computes_otherwise(desk)
+    desk.sync("orders")
+    [entry] = inbox(desk)
+    [row] = [one for one in desk.state("zoho_crm", "Deals") if str(one["id"]) == deal]
+    for edit in [values, values and {name: row[name] for name in values}]:
+        if edit:
+            desk.act("zoho_crm", "edit_deal", deal_id=deal, values=edit)
+        desk.ledger.enqueue([Look(desk.context().zoho_entity("deals"), deal, Cause.SWEEP)], at=desk.now())
+        desk.sync("orders")
+        assert [one["key"] for one in inbox(desk)] == [deal]
+    if not values:
+        assert inbox(desk) == [entry]
+    desk.dismiss_inbox(deal)
+    desk.ledger.enqueue([Look(desk.context().zoho_entity("deals"), deal, Cause.SWEEP)], at=desk.now())
+    desk.sync("orders")
+    assert inbox(desk) == []
 
 
 def test_an_order_that_sage_prices_itself_is_not_held_against_anything(engine: Engine) -> None:
