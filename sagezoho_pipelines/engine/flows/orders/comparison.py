@@ -54,11 +54,15 @@ def compare(ctx: Context, change: Change, draft: Draft, link: Link, moved: set[s
 
 
 def _as_it_was(ctx: Context, change: Change, link: Link, links: Sequence[Link]) -> Settlement:
-    """The deal says what it said. Where its order was another one from the start, that stays in the inbox."""
-    held = ctx.ledger.standing(change.entity, [change.key]).get(change.key) if link.details.get(OTHERWISE) else None
-    if held is not None and held.error.get("code") == link.details[OTHERWISE]:
-        return replace(write_back.echoed(change), links=links)
-    return settling.settled(ctx, FLOW, change, Outcome.NOOP, links=links)
+    """The deal says what it said. Where its order was another one from the start, that stays in the inbox, may be in
+    the words of an edit that was put back, until a person has seen to it."""
+    otherwise = link.details.get(OTHERWISE)
+    held = ctx.ledger.standing(change.entity, [change.key]).get(change.key) if otherwise else None
+    if held is None or held.error.get("code") == UNWANTED:
+        return settling.settled(ctx, FLOW, change, Outcome.NOOP, links=links)
+    if held.error.get("code") != otherwise and ctx.ledger.dismissed(change.entity, [change.key], code=str(otherwise)):
+        return settling.settled(ctx, FLOW, change, Outcome.NOOP, links=links)
+    return replace(write_back.echoed(change), links=links)
 
 
 def _told(ctx: Context, change: Change, link: Link, what: str) -> Settlement:
