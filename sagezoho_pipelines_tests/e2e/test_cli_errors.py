@@ -207,11 +207,12 @@ def test_a_code_that_the_company_does_not_have_is_refused_with_some_that_it_has(
 @pytest.mark.parametrize("command", [("inbox",), ("links", "list"), ("audit", "verify"), ("explain", "1200")])
 def test_a_directory_without_an_installation_answers_nothing(workplace: Workplace, command: tuple[str, ...]) -> None:
     workplace.env["SAGEZOHO_POSTGRES_URL"] = ""
+    (workplace.path / "home" / "demo").mkdir(parents=True)  # that of the demo is no installation of the firm's
     done = workplace(*command)
     assert done.exit_code == 1
     assert "sagezoho.yaml: cannot be read" in done.output
     assert "SAGEZOHO_CONFIG" in done.output
-    assert not (workplace.path / "home").exists()
+    assert [path.name for path in (workplace.path / "home").iterdir()] == ["demo"]
 
 
 def test_a_plan_that_could_not_be_written_reads_nothing_first(ready: Workplace, sandbox: Sandbox) -> None:
