@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from sagezoho_pipelines.domain.links import LinkEdits
 from sagezoho_pipelines.domain.records import Cause, Look, Outcome
 from sagezoho_pipelines.engine.windows import Window
-from sagezoho_pipelines_tests.bench import Bench, bench
+from sagezoho_pipelines_tests.bench import CONNECTION, Bench, bench
 from sagezoho_pipelines_tests.integration.selling import inbox, new_account, orders, won_deal
 
 
@@ -150,3 +151,28 @@ def test_an_order_that_people_linked_to_an_open_deal_stands_until_that_deal_goes
         _hear(desk, deal)
         desk.sync("orders")
         assert len(inbox(desk)) == told, stage
+
+
+@pytest.mark.parametrize("dismissed", [True, False])
+def test_an_order_that_was_deleted_in_sage_is_not_taken_for_there_when_its_deal_is_won_again(
+    desk: Bench, dismissed: bool
+) -> None:
+    deal, number = _ordered(desk)
+    _move(desk, deal, "Closed Lost")
+    desk.sync("orders", window=Window.sweep())
+    table = desk.sandbox.sage300.world.table("OEOrders")  # a person deletes it on Sage's own screen
+    table.delete(*[table.key_of(row) for row in orders(desk)])
+    if dismissed:
+        desk.dismiss_inbox(deal)
+    _move(desk, deal, "Closed Won")
+    assert desk.sync("orders").count(Outcome.CONFLICTED) == 1
+    [entry] = inbox(desk)
+    assert entry["error"]["code"] == "ORDER_GONE"
+    assert entry["error"]["text"] == f"the deal asks for order {number} again, which is no longer in Sage 300"
+    [link] = desk.ledger.links_by_zoho(CONNECTION, "Deals", "orders", [deal]).values()
+    desk.ledger.edit_links(LinkEdits(remove=[link]), at=desk.now())  # as 'links remove' does
+    desk.edit_inbox(deal)
+    assert desk.sync("orders").left_over == 0, inbox(desk)
+    [order] = orders(desk)
+    assert _shown(desk, deal) == (str(order["OrderNumber"]), "In Sage 300", None)
+    assert inbox(desk) == []

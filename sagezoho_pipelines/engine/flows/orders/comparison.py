@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.records import Change, ChangeState, Link, Outcome, Row, System
 from sagezoho_pipelines.domain.settlement import Settlement
 from sagezoho_pipelines.engine import settling, write_back
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.flows.orders import differences, quotes, stages
-from sagezoho_pipelines.engine.flows.orders.drafts import FLOW, TARGET, Draft
+from sagezoho_pipelines.engine.flows.orders.drafts import ENTITY_SET, FLOW, TARGET, Draft
 
 #: The order of a deal that was deleted, lost or reopened since.
 UNWANTED = "ORDER_UNWANTED"
@@ -25,6 +26,8 @@ def compare(ctx: Context, change: Change, draft: Draft, link: Link, moved: set[s
     What counts is the order that the deal would be now, not the deal: a mapping that reads another field, or an
     edit that changes nothing in the order, is no difference.
     """
+    if _is_gone(ctx, change, link):
+        return _told_once(ctx, change, link, _gone(link.sage_id))
     if change.key not in moved:
         return _as_it_was(ctx, change, link, [])
     link = replace(link, details={**link.details, **quotes.as_compared(ctx, draft.quotes)})
@@ -66,14 +69,40 @@ def _as_it_was(ctx: Context, change: Change, link: Link, links: Sequence[Link]) 
 
 
 def _told(ctx: Context, change: Change, link: Link, what: str) -> Settlement:
+    return _told_once(ctx, change, link, order_exists(link.sage_id, "after it became", f": {what}"))
+
+
+def _told_once(ctx: Context, change: Change, link: Link, error: VendorError) -> Settlement:
     """A person is told once, and decides once: again only when something else differs."""
-    error = order_exists(link.sage_id, "after it became", f": {what}")
     held = ctx.ledger.standing(change.entity, [change.key], or_dismissed=True).get(change.key)
     if held is None or (held.error.get("code"), held.error.get("text")) != (error.code, error.text):
         return settling.failed(ctx, FLOW, change, error, target=TARGET, operation="update", links=[link])
     if held.state == ChangeState.DISMISSED:
         return settling.settled(ctx, FLOW, change, Outcome.NOOP, links=[link])
     return replace(write_back.echoed(change), links=[link])
+
+
+def _is_gone(ctx: Context, change: Change, link: Link) -> bool:
+    """Whether the order was taken out of Sage while its deal asked for none, as a person was advised to."""
+    held = ctx.ledger.standing(change.entity, [change.key]).get(change.key)
+    told = held.error if held is not None and held.error.get("code") == UNWANTED else None
+    told = told or ctx.ledger.dismissed(change.entity, [change.key], code=UNWANTED).get(change.key) or {}
+    if (told.get("details") or {}).get("order") != link.sage_id:
+        return False
+    number = [where("OrderNumber", "eq", link.sage_id)]
+    return not ctx.sage.find(ENTITY_SET, where=number, select=("OrderNumber",), limit=1)
+
+
+def _gone(number: str) -> VendorError:
+    return VendorError(
+        system=System.SAGE300,
+        code="ORDER_GONE",
+        text=f"the deal asks for order {number} again, which is no longer in Sage 300",
+        verdict=Verdict.CONFLICT,
+        advice=f"to order it anew, 'sagezoho links remove' its link to {number}, then retry this; if that order was "
+        "carried out, dismiss this",
+        details={"order": number},
+    )
 
 
 def unwanted(ctx: Context, change: Change, deal: Row | None, link: Link, digested: Sequence[str]) -> Settlement | None:

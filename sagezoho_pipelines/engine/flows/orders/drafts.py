@@ -13,6 +13,7 @@ from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.flows.orders import currencies, lines, ship_to
 
 FLOW = "orders"
+ENTITY_SET = "OE/OEOrders"
 TARGET = (System.SAGE300, "orders")
 
 

@@ -15,11 +15,10 @@ from sagezoho_pipelines.engine import sage_target, settling
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.flows import customers
 from sagezoho_pipelines.engine.flows.orders import amounts, comparison, currencies, preflight, quotes, refusals, stages
-from sagezoho_pipelines.engine.flows.orders.drafts import FLOW, TARGET, Draft
+from sagezoho_pipelines.engine.flows.orders.drafts import ENTITY_SET, FLOW, TARGET, Draft
 from sagezoho_pipelines.engine.sage_target import Created
 from sagezoho_pipelines.engine.settling import Movement
 
-ENTITY_SET = "OE/OEOrders"
 _READ_BACK = ("OrderUniquifier", "OrderNumber", "OrderReference", "CustomerNumber", "OrderTotal", "LastInvoiceNumber")
 
 
