@@ -191,6 +191,30 @@ def test_a_purchase_order_number_used_already_is_refused_where_the_customer_says
     error = _refused(desk)
     assert (error["code"], error["field"]) == ("PURCHASE_ORDER_USED", "PurchaseOrderNumber")
     assert "PO-9" in error["text"]
+    assert desk.sync("orders").outcomes == {}
+    desk.act("sage300", "edit_customer", customer=_CUSTOMER, fields={"CheckForDuplicatePOs": "Warning"})
+    assert desk.sync("orders").left_over == 0, desk.open_inbox()
+    assert _orders(desk, "Third") == 1
+
+
+@pytest.mark.parametrize("preflight", [["purchase_order"], []])
+def test_a_purchase_order_number_that_is_corrected_in_zoho_needs_no_retry_by_hand(
+    engine: Engine, preflight: list[str]
+) -> None:
+    with bench(engine, vendors=2, deals=0, flows={"orders": {"preflight": preflight}}) as desk:
+        account = _account(desk)
+        _deal(desk, account, "First", Customer_PO_Number="PO-9")
+        assert desk.sync("orders").left_over == 0, desk.open_inbox()
+        desk.act("sage300", "edit_customer", customer=_CUSTOMER, fields={"CheckForDuplicatePOs": "Error"})
+        deal = _deal(desk, account, "Second", Customer_PO_Number="PO-9")
+        assert desk.sync("orders").count(Outcome.REFUSED) == 1
+        [entry] = desk.open_inbox()
+        assert entry["error"]["field"] == "PurchaseOrderNumber"
+        assert entry["error"]["advice"].startswith("correct the purchase order number")
+        desk.act("zoho_crm", "edit_deal", deal_id=deal, values={"Customer_PO_Number": "PO-10"})
+        assert desk.sync("orders").left_over == 0, desk.open_inbox()
+        assert _orders(desk, "Second") == 1
+        assert desk.open_inbox() == []
 
 
 def test_a_refusal_names_everything_at_once(desk: Bench) -> None:

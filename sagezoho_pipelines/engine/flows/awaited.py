@@ -20,6 +20,8 @@ OF_THE_ACCOUNT: Final = (
 )
 #: An order refused for an item that Sage does not have or does not sell: `details.item` names it.
 OF_AN_ITEM: Final = ("ITEM_UNKNOWN", "ITEM_INACTIVE", "ITEM_NOT_SELLABLE")
+#: An order refused for a purchase order number used already: `details.used` names customer and number, by a space.
+OF_A_NUMBER: Final = ("PURCHASE_ORDER_USED",)
 #: An order refused for its date, which no year of Sage's calendar was open for: `details.day` names it.
 OF_A_DAY: Final = ("OUTSIDE_FISCAL_CALENDAR",)
 

@@ -79,18 +79,25 @@ def _accounts_to_make(ctx: Context, rows: Sequence[Row], window: Window) -> list
 
 def _waiting(ctx: Context, since: datetime) -> list[Look]:
     """Deals whose quotes have changed, and those refused for what Sage did not have, and now has: an item that it
-    sells, a year that is open for the day.
+    sells, a year that is open for the day, a purchase order number that is free.
 
     Sage is asked while any deal waits.
     """
     deals = ctx.zoho_entity("deals")
     items = ctx.ledger.refused_with(deals, codes=awaited.OF_AN_ITEM, name="item")
     days = ctx.ledger.refused_with(deals, codes=awaited.OF_A_DAY, name="day")
+    used = ctx.ledger.refused_with(deals, codes=awaited.OF_A_NUMBER, name="used")
     sold = preflight.sellable(ctx, sorted(items)) if items else ()
+    free = preflight.usable(ctx, sorted(used)) if used else ()
     opened = preflight.open_days(ctx, sorted(days)) if days else ()
     return [
         *quotes.changed(ctx, since),
         *(Look(deals, key, Cause.RETRY, f"Sage sells item {item} now") for item in sold for key in items[item]),
+        *(
+            Look(deals, key, Cause.RETRY, "Sage takes its purchase order number now")
+            for one in free
+            for key in used[one]
+        ),
         *(Look(deals, key, Cause.RETRY, f"Sage is open for {day} now") for day in opened for key in days[day]),
     ]
 

@@ -159,17 +159,35 @@ def _of_purchase_order(ctx: Context, body: Row, number: str) -> Iterator[Problem
     purchase_order = _text(body, "PurchaseOrderNumber")
     if not purchase_order:
         return
-    criteria = [where("CustomerNumber", "eq", number), where("PurchaseOrderNumber", "eq", purchase_order)]
-    found = ctx.sage.find(ORDERS, where=criteria, select=("OrderNumber",), limit=1)
-    if found:
-        order = _text(found[0], "OrderNumber")
+    order = _ordered_on(ctx, number, purchase_order)
+    if order:
         yield Problem(
             "PURCHASE_ORDER_USED",
             "PurchaseOrderNumber",
             f"customer {number} has ordered on purchase order {purchase_order} already: order {order}",
             "correct the purchase order number in Zoho; where both orders are right, let Sage 300 accept the number "
-            f"twice for customer {number}, then retry this",
+            f"twice for customer {number}: the order follows",
+            {"used": f"{number} {purchase_order}"},
         )
+
+
+def _ordered_on(ctx: Context, number: str, purchase_order: str) -> str:
+    """The order that the customer has on this purchase order; empty where there is none."""
+    criteria = [where("CustomerNumber", "eq", number), where("PurchaseOrderNumber", "eq", purchase_order)]
+    found = ctx.sage.find(ORDERS, where=criteria, select=("OrderNumber",), limit=1)
+    return _text(found[0], "OrderNumber") if found else ""
+
+
+def usable(ctx: Context, used: Sequence[str]) -> list[str]:
+    """Of these customers' purchase order numbers, those that an order may bear now."""
+    return [one for one in used if _may_bear(ctx, *one.split(" ", 1))]
+
+
+def _may_bear(ctx: Context, number: str, purchase_order: str) -> bool:
+    rows = _asked(ctx, CUSTOMERS, lambda: _held(ctx, number))
+    if not rows:
+        return False
+    return _text(rows[0], "CheckForDuplicatePOs") != "Error" or not _ordered_on(ctx, number, purchase_order)
 
 
 def _of_items(ctx: Context, lines: Sequence[Row]) -> Iterator[Problem]:

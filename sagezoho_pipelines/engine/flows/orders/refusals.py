@@ -34,6 +34,12 @@ _CAUSES = (
         "create the item in Sage 300's Inventory Control, or correct the product code in Zoho; then retry this",
     ),
     _Cause(
+        ("purchase order", "already exists"),
+        "PurchaseOrderNumber",
+        "correct the purchase order number of the deal in Zoho: its order follows; where both orders are right, let "
+        "Sage 300 accept the number twice for customer {customer}, then retry this",
+    ),
+    _Cause(
         ("fiscal period",),
         "OrderDate",
         "correct the deal's Closing Date in Zoho, or open that year and period in Sage 300 (Common Services, Fiscal "
