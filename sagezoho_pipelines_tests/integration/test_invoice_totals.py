@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -133,8 +134,8 @@ def test_without_the_field_for_it_the_invoice_says_what_its_total_lacks(desk: Be
     assert invoice["Sage_Total_Note"].startswith("Grand Total lacks 9.9 of Sage's total 129.9: tax 9.9. ")
 
 
-def test_an_invoice_that_zoho_adds_up_otherwise_is_told_of(desk: Bench) -> None:
-    """As if its metadata said two decimals, while the organisation rounds to whole amounts."""
+def _added_up_otherwise(desk: Bench) -> str:
+    """The key of an invoice that is told of: Zoho's metadata said two decimals, and it rounds to whole amounts."""
     order = ordered(desk)
     desk.act("sage300", "ship_and_invoice_order", order=order)
     context = desk.context()
@@ -151,11 +152,26 @@ def test_an_invoice_that_zoho_adds_up_otherwise_is_told_of(desk: Bench) -> None:
     [entry] = inbox(desk)
     assert entry["error"]["code"] == "INVOICE_TOTAL_DIFFERS"
     assert entry["error"]["text"].endswith("comes to 130 in Zoho, and to 129.9 in Sage 300")
+    return str(entry["key"])
+
+
+def test_an_invoice_that_zoho_adds_up_otherwise_is_told_of_until_it_agrees(desk: Bench) -> None:
+    key = _added_up_otherwise(desk)
     [invoice] = invoices(desk)
     desk.act("zoho_crm", "change_field", module="Invoices", field="Adjustment", decimals=2)
     desk.act("zoho_crm", "edit_record", module="Invoices", id=invoice["id"], values={"Adjustment": Decimal("9.9")})
-    desk.edit_inbox(str(entry["key"]))
+    desk.edit_inbox(key)
     assert desk.sync("invoices").left_over == 0, inbox(desk)
+
+
+def test_a_difference_that_a_person_dismissed_is_not_told_again(desk: Bench) -> None:
+    key = _added_up_otherwise(desk)
+    today = desk.now().date()
+    again = Window.days(today - timedelta(days=2), today + timedelta(days=2))
+    assert desk.sync("invoices", window=again).count(Outcome.CONFLICTED) == 1
+    desk.dismiss_inbox(key)
+    assert desk.sync("invoices", window=again).left_over == 0, inbox(desk)
+    assert inbox(desk) == []
 
 
 def test_a_plan_foresees_the_same_invoice_and_no_trouble(desk: Bench) -> None:

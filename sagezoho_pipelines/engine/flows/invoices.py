@@ -198,9 +198,15 @@ class InvoicesHandler:
         }
         total, found = document.total, shown.get(write.record_id)
         differs = invoice_totals.differing(number_of(document.row), total, found) if total is not None else None
-        if differs is not None:
+        if differs is not None and not _taken_as_it_is(ctx, change, differs):
             return settling.failed(ctx, FLOW, change, differs, target=self.target, operation="update", **ends)
         return settling.settled(ctx, FLOW, change, outcome, **ends)
+
+
+def _taken_as_it_is(ctx: Context, change: Change, differs: VendorError) -> bool:
+    """Whether a person has dismissed just this difference."""
+    settled = ctx.ledger.dismissed(change.entity, [change.key], code=differs.code).get(change.key) or {}
+    return settled.get("text") == differs.text
 
 
 def _too_many_lines(document: Document) -> VendorError:
