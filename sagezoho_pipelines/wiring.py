@@ -142,10 +142,9 @@ class Installation(AbstractContextManager["Installation"]):
 
     @property
     def is_begun(self) -> bool:
-        """Whether anything of an installation is there: a database server that is named, a home, or a configuration."""
-        return (
-            bool(self.env.get("SAGEZOHO_POSTGRES_URL")) or self.home.exists() or config.config_path(self.env).exists()
-        )
+        """Whether anything of an installation is there: a server that is named, one of its own, or a configuration."""
+        named = bool(self.env.get("SAGEZOHO_POSTGRES_URL"))
+        return named or (self.home / "postgres").exists() or config.config_path(self.env).exists()
 
     @cached_property
     def database(self) -> Engine:
