@@ -14,7 +14,7 @@ from sagezoho_pipelines.engine.run import FLOWS
 from sagezoho_pipelines.engine.tally import Tally
 from sagezoho_pipelines.engine.windows import Window
 from sagezoho_pipelines_tests.bench import Bench, bench
-from sagezoho_pipelines_tests.integration.selling import inbox, new_account, orders, won_deal
+from sagezoho_pipelines_tests.integration.selling import customers, inbox, new_account, orders, won_deal
 
 
 @pytest.fixture
@@ -67,6 +67,19 @@ def test_a_deal_heard_of_while_it_was_open_is_ordered_though_nobody_heard_of_its
     desk.act("zoho_crm", "move_deal", deal_id=made["id"], stage="Closed Won")
     assert desk.sync("orders", window=window).left_over == 0, inbox(desk)
     assert len(orders(desk)) == 1
+
+
+def test_an_account_that_is_merged_before_the_order_is_posted_leaves_its_deal_with_the_other_account(
+    desk: Bench,
+) -> None:
+    account, other = new_account(desk), new_account(desk, "Other Ltd")
+    _captured(desk, account)
+    desk.act("zoho_crm", "merge_accounts", master_id=other, duplicate_ids=[account])
+    assert _deliver(desk).count(Outcome.CREATED) == 1
+    assert [str(row["CustomerName"]).strip() for row in customers(desk)] == ["Other Ltd"]
+    assert len(orders(desk)) == 1
+    assert desk.sync("customers", "orders").left_over == 0
+    assert inbox(desk) == []
 
 
 def test_an_amount_that_is_corrected_before_the_order_is_posted_is_ordered(desk: Bench) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.records import Change, EntityRef, Link, Look, Outcome, Row, System
 from sagezoho_pipelines.domain.settlement import Settlement
@@ -100,6 +101,8 @@ class CustomersHandler:
         try:
             if account is None and link is not None and pairs.enabled(ctx, pairs.CUSTOMERS):
                 return self._without_account(ctx, change, link)
+            if account is None and link is None and not _has_deals(ctx, change.key):
+                return settling.settled(ctx, FLOW, change, Outcome.SKIPPED)
             if account is None:
                 raise settling.refusal(
                     "ACCOUNT_MISSING",
@@ -213,6 +216,11 @@ class CustomersHandler:
             return frozenset()
         held = ctx.ledger.links_by_zoho(ctx.connection, "Accounts", "vendors", [account_id])
         return frozenset(pairs.pair(ctx, pairs.VENDORS).fields) if held else frozenset()
+
+
+def _has_deals(ctx: Context, account_id: str) -> bool:
+    """Whether a deal names an account that cannot be read. A merge gives all of them to the other account."""
+    return bool(ctx.zoho.find("Deals", where=[where("Account_Name.id", "eq", account_id)], fields=["Stage"], limit=1))
 
 
 def missing(ctx: Context, account: str) -> VendorError:
