@@ -197,8 +197,9 @@ def test_a_dismissed_entry_is_gone_until_its_record_changes(desk: Bench) -> None
     assert ("dismiss", "anna", "a test deal") in _operations(desk)
     desk.act("zoho_crm", "edit_account", account_id=account, values={"Sage_Customer_Group": "RTL"})
     _deal(desk, account)
-    desk.sync("customers")
+    desk.sync("customers", "orders")
     assert len(_customers(desk)) == 1
+    assert inbox.entries(desk.engine) == []
 
 
 def test_an_entry_resolves_by_itself_when_a_newer_version_delivers(desk: Bench) -> None:

@@ -218,7 +218,7 @@ class ShadowQueue:
                 continue
             found.pop(key, None)
             if ended.state in _IN_INBOX:
-                found[key] = Standing(str(ended.state), ended.digest, ended.error)
+                found[key] = Standing(str(ended.state), ended.digest, ended.error, self._at)
         return found
 
     def _known(self, entity: EntityRef, keys: Sequence[str]) -> dict[str, str | None]:
