@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from typing import Any
 
 from jmespath import functions
@@ -38,9 +39,8 @@ class ExactFunctions(functions.Functions):
     def _func_type(self, value: Any) -> Any:
         return "number" if isinstance(value, Decimal) else super()._func_type(value)  # type: ignore[misc]
 
-    def _get_allowed_pytypes(self, types: Sequence[str]) -> tuple[list[str], list[tuple[str, ...]]]:
-        allowed, inside = super()._get_allowed_pytypes(types)  # type: ignore[misc]
-        return [*_with_decimal(allowed)], [_with_decimal(one) for one in inside]
+    def _get_allowed_pytypes(self, types: Sequence[str]) -> tuple[Sequence[str], Sequence[tuple[str, ...]]]:
+        return _allowed(tuple(types))
 
     def _convert_to_jmespath_type(self, python_type: str) -> Any:
         return "number" if python_type == _DECIMAL else super()._convert_to_jmespath_type(python_type)  # type: ignore[misc]
@@ -69,6 +69,13 @@ def _exact(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _exact(one) for name, one in value.items()}
     return [_exact(one) for one in value] if isinstance(value, list) else value
+
+
+@cache
+def _allowed(types: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Asked for each argument of each function of each field of each record."""
+    allowed, inside = functions.Functions()._get_allowed_pytypes(types)  # type: ignore[attr-defined]
+    return _with_decimal(allowed), tuple(_with_decimal(one) for one in inside)
 
 
 def _with_decimal(names: Sequence[str]) -> tuple[str, ...]:

@@ -59,6 +59,7 @@ class SageDateFeed:
     def pages(self, ctx: Context, window: Window) -> Iterator[CapturedPage]:
         newest = self._watermark(ctx)
         columns = sorted({*self.select(ctx), self.key, self.marker})
+        digested = self.digested(ctx)
         today = ctx.today
         for rows in ctx.sage.pages(self.entity_set, select=columns, where=self._where(ctx, window)):
             for row in rows:
@@ -68,7 +69,7 @@ class SageDateFeed:
             kept = self.wanted(ctx, rows)
             settled = self.settled(ctx, kept)
             looks = self.overlooked(ctx, rows) if window.is_sweep else ()
-            yield CapturedPage([self._record(ctx, row, settled) for row in kept], looks)
+            yield CapturedPage([self._record(row, digested, settled) for row in kept], looks)
         if newest is not None:
             yield CapturedPage([], watermark={"date": newest.isoformat()})
 
@@ -92,11 +93,11 @@ class SageDateFeed:
         mark = ctx.ledger.watermark(self.entity(ctx))
         return min(date.fromisoformat(str(mark["date"])), ctx.today) if mark else None
 
-    def _record(self, ctx: Context, row: Row, settled: Collection[str]) -> CapturedRecord:
+    def _record(self, row: Row, digested: Sequence[str], settled: Collection[str]) -> CapturedRecord:
         key = self.record_key(row) if self.record_key else str(row[self.key])
         name = str(row.get(self.label) or "")
         payload = row if self.keep_payload else None
-        return CapturedRecord(key, digest(row, self.digested(ctx)), payload, name, key in settled)
+        return CapturedRecord(key, digest(row, digested), payload, name, key in settled)
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ class ZohoFeed:
     def pages(self, ctx: Context, window: Window) -> Iterator[CapturedPage]:
         since, until = self._bounds(ctx, window)
         newest = self._watermark(ctx)
+        digested = self.digested(ctx)
         reads_deletions = self.deleted is not None and not window.is_range
         told_at: datetime | None = None  # Zoho's clock before it was asked for deletions
         pages = self._read(ctx, since, until)
@@ -149,7 +151,7 @@ class ZohoFeed:
             mark = {"modified_time": newest.isoformat()} if newest else None
             kept = self.wanted(ctx, page.rows)
             settled = self.settled(ctx, kept)
-            records = [self._record(ctx, row, settled) for row in kept]
+            records = [self._record(row, digested, settled) for row in kept]
             yield CapturedPage(records, self.looks(ctx, kept, window), mark)
         if self.waiting is not None and not window.is_range:
             yield CapturedPage([], self.waiting(ctx, since))
@@ -182,9 +184,9 @@ class ZohoFeed:
         mark = ctx.ledger.watermark(self.entity(ctx))
         return datetime.fromisoformat(str(mark["modified_time"])) if mark else None
 
-    def _record(self, ctx: Context, row: Row, settled: Collection[str]) -> CapturedRecord:
+    def _record(self, row: Row, digested: Sequence[str], settled: Collection[str]) -> CapturedRecord:
         key, name = str(row["id"]), str(row.get(self.label) or "")
-        return CapturedRecord(key, digest(row, self.digested(ctx)), row, name, key in settled)
+        return CapturedRecord(key, digest(row, digested), row, name, key in settled)
 
 
 def _token(rows: Sequence[Row]) -> str | None:

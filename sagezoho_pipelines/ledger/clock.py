@@ -58,6 +58,12 @@ class DatabaseClock:
         self._next_look = float("-inf")
 
     def __call__(self) -> datetime:
+        last, counted = self._last, self._monotonic()
+        if last is None or counted >= self._next_look or not self._is_steady(last, counted):
+            return self._looked()
+        return last.time + timedelta(seconds=counted - last.counted)
+
+    def _looked(self) -> datetime:
         # Whoever comes while another thread looks goes by the last look, if there was one.
         if self._due() and self._looking.acquire(blocking=self._last is None):
             try:
@@ -69,13 +75,11 @@ class DatabaseClock:
         return self._own() if last is None else last.time + timedelta(seconds=self._monotonic() - last.counted)
 
     def _due(self) -> bool:
-        return self._monotonic() >= self._next_look or not self._steady()
+        last, counted = self._last, self._monotonic()
+        return counted >= self._next_look or (last is not None and not self._is_steady(last, counted))
 
-    def _steady(self) -> bool:
-        last = self._last
-        if last is None:
-            return True
-        passed = (self._own() - last.own).total_seconds() - (self._monotonic() - last.counted)
+    def _is_steady(self, last: _Look, counted: float) -> bool:
+        passed = (self._own() - last.own).total_seconds() - (counted - last.counted)
         return abs(passed) < _STEADY
 
     def _look(self) -> None:
