@@ -169,6 +169,9 @@ def test_an_order_that_was_deleted_in_sage_is_not_taken_for_there_when_its_deal_
     [entry] = inbox(desk)
     assert entry["error"]["code"] == "ORDER_GONE"
     assert entry["error"]["text"] == f"the deal asks for order {number} again, which is no longer in Sage 300"
+    desk.ledger.enqueue([Look(desk.context().zoho_entity("deals"), deal, Cause.SWEEP)], at=desk.now())
+    desk.sync("orders")
+    assert inbox(desk) == [entry], "a look that finds the same ends nothing"
     [link] = desk.ledger.links_by_zoho(CONNECTION, "Deals", "orders", [deal]).values()
     desk.ledger.edit_links(LinkEdits(remove=[link]), at=desk.now())  # as 'links remove' does
     desk.edit_inbox(deal)
@@ -176,3 +179,19 @@ def test_an_order_that_was_deleted_in_sage_is_not_taken_for_there_when_its_deal_
     [order] = orders(desk)
     assert _shown(desk, deal) == (str(order["OrderNumber"]), "In Sage 300", None)
     assert inbox(desk) == []
+
+
+def test_whoever_says_that_a_deleted_order_was_carried_out_is_not_asked_again(desk: Bench) -> None:
+    deal, _ = _ordered(desk)
+    _move(desk, deal, "Closed Lost")
+    desk.sync("orders", window=Window.sweep())
+    table = desk.sandbox.sage300.world.table("OEOrders")
+    table.delete(*[table.key_of(row) for row in orders(desk)])
+    _move(desk, deal, "Closed Won")
+    desk.sync("orders")
+    desk.dismiss_inbox(deal)
+    for cause in (Cause.SWEEP, Cause.NOTIFICATION):
+        desk.ledger.enqueue([Look(desk.context().zoho_entity("deals"), deal, cause)], at=desk.now())
+        desk.sync("orders")
+        assert inbox(desk) == []
+    assert orders(desk) == []

@@ -16,6 +16,8 @@ from sagezoho_pipelines.engine.flows.orders.drafts import ENTITY_SET, FLOW, TARG
 
 #: The order of a deal that was deleted, lost or reopened since.
 UNWANTED = "ORDER_UNWANTED"
+#: The order of a deal that asks for it again, which was taken out of Sage meanwhile.
+_GONE = "ORDER_GONE"
 #: In the details of an order's link: the code under which a person was told that Sage made another order of the deal.
 OTHERWISE = "otherwise"
 
@@ -85,9 +87,10 @@ def _told_once(ctx: Context, change: Change, link: Link, error: VendorError) -> 
 def _is_gone(ctx: Context, change: Change, link: Link) -> bool:
     """Whether the order was taken out of Sage while its deal asked for none, as a person was advised to."""
     held = ctx.ledger.standing(change.entity, [change.key]).get(change.key)
-    told = held.error if held is not None and held.error.get("code") == UNWANTED else None
-    told = told or ctx.ledger.dismissed(change.entity, [change.key], code=UNWANTED).get(change.key) or {}
-    if (told.get("details") or {}).get("order") != link.sage_id:
+    told = held.error if held is not None and held.error.get("code") in (UNWANTED, _GONE) else None
+    for code in (UNWANTED, _GONE):
+        told = told or ctx.ledger.dismissed(change.entity, [change.key], code=code).get(change.key)
+    if ((told or {}).get("details") or {}).get("order") != link.sage_id:
         return False
     number = [where("OrderNumber", "eq", link.sage_id)]
     return not ctx.sage.find(ENTITY_SET, where=number, select=("OrderNumber",), limit=1)
@@ -96,7 +99,7 @@ def _is_gone(ctx: Context, change: Change, link: Link) -> bool:
 def _gone(number: str) -> VendorError:
     return VendorError(
         system=System.SAGE300,
-        code="ORDER_GONE",
+        code=_GONE,
         text=f"the deal asks for order {number} again, which is no longer in Sage 300",
         verdict=Verdict.CONFLICT,
         advice=f"to order it anew, 'sagezoho links remove' its link to {number}, then retry this; if that order was "
