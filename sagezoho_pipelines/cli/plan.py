@@ -86,6 +86,9 @@ def show(plan: Plan, *, lines: bool = True) -> None:
         for outcome, counts in ((name, [counted[flow][name] for flow in counted]) for name in plan.totals)
     ]
     output.table([plan.connection, *counted], rows, numbers=list(counted))
+    written = summary.by_target(plan)
+    if written:
+        output.say(f"Writes  {written}. A sync counts the source records that these come from")
     if lines:
         _show_lines(plan)
     output.say(f"Cost  {summary.cost(plan)}")

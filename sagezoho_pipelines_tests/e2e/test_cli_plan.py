@@ -108,6 +108,18 @@ def test_what_was_planned_is_done_and_nothing_else(ready: Workplace, sandbox: Sa
     assert "was applied already" in again.stderr
 
 
+def test_a_plan_says_what_its_writes_are_and_that_a_sync_counts_otherwise(ready: Workplace) -> None:
+    done = ready("plan", "vendors", "--summary")
+    assert done.exit_code == 0, done.output
+    planned = json.loads(_plan(ready, "vendors").read_text())
+    made = [item["target_entity"] for item in planned["items"] if item["outcome"] == "created"]
+    told = " ".join(done.output.split())
+    assert made.count("Accounts") > 0
+    assert f"Writes Accounts {made.count('Accounts')} created" in told
+    assert f"Contacts {made.count('Contacts')} created" in told
+    assert "A sync counts the source records that these come from" in told
+
+
 def test_the_numbers_of_new_customers_are_those_of_the_plan(ready: Workplace, sandbox: Sandbox) -> None:
     _win(sandbox, 4)
     path = _plan(ready)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +55,19 @@ def by_flow(plan: Plan) -> dict[str, dict[str, int]]:
         counts = counted.setdefault(item.flow, dict.fromkeys(plan.totals, 0))
         counts[item.outcome] = counts.get(item.outcome, 0) + 1
     return counted
+
+
+def by_target(plan: Plan) -> str:
+    """What would be made and changed, by what it is: a source record may move several, on either side."""
+    counted = Counter(
+        (item.target_entity, item.outcome) for item in plan.items if item.outcome in ("created", "updated")
+    )
+    entities = dict.fromkeys(entity for entity, _ in counted)
+    return "; ".join(
+        f"{entity} "
+        + ", ".join(f"{counted[entity, one]} {one}" for one in ("created", "updated") if counted[entity, one])
+        for entity in entities
+    )
 
 
 def _line(item: PlanItem) -> Line:

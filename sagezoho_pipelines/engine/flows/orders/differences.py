@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from sagezoho_pipelines.domain.digest import equal
@@ -35,7 +36,13 @@ def told(ordered: Row, now: Row) -> list[str]:
 def _sums(ordered: Row, now: Row) -> str:
     """What the lines come to, where that can be said and is not the same."""
     sums = [amounts.net(version.get(_LINES) or ()) for version in (ordered, now)]
-    return "" if None in sums or sums[0] == sums[1] else _values(*(f"{one:.2f}" for one in sums))
+    return "" if None in sums or sums[0] == sums[1] else _values(*(_amount(one) for one in sums if one is not None))
+
+
+def _amount(one: Decimal) -> str:
+    """With cents, and with all that it has beyond them."""
+    exponent = one.normalize().as_tuple().exponent
+    return f"{one:.{max(2, -exponent if isinstance(exponent, int) else 0)}f}"
 
 
 def _values(ordered: Any, now: Any) -> str:
