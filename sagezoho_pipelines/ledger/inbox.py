@@ -17,6 +17,7 @@ from sagezoho_pipelines.ledger import audit, capture
 from sagezoho_pipelines.ledger.reports import ChangeLine
 from sagezoho_pipelines.ledger.sqljson import to_json
 
+# Each side by its own index: with the sides in one condition, the whole mapping table is read for every entry.
 _TARGETED = """
 LEFT JOIN LATERAL (
     SELECT a.flow, a.target_system, a.target_entity, a.target_id FROM sagezoho.audit a
@@ -25,15 +26,14 @@ LEFT JOIN LATERAL (
     ORDER BY a.seq DESC LIMIT 1
 ) AS t ON true
 LEFT JOIN LATERAL (
-    SELECT CASE c.system WHEN 'sage300' THEN l.zoho_id ELSE l.sage_id END AS other_id,
-           CASE c.system WHEN 'sage300' THEN l.zoho_name ELSE l.sage_name END AS other_name
-    FROM sagezoho.links l
-    WHERE l.connection = c.connection AND CASE c.system
-        WHEN 'sage300' THEN l.sage_entity = c.entity AND l.sage_id = c.key
-        ELSE l.zoho_entity = CASE c.entity WHEN 'deals' THEN 'Deals' WHEN 'deal_accounts' THEN 'Accounts' END
-             AND l.zoho_id = c.key
-             AND l.sage_entity = CASE c.entity WHEN 'deals' THEN 'orders' ELSE 'customers' END END
-    ORDER BY l.id LIMIT 1
+    SELECT l.id, l.zoho_id AS other_id, l.zoho_name AS other_name FROM sagezoho.links l
+    WHERE c.system = 'sage300' AND l.connection = c.connection AND l.sage_entity = c.entity AND l.sage_id = c.key
+    UNION ALL
+    SELECT l.id, l.sage_id, l.sage_name FROM sagezoho.links l
+    WHERE c.system = 'zoho_crm' AND l.connection = c.connection AND l.zoho_id = c.key
+      AND l.zoho_entity = CASE c.entity WHEN 'deals' THEN 'Deals' WHEN 'deal_accounts' THEN 'Accounts' END
+      AND l.sage_entity = CASE c.entity WHEN 'deals' THEN 'orders' ELSE 'customers' END
+    ORDER BY id LIMIT 1
 ) AS o ON true
 """
 

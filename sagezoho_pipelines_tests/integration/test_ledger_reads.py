@@ -1,0 +1,85 @@
+"""What is read for a list is what the list shows: the ledger's tables grow for years, and the inbox is asked hourly."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, event, text
+
+from sagezoho_pipelines.ledger import inbox
+from sagezoho_pipelines.ledger.ledger import PostgresLedger
+
+LINKS, ENTRIES = 2000, 20
+
+# Orders, invoices and customers with their other sides: of some a change waits for a person, the others were delivered.
+_GROWN = """
+INSERT INTO sagezoho.links (connection, sage_entity, sage_id, zoho_entity, zoho_id, sage_name, zoho_name, authority,
+                            made_by, written, details, linked_at, updated_at)
+SELECT 'saminc', k.sage, k.sage || n, k.zoho, k.zoho || n, 'ours ' || n, 'theirs ' || n, 'sage300', 'created',
+       '{}', '{}', now(), now()
+FROM (VALUES ('orders', 'Deals'), ('invoices', 'Invoices'), ('customers', 'Accounts')) AS k (sage, zoho),
+     generate_series(1, :links) AS n;
+INSERT INTO sagezoho.changes (connection, system, entity, key, name, cause, reason, state, next_attempt_at,
+                              captured_run_id, captured_at)
+SELECT 'saminc', k.system, k.entity, k.prefix || n, '', 'poll', '',
+       CASE WHEN n <= :entries THEN k.state ELSE 'delivered' END, now(), '', now()
+FROM (VALUES ('zoho_crm', 'deals', 'Deals', 'refused'), ('sage300', 'invoices', 'invoices', 'conflicted'),
+             ('zoho_crm', 'deal_accounts', 'Accounts', 'refused')) AS k (system, entity, prefix, state),
+     generate_series(1, :links) AS n;
+ANALYZE sagezoho.links, sagezoho.changes
+"""
+
+
+@pytest.fixture
+def grown(ledger: PostgresLedger) -> Engine:
+    with ledger.engine.begin() as connection:
+        connection.execute(text(_GROWN), {"links": LINKS, "entries": ENTRIES})
+    return ledger.engine
+
+
+@contextmanager
+def rows_read(engine: Engine, table: str) -> Iterator[list[int]]:
+    """How many rows of a table the statements meanwhile looked at, a number each."""
+    seen: list[int] = []
+
+    def explain(connection: Connection, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asking = connection.connection.cursor()
+        asking.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
+        seen.append(_looked_at(asking.fetchone()[0][0]["Plan"], table))
+
+    event.listen(engine, "before_cursor_execute", explain)
+    try:
+        yield seen
+    finally:
+        event.remove(engine, "before_cursor_execute", explain)
+
+
+def _looked_at(node: Mapping[str, Any], table: str) -> int:
+    below = sum(_looked_at(one, table) for one in node.get("Plans", ()))
+    if node.get("Relation Name") != table:
+        return below
+    rows = sum(node.get(name, 0) for name in ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck"))
+    return below + round(rows * node["Actual Loops"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        (lambda engine: inbox.entries(engine), 3 * ENTRIES),
+        (lambda engine: inbox.entries(engine, connection="saminc", entity="deals"), ENTRIES),
+        (lambda engine: inbox.entries(engine, ids=["Accounts7"]), 1),
+    ],
+)
+def test_for_an_entry_of_the_inbox_its_own_link_is_read(
+    grown: Engine, asked: Callable[[Engine], list[inbox.InboxEntry]], found: int
+) -> None:
+    with rows_read(grown, "links") as read:
+        entries = asked(grown)
+    other = {"sage300": "theirs", "zoho_crm": "ours"}
+    assert all(entry.target_name == f"{other[entry.system]} {re.sub(r'[^0-9]', '', entry.key)}" for entry in entries)
+    assert len(entries) == found
+    assert sum(read) <= found
