@@ -140,3 +140,17 @@ def test_an_entry_that_could_not_be_posted_is_no_invoice_before_it_is(desk: Benc
     desk.act("sage300", "post_ar_batch", batch=desk.act("sage300", "add_ar_batch", entries=[entries[1]])["BatchNumber"])
     assert desk.sync("invoices").left_over == 0
     assert sorted(invoice["Sub_Total"] for invoice in invoices(desk)) == [40, 300]
+
+
+def test_a_service_invoice_that_shares_its_number_with_another_customers_order_invoice_arrives(desk: Bench) -> None:
+    order, customer = ordered(desk), _customer(desk)
+    theirs = next(row for row in desk.state("sage300", "OEInvoices") if row["CustomerNumber"] != customer)
+    entry = {
+        "CustomerNumber": customer, "OrderNumber": order, "DocumentNumber": theirs["InvoiceNumber"],
+        "InvoiceDetails": [{"DistributionCode": "SERVIC", "ExtendedAmountWithTIP": Decimal(7)}],
+    }  # fmt: skip
+    batch = desk.sage().create("AR/ARInvoiceBatches", {"Description": "Services", "Invoices": [entry]})
+    desk.act("sage300", "post_ar_batch", batch=batch["BatchNumber"])
+    assert desk.sync("invoices").left_over == 0
+    [invoice] = invoices(desk)
+    assert (invoice["Sage_Invoice_Number"], invoice["Sub_Total"]) == (theirs["InvoiceNumber"], 7)

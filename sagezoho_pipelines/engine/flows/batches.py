@@ -124,21 +124,11 @@ class ArBatchesHandler(_BatchHandler):
         ours = [entry for entry in invoices.from_our_orders(ctx, entries) if entry.get("DocumentType") == "Invoice"]
         if ours and as_number(batch.get("NumberOfErrors")) != 0:
             ours = self._posted(ctx, ours)
-        numbers = sorted({str(entry["DocumentNumber"]).strip() for entry in ours})
-        from_order_entry = {
-            str(row["InvoiceNumber"]).strip()
-            for row in (
-                ctx.sage.find(
-                    invoice_documents.ENTITY_SET,
-                    where=[where("InvoiceNumber", "in", numbers)],
-                    select=["InvoiceNumber"],
-                )
-                if numbers
-                else ()
-            )
-        }
+        from_order_entry = self._from_order_entry(ctx, ours)
         records = [
-            self._record(ctx, entry) for entry in ours if str(entry["DocumentNumber"]).strip() not in from_order_entry
+            self._record(ctx, entry)
+            for entry in ours
+            if invoice_documents.customer_and_number(entry) not in from_order_entry
         ]
         if records:
             ctx.ledger.capture(
@@ -159,6 +149,18 @@ class ArBatchesHandler(_BatchHandler):
             answer={"entries": len(entries), "ours": len(records)},
         )
         return settling.settled(ctx, self.flow, change, Outcome.NOOP, movements=[movement] if records else [])
+
+    def _from_order_entry(self, ctx: Context, entries: Sequence[Row]) -> set[tuple[str, str]]:
+        """Customer and number of those that Order Entry wrote: a number is unique for its customer only."""
+        numbers = sorted({invoice_documents.number_of(entry) for entry in entries})
+        if not numbers:
+            return set()
+        rows = ctx.sage.find(
+            invoice_documents.ENTITY_SET,
+            where=[where("InvoiceNumber", "in", numbers)],
+            select=["CustomerNumber", "InvoiceNumber"],
+        )
+        return {invoice_documents.customer_and_number(row) for row in rows}
 
     def _posted(self, ctx: Context, entries: Sequence[Row]) -> list[Row]:
         """Those that became documents; the others wait in a batch of their own, and come with it once it is posted."""
