@@ -167,6 +167,9 @@ class InvoicesHandler:
         error = write.error
         if error is not None:
             error = zoho_target.explained(write, error)
+            gone = _gone(ctx, document, error)
+            if gone:
+                error = _products_gone(gone)
             if error.verdict is Verdict.REFUSE and error.field.endswith(LINES) and len(document.lines) > _ROWS:
                 error = _too_many_lines(document)
             if error.verdict is Verdict.REFUSE and error.field == zoho_modules.CURRENCY:
@@ -183,6 +186,7 @@ class InvoicesHandler:
                 links=document.links,
                 movements=document.made,
             )
+            settlement = replace(settlement, ended=gone)
             if intent is not None and error.verdict is Verdict.REFUSE:
                 return replace(settlement, intents=[(intent.id, "refused", "")])
             return settlement
@@ -207,6 +211,30 @@ def _taken_as_it_is(ctx: Context, change: Change, differs: VendorError) -> bool:
     """Whether a person has dismissed just this difference."""
     settled = ctx.ledger.dismissed(change.entity, [change.key], code=differs.code).get(change.key) or {}
     return settled.get("text") == differs.text
+
+
+def _gone(ctx: Context, document: Document, error: VendorError) -> list[Link]:
+    """The links of the invoice's products that Zoho no longer has, where it may have refused the invoice for them."""
+    if error.verdict is not Verdict.REFUSE or error.code != "INVALID_DATA":
+        return []
+    try:
+        return products.gone(ctx, sorted({code for code, _ in product_lines(document.row)}))
+    except VendorError as unanswered:
+        if unanswered.verdict is Verdict.FATAL:
+            raise
+        return []
+
+
+def _products_gone(links: Sequence[Link]) -> VendorError:
+    """The next attempt finds them by their codes, or makes them anew."""
+    named = [f"{link.sage_id} ({link.zoho_id})" for link in links]
+    return VendorError(
+        system=System.ZOHO_CRM,
+        code="PRODUCT_GONE",
+        text=f"product{'s' if named[1:] else ''} {', '.join(named)} {'are' if named[1:] else 'is'} no longer in Zoho",
+        verdict=Verdict.RETRY,
+        field="Product_Name",
+    )
 
 
 def _too_many_lines(document: Document) -> VendorError:

@@ -60,6 +60,14 @@ def ensure(ctx: Context, lines: Sequence[tuple[str, Any]]) -> Products:
     return Products(ids, links, errors, made)
 
 
+def gone(ctx: Context, codes: Sequence[str]) -> list[Link]:
+    """The links of these codes whose product a person has deleted in Zoho since."""
+    linked = ctx.ledger.links_by_sage(ctx.connection, "items", "Products", codes)
+    ids = sorted(link.zoho_id for link in linked.values())
+    there = {str(row["id"]) for row in ctx.zoho.get_many("Products", ids, fields=["Product_Code"])} if ids else set()
+    return [linked[code] for code in sorted(linked) if linked[code].zoho_id not in there]
+
+
 def _make(
     ctx: Context,
     codes: Sequence[str],
