@@ -12,7 +12,7 @@ from sagezoho_pipelines.cli import options, output
 from sagezoho_pipelines.cli.records import moment, record, said
 
 if TYPE_CHECKING:
-    from sagezoho_pipelines.ledger.history import Event, Node
+    from sagezoho_pipelines.ledger.history import Event, Named, Node
 
 _CAUSES = {
     "poll": "a regular look for changes",
@@ -22,6 +22,7 @@ _CAUSES = {
     "retry": "a retry",
 }
 _LONGEST = 60
+_MOST_NAMED = 20
 _BLANK = (None, "")
 
 
@@ -33,23 +34,51 @@ def explain(record_id: str, connection: str | None, as_json: bool) -> None:
     """Everything known about one record, in time order.
 
     ID is any of its ids: a Sage vendor, customer, order or invoice number, or a Zoho record id. Records linked to it
-    are told along with it: the deal, its order, and the invoice of that order.
+    are told along with it: the deal, its order, and the invoice of that order. A part of a name will do too: of a deal,
+    customer or vendor. Where several bear it, they are listed.
     """
     from sagezoho_pipelines.domain.errors import SagezohoError
     from sagezoho_pipelines.ledger import history
 
+    record_id = record_id.strip()
     with options.installation() as installation:
-        record_id = record_id.strip()
         events = history.explain(installation.database, record_id, connection=connection)
+        bearers: list[Named] = []
+        if not events and record_id:
+            bearers = history.named(installation.database, record_id, connection=connection)
+        if len(bearers) == 1:
+            record_id = bearers[0].record.key
+            events = history.explain(installation.database, record_id, connection=bearers[0].record.connection)
     if as_json:
-        output.emit_json({"id": record_id, "known": bool(events), "events": [_facts(event) for event in events]})
+        facts = {"id": record_id, "known": bool(events), "events": [_facts(event) for event in events]}
+        output.emit_json(facts | ({} if events else {"named": [_bearer(one) for one in bearers]}))
     elif events:
         show(record_id, events)
+    elif bearers:
+        _list(bearers)
+    if bearers and not events:
+        raise SagezohoError(
+            f"Several records bear the name {record_id!r}. Give the id of one of them, or more of its name."
+        )
     if not events:
         raise SagezohoError(
             f"Nothing is known about {record_id!r}. Give the id as the vendor shows it (in Zoho: the number at the "
-            "end of the record's address), or run 'sagezoho sync' first."
+            "end of the record's address), or a part of its name, or run 'sagezoho sync' first."
         )
+
+
+def _list(bearers: Sequence[Named]) -> None:
+    rows = [
+        (one.name, _name(one.record), _name(one.other) if one.other else "", one.record.connection)
+        for one in bearers[:_MOST_NAMED]
+    ]
+    output.table(["name", "record", "linked to", "connection"], rows)
+    if len(bearers) > _MOST_NAMED:
+        output.say("… and more", output.DIM)
+
+
+def _bearer(one: Named) -> dict[str, Any]:
+    return {"name": one.name, "record": _parts(one.record), "other": _parts(one.other) if one.other else None}
 
 
 def show(record_id: str, events: Sequence[Event]) -> None:

@@ -1,4 +1,4 @@
-"""Everything known about one record, in order: found by any of its ids, on either side."""
+"""Everything known about one record, in order: found by any of its ids, on either side, or by its name."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sagezoho_pipelines.ledger import transformations
 
 #: The detail by which an invoice's link points at its order.
 ORDER = "order"
+_NAMED_AT_MOST = 200
 #: What the changes of a linked record are captured under, where that is another name than its link's.
 _CAPTURED_AS = {
     ("zoho_crm", "Deals"): ("deals",),
@@ -48,6 +49,15 @@ class Event:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A record that bears a name, with the one it is linked to."""
+
+    name: str
+    record: Node
+    other: Node | None = None
+
+
 _FIND = text("""
 SELECT connection, system, entity, key FROM sagezoho.records WHERE key = :id
 UNION SELECT connection, system, entity, key FROM sagezoho.changes WHERE key = :id
@@ -60,6 +70,24 @@ UNION SELECT l.connection, s.system, s.entity, s.key FROM sagezoho.links l, LATE
           ('sage300', l.sage_entity, l.sage_id), ('zoho_crm', l.zoho_entity, l.zoho_id)) AS s (system, entity, key)
       WHERE l.sage_id = :id OR l.zoho_id = :id
          OR EXISTS (SELECT 1 FROM jsonb_each_text(l.details) AS d WHERE d.value = :id)
+""")
+
+# The few that are told are picked before their links are looked up: a short word is part of very many names.
+_NAMED = text("""
+WITH names AS (
+    SELECT connection, system, entity, key, name FROM sagezoho.records
+    UNION SELECT l.connection, s.system, s.entity, s.key, s.name FROM sagezoho.links l, LATERAL (VALUES
+        ('sage300', l.sage_entity, l.sage_id, l.sage_name),
+        ('zoho_crm', l.zoho_entity, l.zoho_id, l.zoho_name)) AS s (system, entity, key, name)
+), named AS (
+    SELECT connection, system, entity, key, name FROM names
+    WHERE strpos(lower(name), lower(:words)) > 0 AND (CAST(:connection AS text) IS NULL OR connection = :connection)
+    ORDER BY name, connection, system, entity, key LIMIT :limit
+)
+SELECT n.connection, n.system, n.entity, n.key, n.name, l.sage_entity, l.sage_id, l.zoho_entity, l.zoho_id
+FROM named n LEFT JOIN sagezoho.links l ON l.connection = n.connection AND (
+    (n.system = 'sage300' AND l.sage_id = n.key) OR (n.system = 'zoho_crm' AND l.zoho_id = n.key))
+ORDER BY n.name, n.connection, n.system, n.entity, n.key, l.id
 """)
 
 _NODES = """unnest(CAST(:connections AS text[]), CAST(:systems AS text[]), CAST(:entities AS text[]),
@@ -120,11 +148,11 @@ ORDER BY a.connection, a.seq
 def explain(engine: Engine, record_id: str, *, connection: str | None = None) -> list[Event]:
     """What happened to the record of that id, and to those linked to it, in time order; empty when nothing is known.
 
-    The id may be a Sage number, an order or invoice number, a Zoho id, or any other id kept with a link.
+    The id may be a Sage number, an order or invoice number, a Zoho id, or any other id kept with a link. Sage writes
+    its numbers in upper case; here they may be in lower case.
     """
     with engine.connect() as database:
-        found = {Node(*row) for row in database.execute(_FIND, {"id": record_id})}
-        found = {node for node in found if node.key and connection in (None, node.connection)}
+        found = _found(database, record_id, connection) or _found(database, record_id.upper(), connection)
         if not found:
             return []
         found |= {Node(*row) for row in database.execute(_AROUND, _arrays(found))}
@@ -133,6 +161,31 @@ def explain(engine: Engine, record_id: str, *, connection: str | None = None) ->
         events = [*_seen(database, nodes), *_changes(database, nodes), *_links(database, nodes)]
         events += [*_intents(database, nodes), *_movements(database, nodes)]
     return sorted(events, key=lambda event: event.at)
+
+
+def named(engine: Engine, words: str, *, connection: str | None = None) -> list[Named]:
+    """Records whose name holds these words, in upper or lower case: each once, with the one it is linked to, by name.
+
+    Of records that share an id, a vendor and its contact, the first stands for all: `explain` tells them together.
+    """
+    found: list[Named] = []
+    told: set[tuple[str, str]] = set()
+    with engine.connect() as database:
+        for row in database.execute(_NAMED, {"words": words, "connection": connection, "limit": _NAMED_AT_MOST}):
+            record, other = Node(row.connection, row.system, row.entity, row.key), None
+            if row.sage_id is not None:
+                record = Node(row.connection, "sage300", row.sage_entity, row.sage_id)
+                other = Node(row.connection, "zoho_crm", row.zoho_entity, row.zoho_id)
+            ids = {(node.connection, node.key) for node in (record, other) if node is not None}
+            if told.isdisjoint(ids):
+                found.append(Named(row.name, record, other))
+            told |= ids
+    return found
+
+
+def _found(database: Connection, record_id: str, connection: str | None) -> set[Node]:
+    found = {Node(*row) for row in database.execute(_FIND, {"id": record_id})}
+    return {node for node in found if node.key and connection in (None, node.connection)}
 
 
 def _seen(database: Connection, nodes: dict[str, list[str]]) -> Iterable[Event]:

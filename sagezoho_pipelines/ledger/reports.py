@@ -20,7 +20,7 @@ SELECT connection, seq, at, actor, flow, direction, source_system, source_entity
        target_entity, target_id, operation, outcome, fields, answer, cause, run_id, change_id, hash
 FROM sagezoho.audit
 WHERE (CAST(:connection AS text) IS NULL OR connection = :connection)
-  AND (CAST(:record AS text) IS NULL OR source_id = :record OR target_id = :record)
+  AND (CAST(:record AS text) IS NULL OR source_id IN (:record, upper(:record)) OR target_id IN (:record, upper(:record)))
   AND (CAST(:run_id AS text) IS NULL OR run_id = :run_id
        OR (length(CAST(:run_id AS text)) = 8 AND left(run_id, 8) = :run_id))
   AND (CAST(:since AS timestamptz) IS NULL OR at >= :since)

@@ -140,6 +140,39 @@ def test_explain_of_a_refused_record_says_what_to_do(ready: Workplace, sandbox: 
     assert " said" not in ready("inbox", "show", deal).output
 
 
+def test_explain_finds_a_record_by_its_name_and_by_an_id_in_lower_case(ready: Workplace, sandbox: Sandbox) -> None:
+    _, deal = won_deal(sandbox)
+    ready("sync", "vendors", "customers", "orders")
+    [order] = [one for one in ready.json("links", "list", "--kind", "orders")["links"] if one["zoho"]["id"] == deal]
+    [customer] = ready.json("links", "list", "--kind", "customers", "--name", "Larkspur")["links"]
+
+    by_id = ready.json("explain", order["sage"]["id"])
+
+    assert ready.json("explain", order["sage"]["id"].lower()) == by_id | {"id": order["sage"]["id"].lower()}
+    assert ready.json("explain", order["zoho"]["name"][1:].upper())["events"] == by_id["events"]
+    assert ready.json("explain", customer["zoho"]["name"])["id"] == customer["sage"]["id"]
+
+
+def test_explain_lists_those_that_bear_the_same_name(ready: Workplace, sandbox: Sandbox) -> None:
+    for number in ("HARBOR1", "HARBOR2"):
+        act(
+            sandbox,
+            "sage300",
+            "add_vendor",
+            fields={"VendorNumber": number, "VendorName": f"Harbor Paper {number[-1]}"},
+        )
+    ready("sync", "vendors")
+
+    done = ready("explain", "harbor paper")
+    told = ready.json("explain", "harbor paper")
+
+    assert done.exit_code == 1
+    assert "Sage 300 vendor HARBOR1" in done.output
+    assert "Several records bear the name 'harbor paper'" in done.output
+    assert [one["record"]["id"] for one in told["named"]] == ["HARBOR1", "HARBOR2"]
+    assert ready("explain", "Harbor Paper 2").exit_code == 0
+
+
 def test_explain_of_an_unknown_record_is_an_error(ready: Workplace) -> None:
     done = ready("explain", "no-such-thing")
 
@@ -164,6 +197,7 @@ def test_the_audit_is_exported_whole_by_record_and_by_run(ready: Workplace) -> N
     assert (name["before"], name["expression"]) == (None, "trim(VendorName) || trim(VendorNumber)")
     assert len(of_run) == len(lines) == len(table)
     assert 0 < len(of_record) < len(lines)
+    assert ready("audit", "export", "--record", lines[-1]["source_id"].lower()).stdout.splitlines() == of_record
     none = ready("audit", "export", "--since", "2999-01-01")
     assert (none.stdout, none.stderr.strip()) == ("", "The audit has no such line.")
 
