@@ -53,7 +53,10 @@ FROM sagezoho.audit WHERE connection = :connection ORDER BY seq
 
 _HEAD = text("SELECT seq, hash FROM sagezoho.audit_heads WHERE connection = :connection")
 
-_CONNECTIONS = text("SELECT connection FROM sagezoho.audit_heads ORDER BY connection")
+# Lines without a head are a chain whose head somebody removed.
+_CONNECTIONS = text("""
+SELECT connection FROM sagezoho.audit_heads UNION SELECT connection FROM sagezoho.audit ORDER BY connection
+""")
 
 
 def append(connection: Connection, entries: Iterable[AuditEntry]) -> None:
@@ -87,9 +90,13 @@ def first_broken(connection: Connection, name: str) -> int | None:
         if not sound.issuperset(field[0] for field in json.loads(row["fields"])):
             return expected
         expected, before = expected + 1, row["hash"]
-    head = connection.execute(_HEAD, {"connection": name}).one_or_none()
-    seq, last = (0, GENESIS) if head is None else (head.seq, head.hash)
-    return None if (seq, last) == (expected - 1, before) else expected
+    return None if head(connection, name) == (expected - 1, before) else expected
+
+
+def head(connection: Connection, name: str) -> tuple[int, str]:
+    """The number and the hash of the last line that was written."""
+    found = connection.execute(_HEAD, {"connection": name}).one_or_none()
+    return (0, GENESIS) if found is None else (found.seq, found.hash)
 
 
 def chains(connection: Connection) -> list[str]:

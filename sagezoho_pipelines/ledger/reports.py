@@ -20,7 +20,8 @@ SELECT connection, seq, at, actor, flow, direction, source_system, source_entity
        target_entity, target_id, operation, outcome, fields, answer, cause, run_id, change_id, hash
 FROM sagezoho.audit
 WHERE (CAST(:connection AS text) IS NULL OR connection = :connection)
-  AND (CAST(:record AS text) IS NULL OR source_id IN (:record, upper(:record)) OR target_id IN (:record, upper(:record)))
+  AND (CAST(:record AS text) IS NULL OR source_id IN (:record, upper(:record))
+       OR target_id IN (:record, upper(:record)))
   AND (CAST(:run_id AS text) IS NULL OR run_id = :run_id
        OR (length(CAST(:run_id AS text)) = 8 AND left(run_id, 8) = :run_id))
   AND (CAST(:since AS timestamptz) IS NULL OR at >= :since)
@@ -150,6 +151,12 @@ def verify_chain(engine: Engine, connection: str) -> int | None:
 def audited_connections(engine: Engine) -> list[str]:
     with engine.connect() as database:
         return audit.chains(database)
+
+
+def audit_head(engine: Engine, connection: str) -> tuple[int, str]:
+    """How many lines a connection's audit has, and the hash of the last: noted elsewhere, it tells any other audit."""
+    with engine.connect() as database:
+        return audit.head(database, connection)
 
 
 def stuck(

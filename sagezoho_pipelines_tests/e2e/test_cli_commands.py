@@ -217,6 +217,65 @@ def test_audit_verify_finds_a_line_that_was_changed(ready: Workplace, postgres_u
     assert "line 3" in done.output
 
 
+def test_audit_verify_misses_no_chain_whose_head_is_gone(ready: Workplace, postgres_url: URL) -> None:
+    ready("sync", "vendors")
+    _tamper(postgres_url, "DELETE FROM sagezoho.audit_heads")
+
+    done = ready("audit", "verify")
+
+    assert done.exit_code == 1
+    assert "was removed" in done.output
+
+
+def test_audit_verify_names_the_connections_where_asked_for_another(ready: Workplace) -> None:
+    done = ready("audit", "verify", "--connection", "nobody")
+
+    assert done.exit_code == 1
+    assert "nobody" in done.output
+    assert "saminc" in done.output
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_an_export_kept_elsewhere_tells_an_audit_that_was_made_anew(
+    ready: Workplace, sandbox: Sandbox, postgres_url: URL, kind: str
+) -> None:
+    ready("sync", "vendors")
+    kept = ready.write("kept", ready("audit", "export", "--format", kind).stdout)
+    act(sandbox, "sage300", "add_vendor")
+    ready("sync", "vendors")
+    stands = ready("audit", "verify", "--against", str(kept))
+
+    head = ready.json("audit", "verify")["connections"]["saminc"]
+    for statement in (
+        "ALTER TABLE sagezoho.audit DISABLE TRIGGER USER",
+        "DELETE FROM sagezoho.audit",
+        "DELETE FROM sagezoho.audit_heads",
+    ):
+        _tamper(postgres_url, statement)
+    gone = ready("audit", "verify", "--against", str(kept))
+
+    assert (stands.exit_code, gone.exit_code) == (0, 1), stands.output
+    assert f"{head['lines']} lines, the last is {head['hash']}" in stands.output
+    assert f"saminc: line 1 of {kept} is gone." in gone.output
+
+
+def test_an_export_that_was_changed_is_told(ready: Workplace) -> None:
+    ready("sync", "vendors")
+    exported = ready("audit", "export").stdout
+    edited = ready.write("edited", exported.replace('"outcome":"created"', '"outcome":"refused"', 1))
+    other = ready.write("other", "from,to\nUSA,United States\n")
+
+    assert "is another one now" in ready("audit", "verify", "--against", str(edited)).output
+    assert "no export of the audit" in ready("audit", "verify", "--against", str(other)).output
+
+
+def _tamper(postgres_url: URL, statement: str) -> None:
+    engine = create_engine(postgres_url)
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
 def test_credentials_are_listed_by_name_and_never_shown(ready: Workplace, sandbox: Sandbox) -> None:
     done = ready("credentials", "list")
 
