@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,9 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from sagezoho_pipelines.sandbox.server import Sandbox
+from sagezoho_pipelines_tests import slowly
 from sagezoho_pipelines_tests.e2e.conftest import Workplace
+from sagezoho_pipelines_tests.waiting import eventually
 
 COMMAND = (sys.executable, "-m", "sagezoho_pipelines.cli.main")
 _NAMES = ("Account_Name", "Last_Name", "CustomerName", "OrderDescription", "Phone", "Billing_Street", "Email")
@@ -220,21 +221,16 @@ def test_an_apply_that_was_killed_goes_on_with_the_rest(ready: Workplace, sandbo
     planned = json.loads(path.read_text())
     orders = sum(item["operation"] == "create" and item.get("target_entity") == "orders" for item in planned["items"])
     assert orders > 2
-    sandbox.sage300.world.faults.latency = 0.2
+    slowly.orders_after(sandbox.sage300.world, 1, action="hang", seconds=300)
     process = subprocess.Popen([*COMMAND, "apply", str(path)], env=_environment(ready), cwd=ready.path)
     try:
-        end = time.monotonic() + 150
-        while not 1 <= len(_posted(sandbox)) < orders and time.monotonic() < end:
-            time.sleep(0.02)
-        process.kill()
+        assert eventually(lambda: _posted(sandbox))
     finally:
         process.kill()
         process.wait()
     assert 1 <= len(_posted(sandbox)) < orders
-    sandbox.sage300.world.faults.latency = 0
-    end = time.monotonic() + 150
-    while ready("apply", str(path)).exit_code != 0 and time.monotonic() < end:
-        time.sleep(1)
+    sandbox.sage300.world.faults.clear()
+    assert eventually(lambda: ready("apply", str(path)).exit_code == 0), ready.shown[-1]
     assert [row["state"] for row in _query(ready, "SELECT state FROM sagezoho.plans")] == ["done"], ready.shown[-1]
     posted = _posted(sandbox)
     assert len(posted) == len(set(posted)) == orders

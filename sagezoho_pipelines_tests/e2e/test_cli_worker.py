@@ -19,6 +19,7 @@ from sqlalchemy import Engine, text
 from sagezoho_pipelines.domain.records import Cause, EntityRef, Look, System
 from sagezoho_pipelines.ledger.ledger import PostgresLedger
 from sagezoho_pipelines.sandbox.server import Sandbox
+from sagezoho_pipelines_tests import slowly
 from sagezoho_pipelines_tests.e2e.conftest import Workplace
 from sagezoho_pipelines_tests.e2e.processes import free_port, gone, processes_in, started
 from sagezoho_pipelines_tests.waiting import eventually
@@ -71,7 +72,7 @@ def held(engine: Engine) -> int:
 def test_a_stopped_worker_settles_what_it_holds_and_the_next_one_does_the_rest(
     ready: Workplace, sandbox: Sandbox, engine: Engine, number: signal.Signals
 ) -> None:
-    sandbox.sage300.world.faults.latency = 0.1
+    slowly.orders_after(sandbox.sage300.world, 1)
     with working(ready) as process:
         deals = notified_deals(sandbox, engine, 20)
         assert eventually(lambda: orders(sandbox, deals))
@@ -84,7 +85,7 @@ def test_a_stopped_worker_settles_what_it_holds_and_the_next_one_does_the_rest(
     assert held(engine) == 0
     assert 1 <= len(made) < 20
     assert (run["event"], run["flow"], run["success"], run["created"]) == ("run", "orders", True, len(made))
-    sandbox.sage300.world.faults.latency = 0
+    sandbox.sage300.world.faults.clear()
     with working(ready):
         assert eventually(lambda: len(orders(sandbox, deals)) >= 20)
     assert orders(sandbox, deals) == deals
@@ -94,14 +95,14 @@ def test_what_a_killed_worker_held_is_delivered_once_by_another(
     ready: Workplace, sandbox: Sandbox, engine: Engine
 ) -> None:
     ready.configure(sandbox, rest="    lease_seconds: 5")
-    sandbox.sage300.world.faults.latency = 0.1
+    slowly.orders_after(sandbox.sage300.world, 1, action="hang", seconds=300)
     with working(ready) as process:
         deals = notified_deals(sandbox, engine, 20)
         assert eventually(lambda: orders(sandbox, deals))
         process.kill()
         process.wait(10)
     assert held(engine) > 0
-    sandbox.sage300.world.faults.latency = 0
+    sandbox.sage300.world.faults.clear()
     with working(ready):
         assert eventually(lambda: len(orders(sandbox, deals)) >= 20)
     assert orders(sandbox, deals) == deals
@@ -161,6 +162,6 @@ def test_a_killed_up_takes_all_of_its_processes_with_it(ready: Workplace, sandbo
 
 def answers(url: str) -> bool:
     try:
-        return requests.get(url, timeout=5).ok
-    except requests.ConnectionError:
+        return requests.get(url, timeout=20).ok
+    except (requests.ConnectionError, requests.Timeout):
         return False

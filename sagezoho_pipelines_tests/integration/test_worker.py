@@ -21,6 +21,7 @@ from sagezoho_pipelines.cli.worker import Worker
 from sagezoho_pipelines.domain.records import Cause, EntityRef, Look, System
 from sagezoho_pipelines.ledger.due import Listener, attended, due_changes
 from sagezoho_pipelines.ledger.postgres import engine_for
+from sagezoho_pipelines_tests import slowly
 from sagezoho_pipelines_tests.integration.defs_site import CONNECTION, Site, asset, opened
 from sagezoho_pipelines_tests.waiting import eventually
 
@@ -137,7 +138,7 @@ def test_two_workers_take_each_deal_once_and_make_no_empty_runs(site: Site, post
 
 def test_a_stop_in_the_middle_finishes_what_is_held_and_leaves_the_rest_queued(site: Site, postgres_url: URL) -> None:
     deals = [closed_deal(site, f"Deal {number}") for number in range(40)]
-    site.sandbox.sage300.world.faults.latency = 0.05
+    slowly.orders_after(site.sandbox.sage300.world, 3)
     with working(site, postgres_url) as told:
         notified(site, *deals)
         assert eventually(lambda: len(orders(site)) >= 3)
@@ -149,7 +150,7 @@ def test_a_stop_in_the_middle_finishes_what_is_held_and_leaves_the_rest_queued(s
     assert counted(site, "SELECT count(*) FROM sagezoho.changes WHERE state = 'delivered' AND entity = 'deals'") == len(
         made
     )
-    site.sandbox.sage300.world.faults.latency = 0
+    site.sandbox.sage300.world.faults.clear()
     with working(site, postgres_url):
         # A deal whose customer was still on its way when the stop came is tried again after the first back-off.
         assert eventually(lambda: len(orders(site)) == 40)
