@@ -15,15 +15,20 @@ from sagezoho_pipelines_tests.tls import PUBLIC_URL, lead_to, shown
 
 from .zoho_service import Service, serving
 
+#: Seconds; no machine is so busy that a callback goes unanswered.
+PATIENCE = 60.0
+
 
 class Subscriber:
-    """An HTTPS endpoint that keeps what it is sent, and answers `status` after `seconds`."""
+    """An HTTPS endpoint that keeps what it is sent, and answers `status` after `seconds`, and once it is `free`."""
 
     def __init__(self) -> None:
         self.bodies: list[dict[str, Any]] = []
         self.status = 200
         self.probe_status = 200
         self.seconds = 0.0
+        self.free = threading.Event()
+        self.free.set()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -35,6 +40,7 @@ class Subscriber:
                 length = int(self.headers["Content-Length"])
                 outer.bodies.append(json.loads(self.rfile.read(length)))
                 time.sleep(outer.seconds)
+                outer.free.wait(60)
                 self.send_response(outer.status)
                 self.end_headers()
 
@@ -60,7 +66,7 @@ def subscribing() -> Iterator[Subscriber]:
 @contextmanager
 def notifying(hook: Subscriber) -> Iterator[Service]:
     """A CRM whose callbacks reach `hook`, once and in order: most tests are of what is in them."""
-    once = ZohoSwitches(callback_duplicate_rate=0.0, callback_reorder_rate=0.0)
+    once = ZohoSwitches(callback_duplicate_rate=0.0, callback_reorder_rate=0.0, callback_timeout_seconds=PATIENCE)
     with serving(deals=10, switches=once) as service:
         lead_to(service.world, hook.port)
         yield service

@@ -11,7 +11,7 @@ import pytest
 from sagezoho_pipelines.sandbox.zoho_crm.internet import Internet, Unreachable
 from sagezoho_pipelines_tests.tls import lead_to
 
-from .subscriber import Subscriber, heard, notifying, subscribing, watch
+from .subscriber import PATIENCE, Subscriber, heard, notifying, subscribing, watch
 from .zoho_service import Service, serving
 
 
@@ -118,11 +118,13 @@ def test_delivery_can_double_drop_retry_and_reorder(zoho: Service, hook: Subscri
     add({"name": "Insisted"})
     assert len(heard(zoho, hook)) == 3
     hook.status, switches.callback_retries = 200, 0
-    # The first is held back until the second one comes, and no longer than a moment.
-    switches.callback_delay_seconds, switches.callback_reorder_rate = 1.0, 1.0
+    # One is held back until the next one comes, and no longer than a moment: both are there before their turn.
+    hook.free.clear()
+    before = add({"name": "Before"})["id"]
+    switches.callback_reorder_rate = 1.0
     ids = [add({"name": name})["id"] for name in ("First", "Second")]
-    assert [one["ids"][0] for one in heard(zoho, hook)] == ids[::-1]
-    switches.callback_delay_seconds = 0.0
+    hook.free.set()
+    assert [one["ids"][0] for one in heard(zoho, hook)] == [before, *ids[::-1]]
     add({"name": "Alone"})
     assert len(heard(zoho, hook)) == 1
 
@@ -135,6 +137,7 @@ def test_some_callbacks_come_twice_and_some_late_of_themselves(hook: Subscriber)
             lead_to(zoho.world, hook.port)
             watch(zoho, hook)
             zoho.world.switches.callback_reorder_rate *= not pause
+            zoho.world.switches.callback_timeout_seconds = PATIENCE
             bodies: list[dict[str, Any]] = []
             ids = []
             for number in range(60):

@@ -231,7 +231,7 @@ def _told(
         with _listening(zoho, **watched) as listener:
             listener.status, listener.seconds = status, seconds
             act(zoho)
-            assert zoho.world.courier.drain(30)
+            assert zoho.world.courier.drain(100)
             order = sorted({one for ids in listener.told for one in ids}, key=int)
             return [order.index(ids[0]) * 10 + len(ids) for ids in listener.told]
 
@@ -255,9 +255,9 @@ def _silently(zoho: Service) -> None:
 
 
 def _tardy(zoho: Service) -> int:
-    """Callbacks that count as failed where each answer takes a while."""
-    zoho.world.switches.callback_timeout_seconds /= 10
-    _told(_deals(1), seconds=1.0)(zoho)
+    """Callbacks that count as failed where each answer takes a while: a little longer than the shorter patience."""
+    zoho.world.switches.callback_timeout_seconds /= 2
+    _told(_deals(1), seconds=3.0)(zoho)
     return zoho.world.courier.failed
 
 
