@@ -137,9 +137,13 @@ def test_only_plain_json_is_taken(gateway: Service, headers: dict[str, str]) -> 
     assert gateway.rejected("content_type") == 1
 
 
+def asked(gateway: Service, method: str, connection: str = CONNECTION) -> httpx.Response:
+    return httpx.request(method, f"{gateway.url}/notifications/{connection}", timeout=60, trust_env=False)
+
+
 def test_only_post_is_answered_and_only_for_known_connections(gateway: Service) -> None:
     for method in ("PUT", "PATCH", "DELETE"):
-        assert httpx.request(method, f"{gateway.url}/notifications/saminc", trust_env=False).status_code == 405
+        assert asked(gateway, method).status_code == 405
     assert gateway.post(connection="other").status_code == 404
     assert gateway.rejected("method") == 3
     assert gateway.rejected("unknown_connection") == 1
@@ -149,10 +153,10 @@ def test_only_post_is_answered_and_only_for_known_connections(gateway: Service) 
 def test_who_asks_whether_it_is_there_is_told_so_and_nothing_more(
     gateway: Service, engine: Engine, method: str
 ) -> None:
-    there = httpx.request(method, f"{gateway.url}/notifications/saminc", trust_env=False)
+    there = asked(gateway, method)
     assert there.status_code == 200
     assert there.text == ("" if method == "HEAD" else '{"status":"ready"}')
-    assert httpx.request(method, f"{gateway.url}/notifications/other", trust_env=False).status_code == 404
+    assert asked(gateway, method, "other").status_code == 404
     assert queued(engine) == []
 
 
