@@ -32,6 +32,8 @@ _NOT_SUBSCRIBED = "NOT_SUBSCRIBED"
 _ADDRESS_FIELD = "notify_url"
 #: A poll may find an edit before Zoho has told of it; after this long it should have.
 _TELLS_WITHIN = timedelta(minutes=5)
+#: What polls found so long before the channel was last found good was looked at then, and had been told of.
+_LOOKED_AT = timedelta(days=1)
 #: A lapse is covered from a little before the channel was last known good: Zoho shows a write after its transaction.
 _SETTLING = timedelta(minutes=2)
 #: Random bytes of a token; its text has 48 of the 50 characters that Zoho takes.
@@ -133,6 +135,7 @@ class _Keeper:
         missed = self.store.unannounced(
             self.ctx.connection,
             since=channel.subscribed_at,
+            after=(channel.known_good_at or channel.subscribed_at) - _LOOKED_AT,
             until=now - _TELLS_WITHIN,
             ahead=self._ahead(),
             limit=_EXAMPLES,

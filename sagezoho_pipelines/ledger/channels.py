@@ -47,15 +47,16 @@ WHERE c.connection = heard.connection
 _TURN = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:connection, 2042))")
 
 # A poll's version that Zoho says was edited while the channel was alive, when nothing was heard of its module since.
+# When that was last is one step in an index; whether any came later would be a search among all of them, for each.
 _UNANNOUNCED = text("""
 SELECT DISTINCT c.entity, c.key FROM sagezoho.changes c
 CROSS JOIN LATERAL (SELECT CAST(c.payload ->> 'Modified_Time' AS timestamptz) - :apart AS edited) AS e
 WHERE c.connection = :connection AND c.system = 'zoho_crm' AND c.cause = 'poll' AND c.payload ? 'Modified_Time'
-  AND c.captured_at > :since AND c.captured_at < :until AND e.edited > :since
-  AND NOT EXISTS (
-    SELECT 1 FROM sagezoho.changes n
-    WHERE n.connection = c.connection AND n.system = c.system AND n.entity = c.entity
-      AND n.cause = 'notification' AND n.captured_at > greatest(e.edited, :since))
+  AND c.captured_at > :after AND c.captured_at < :until AND e.edited > :since
+  AND coalesce((
+    SELECT max(n.captured_at) FROM sagezoho.changes n
+    WHERE n.connection = c.connection AND n.system = c.system AND n.entity = c.entity AND n.cause = 'notification'
+  ) <= e.edited, true)
 ORDER BY 1, 2 LIMIT :limit
 """)
 
@@ -101,14 +102,15 @@ class PostgresChannelStore:
             database.execute(_HEARD, {"connections": list(at), "ats": list(at.values())})
 
     def unannounced(
-        self, connection: str, *, since: datetime, until: datetime, ahead: timedelta, limit: int
+        self, connection: str, *, since: datetime, after: datetime, until: datetime, ahead: timedelta, limit: int
     ) -> list[Unannounced]:
-        """Records that polls captured between these moments, edited after `since`, in modules heard nothing of.
+        """Records that polls captured between `after` and `until`, edited after `since`, in modules heard nothing of.
 
         Zoho tells of edits by its own clock, which is so far `ahead` of that of the moments.
         """
         values = {
-            "connection": connection, "since": since, "until": until, "limit": limit, "apart": CLOCKS_APART + ahead,
+            "connection": connection, "since": since, "after": max(since, after), "until": until, "limit": limit,
+            "apart": CLOCKS_APART + ahead,
         }  # fmt: skip
         with self._engine.connect() as database:
             return [Unannounced(entity, key) for entity, key in database.execute(_UNANNOUNCED, values)]

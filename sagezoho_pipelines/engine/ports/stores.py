@@ -80,9 +80,9 @@ class ChannelStore(Protocol):
         ...
 
     def unannounced(
-        self, connection: str, *, since: datetime, until: datetime, ahead: timedelta, limit: int
+        self, connection: str, *, since: datetime, after: datetime, until: datetime, ahead: timedelta, limit: int
     ) -> list[Unannounced]:
-        """Records that polls captured between these moments, edited after `since`, in modules heard nothing of.
+        """Records that polls captured between `after` and `until`, edited after `since`, in modules heard nothing of.
 
         Zoho tells of edits by its own clock, which is so far `ahead` of that of the moments."""
         ...

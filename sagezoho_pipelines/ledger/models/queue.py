@@ -13,6 +13,7 @@ from sagezoho_pipelines.ledger.models.base import Base
 
 OPEN = "state IN ('queued', 'claimed')"
 INBOX = "state IN ('refused', 'conflicted')"
+HEARD = "cause = 'notification'"
 
 
 class WatermarkRow(Base):
@@ -66,6 +67,7 @@ class ChangeRow(Base):
         Index("changes_of_record", "key", "entity", "connection", "id"),
         Index("changes_inbox", "connection", "id", postgresql_where=text(INBOX)),
         Index("changes_by_time", "captured_at", postgresql_using="brin"),
+        Index("changes_heard", "connection", "system", "entity", "captured_at", postgresql_where=text(HEARD)),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
