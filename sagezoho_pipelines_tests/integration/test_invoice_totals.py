@@ -91,6 +91,17 @@ def test_a_price_too_fine_for_zoho_is_one_unit_at_what_sage_bills(desk: Bench) -
     assert "at" not in plain["Description"].split()
 
 
+def test_a_quantity_too_fine_for_zoho_is_one_unit_at_what_sage_bills(desk: Bench) -> None:
+    desk.act("zoho_crm", "change_field", module="Invoiced_Items", field="Quantity", decimals=2)
+    invoice = _invoiced(desk, _typed(desk, _line("0.3333", "20"), _line("2.25", "4"), _line("0.125", "0")))
+    third, plain, free = invoice["Invoiced_Items"]
+    assert (third["Quantity"], third["List_Price"], third["Net_Total"]) == (1, Decimal("6.67"), Decimal("6.67"))
+    assert third["Description"].startswith("0.3333 Ea. at 20: ")
+    assert (plain["Quantity"], plain["List_Price"], plain["Net_Total"]) == (Decimal("2.25"), 4, 9)
+    assert (free["Quantity"], free["Net_Total"]) == (1, 0)
+    assert free["Description"].startswith("0.125 Ea. at 0: ")
+
+
 def test_each_invoice_of_an_order_shipped_in_parts_comes_to_its_own_total(desk: Bench) -> None:
     charge = {"LineType": "Miscellaneous", "MiscellaneousChargesCode": "HC", "ExtendedAmount": Decimal("20.25")}
     lines = _line("3", "33.335", DiscountPercent=Decimal("12.5")), _line("7", "1.115"), charge

@@ -96,7 +96,7 @@ def link_of(ctx: Context, document: Document) -> Link:
 def with_total(ctx: Context, source: Row, target: TargetMapping, lines: Sequence[Row]) -> tuple[Row, Total | None]:
     """The document with what makes Zoho's total Sage's, as far as the mapping writes it and Zoho has the fields."""
     offered = {rule.target for rule in target.rules} - zoho_modules.absent_fields(ctx, "Invoices")
-    total = invoice_totals.total_of(source, lines, invoice_totals.decimals_of_prices(ctx, LINES), offered)
+    total = invoice_totals.total_of(source, lines, invoice_totals.decimals_of(ctx, LINES), offered)
     return {**source, "total": total.as_row() if total is not None else {}}, total
 
 
@@ -149,5 +149,5 @@ def lines_of(ctx: Context, row: Row, items: products.Products) -> list[Row]:
 def line_of(ctx: Context, row: Row, detail: Row, product: str | None) -> Row:
     """A line as Zoho gets it: what the mapping makes of Sage's, in figures that Zoho can add up to the same."""
     mapped = line_mapping(ctx, row).apply({**detail, "product": {"id": product}, "invoice": row})
-    line = invoice_totals.adding_up(mapped, detail, invoice_totals.decimals_of_prices(ctx, LINES))
+    line = invoice_totals.adding_up(mapped, detail, invoice_totals.decimals_of(ctx, LINES))
     return {name: value for name, value in line.items() if value is not None}

@@ -50,33 +50,43 @@ class Total:
         return {"discount": self.discount, "adjustment": self.adjustment, "note": self.note and cut(self.note, NOTE)}
 
 
-def decimals_of_prices(ctx: Context, lines: str) -> int | None:
-    """How many decimals Zoho keeps of a line's price; None where it does not say."""
+@dataclass(frozen=True, slots=True)
+class Decimals:
+    """How many decimals Zoho keeps of a line's price and quantity; None where it does not say."""
 
-    def ask() -> int | None:
+    price: int | None = None
+    quantity: int | None = None
+
+
+def decimals_of(ctx: Context, lines: str) -> Decimals:
+    def ask() -> Decimals:
         try:
-            price = fields_of(ctx, lines).get("List_Price")
+            fields = fields_of(ctx, lines)
         except VendorError as error:
             if error.verdict is Verdict.FATAL:
                 raise
-            return None
-        return price.decimals if price is not None else None
+            return Decimals()
+        price, quantity = (fields[name].decimals if name in fields else None for name in ("List_Price", "Quantity"))
+        return Decimals(price, quantity)
 
-    found: int | None = ctx.facts.get(f"decimals of {lines}", ask)
+    found: Decimals = ctx.facts.get(f"decimals of {lines}", ask)
     return found
 
 
-def adding_up(line: Row, detail: Row, decimals: int | None) -> Row:
+def adding_up(line: Row, detail: Row, decimals: Decimals) -> Row:
     """The line, if Zoho makes of it what Sage bills for it; else one unit at that amount, described as what it is.
 
-    A price of a tenth of a cent, or a third of one, is none in Zoho's currency fields.
+    A price of a tenth of a cent, or a third of one, is none in Zoho's currency fields, nor is a third of an hour a
+    quantity where Zoho's have two decimals.
     """
     billed = next((as_number(detail[name]) for name in _AMOUNTS if detail.get(name) is not None), None)
     price, quantity = line.get("List_Price"), line.get("Quantity")
-    if billed is None or price is None or quantity is None or _net(line, decimals) == billed:
+    if billed is None or price is None or quantity is None:
         return line
-    whole = billed + _rounded(as_number(line.get(DISCOUNT)), decimals)
-    if _rounded(whole, decimals) != whole:  # no line of Zoho's comes to that
+    if _net(line, decimals) == billed and _rounded(as_number(quantity), decimals.quantity) == as_number(quantity):
+        return line
+    whole = billed + _rounded(as_number(line.get(DISCOUNT)), decimals.price)
+    if _rounded(whole, decimals.price) != whole:  # no line of Zoho's comes to that
         return line
     unit = str(detail.get("InvoiceUnitOfMeasure") or "").strip()
     words = " ".join(part for part in (plain(quantity), unit, "at", plain(price)) if part)
@@ -84,7 +94,7 @@ def adding_up(line: Row, detail: Row, decimals: int | None) -> Row:
     return {**line, "Quantity": Decimal(1), "List_Price": whole, "Description": said}
 
 
-def total_of(row: Row, lines: Sequence[Row], decimals: int | None, offered: Collection[str]) -> Total | None:
+def total_of(row: Row, lines: Sequence[Row], decimals: Decimals, offered: Collection[str]) -> Total | None:
     """What makes Zoho's total Sage's; None where Sage says none. `offered` are the fields that are written of it.
 
     Where releases differ in what a line's amount leaves out, the reading counts under which the document adds up.
@@ -160,11 +170,12 @@ def _parts(row: Row, beyond_lines: Decimal) -> tuple[Decimal, Decimal]:
     return discount, taxes[0]
 
 
-def _net(line: Row, decimals: int | None) -> Decimal:
+def _net(line: Row, decimals: Decimals) -> Decimal:
     """What Zoho makes of a line."""
     with localcontext(prec=_DIGITS):
-        gross = as_number(line.get("Quantity")) * _rounded(as_number(line.get("List_Price")), decimals)
-        return _rounded(gross, decimals) - _rounded(as_number(line.get(DISCOUNT)), decimals)
+        quantity = _rounded(as_number(line.get("Quantity")), decimals.quantity)
+        gross = quantity * _rounded(as_number(line.get("List_Price")), decimals.price)
+        return _rounded(gross, decimals.price) - _rounded(as_number(line.get(DISCOUNT)), decimals.price)
 
 
 def _rounded(amount: Decimal, decimals: int | None) -> Decimal:
