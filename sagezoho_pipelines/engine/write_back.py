@@ -26,6 +26,7 @@ from sagezoho_pipelines.domain.records import (
     System,
 )
 from sagezoho_pipelines.domain.settlement import Settlement
+from sagezoho_pipelines.domain.widths import cut
 from sagezoho_pipelines.domain.write_backs import Standing, Told
 from sagezoho_pipelines.domain.zoho import RowResult
 from sagezoho_pipelines.engine import settling, zoho_modules, zoho_target
@@ -199,7 +200,7 @@ def _news(
     message = ". ".join(filter(None, (_one_line(error.get("text")), _begun(_one_line(error.get("advice"))))))
     status = _WORDS[ChangeState(standing.state)] if standing is not None else "In Sage 300"
     number = {place.number: link.sage_id} if link is not None else {}
-    news: dict[str, str | None] = {**number, STATUS: status, MESSAGE: message[:_LONGEST] or None}
+    news: dict[str, str | None] = {**number, STATUS: status, MESSAGE: cut(message, _LONGEST) or None}
     return {name: value for name, value in news.items() if name in known}
 
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from sagezoho_pipelines.domain.records import Cause, Look, Outcome
+from sagezoho_pipelines.domain.widths import width
 from sagezoho_pipelines.ledger import inbox
 from sagezoho_pipelines_tests.bench import Bench, bench
 
@@ -48,6 +49,19 @@ def test_a_delivered_deal_and_its_account_carry_their_sage_numbers(desk: Bench) 
     assert str(shown["Sage_Order_Number"]).startswith("ORD")
     assert (shown["Sage_Sync_Status"], shown["Sage_Sync_Message"]) == ("In Sage 300", None)
     assert (customer["Sage_Customer_Number"], customer["Sage_Sync_Status"]) == ("Z000001", "In Sage 300")
+
+
+def test_a_long_refusal_is_cut_as_zoho_counts_an_emoji_as_two(desk: Bench) -> None:
+    _, deal = _won(desk)
+    code = "\N{HAMMER AND WRENCH}\N{WRENCH}\N{HAMMER}" * 6
+    desk.act("zoho_crm", "add_record", module="Products", values={"Product_Name": "Tools", "Product_Code": code})
+    line = {"product_code": code, "quantity": 1, "price": 5}
+    desk.act("zoho_crm", "add_quote", deal_id=deal, lines=[line] * 8, stage="Closed Won")
+    tally = desk.sync("orders")
+    assert (tally.count(Outcome.REFUSED), tally.notes) == (1, [])
+    message = _row(desk, "Deals", deal)["Sage_Sync_Message"]
+    assert message.startswith(f"line 1: item {code}")
+    assert width(message) in (254, 255)
 
 
 def test_a_refusal_is_told_in_its_own_words_and_taken_back_later(desk: Bench) -> None:
