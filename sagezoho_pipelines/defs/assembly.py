@@ -8,7 +8,7 @@ import dagster as dg
 
 from sagezoho_pipelines import config
 from sagezoho_pipelines.config import Settings
-from sagezoho_pipelines.defs import checks, pools, queued, retention
+from sagezoho_pipelines.defs import alarms, checks, pools, queued, retention
 from sagezoho_pipelines.defs.assets import OWNERS, assets_of
 from sagezoho_pipelines.defs.broken import broken_of
 from sagezoho_pipelines.defs.channels import channel_of
@@ -59,6 +59,8 @@ def components_of(installation: Installation) -> dict[str, Any]:
         found["assets"].append(plan.asset)
         found["jobs"].append(plan.job)
         found["sensors"].append(queued.sensor_of(graph, jobs, patience_seconds=configured.worker_patience_seconds))
+    failures = alarms.sensor_of(configured.alerts)
+    found["sensors"] += [failures] if failures is not None else []
     found["jobs"].append(retention.retention)
     found["schedules"].append(retention.retention_schedule)
     return found

@@ -6,10 +6,16 @@ import json
 import sys
 from pathlib import Path
 
+import dagster as dg
+from dagster._core.events import EngineEventData
+from dagster_shared.error import SerializableErrorInfo
 from sqlalchemy import URL
 
 from sagezoho_pipelines.cli.runs import RunReport, run_flow_job
 from sagezoho_pipelines.config import Alerts
+from sagezoho_pipelines.definitions import build_defs
+from sagezoho_pipelines.defs.assembly import workbench_of
+from sagezoho_pipelines.domain.errors import ConfigurationError
 from sagezoho_pipelines.wiring import Installation
 from sagezoho_pipelines_tests.integration.defs_site import CONNECTION, Site, opened
 
@@ -83,6 +89,69 @@ def test_only_the_first_of_the_runs_that_fail_is_told_of(postgres_url: URL, tmp_
         site.sandbox.sage300.world.faults.add("status", path="/AP/", status=503)
         assert not _run(site, hook).success
         assert len(heard.read_text().splitlines()) == 2
+
+
+def _died(site: Site, installation: Installation, error: Exception | None) -> dg.DagsterRun:
+    """A run that fails before its first step, as Dagster leaves one whose definitions cannot be loaded."""
+    job = build_defs(installation=installation).get_repository_def().get_job(f"{CONNECTION}__vendors")
+    run = site.instance.create_run_for_job(job, tags=dict(job.tags))
+    if error is not None:
+        told = EngineEventData.engine_error(SerializableErrorInfo(f"{_said(error)}\n", [], type(error).__name__))
+        site.instance.report_engine_event("Could not load job definition.", run, told)
+    site.instance.report_run_failed(run)
+    return run
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__module__}.{type(error).__name__}: {error}"
+
+
+def _look(site: Site, installation: Installation, run: dg.DagsterRun) -> None:
+    """What Dagster's daemon does with the sensor once the run has failed."""
+    repository = build_defs(installation=installation).get_repository_def()
+    [failed] = site.instance.all_logs(run.run_id, dg.DagsterEventType.RUN_FAILURE)
+    now = site.instance.get_run_by_id(run.run_id)
+    assert now is not None
+    context = dg.build_run_status_sensor_context(
+        "failed_runs", failed.get_dagster_event(), site.instance, now, repository_def=repository,
+        resources={"sagezoho": workbench_of(installation)},
+    ).for_run_failure()  # fmt: skip
+    repository.get_sensor_def("failed_runs")(context)
+
+
+def test_a_run_that_could_not_begin_is_told_of_once_and_hides_no_later_failure(
+    postgres_url: URL, tmp_path: Path
+) -> None:
+    with opened(postgres_url, tmp_path) as site:
+        heard = tmp_path / "heard"
+        hook = Alerts(command=(sys.executable, "-c", _APPEND, str(heard)))
+        settings = site.installation.settings.model_copy(update={"alerts": hook})
+        with Installation(site.installation.env, settings=settings) as installation:
+            for _ in range(2):
+                _look(site, installation, _died(site, installation, ConfigurationError("sagezoho.yaml:88: not YAML")))
+            [told] = map(json.loads, heard.read_text().splitlines())
+            assert (told["event"], told["connection"], told["flow"]) == ("failed", CONNECTION, "vendors")
+            assert told["alarms"] == ["sagezoho.yaml:88: not YAML"]
+
+            assert _run(site, hook).success
+            _died(site, installation, None)
+        site.sandbox.sage300.world.faults.add("status", path="/AP/", status=503)
+        assert not _run(site, hook).success
+        assert len(heard.read_text().splitlines()) == 2, "the run before it failed too, and nobody has heard of that"
+
+
+def test_a_failure_that_its_step_has_told_of_is_not_told_again(postgres_url: URL, tmp_path: Path) -> None:
+    with opened(postgres_url, tmp_path) as site:
+        heard = tmp_path / "heard"
+        hook = Alerts(command=(sys.executable, "-c", _APPEND, str(heard)))
+        settings = site.installation.settings.model_copy(update={"alerts": hook})
+        site.sandbox.sage300.world.faults.add("status", path="/AP/", status=503)
+        report = _run(site, hook)
+        run = site.instance.get_run_by_id(report.run_id)
+        assert run is not None
+        with Installation(site.installation.env, settings=settings) as installation:
+            _look(site, installation, run)
+        assert len(heard.read_text().splitlines()) == 1
 
 
 def test_a_hook_that_fails_is_a_note_of_a_run_that_succeeds(postgres_url: URL, tmp_path: Path) -> None:
