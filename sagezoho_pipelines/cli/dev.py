@@ -40,8 +40,10 @@ def _serve(port: int) -> int:
     """Until it ends, or until we are told to."""
     from sagezoho_pipelines.cli import dagster_home, processes
     from sagezoho_pipelines.cli.output import say
+    from sagezoho_pipelines.ledger.postgres import database_url, ensure_database
 
     with processes.interruptible(), environment() as env:
+        ensure_database(database_url(env))  # Dagster would tell of a server that is away by its stack
         home = dagster_home.ensure(env)
         say(f"Dagster UI: http://{HOST}:{port}   (ready in about ten seconds; Ctrl-C ends it)")
         with processes.child(command(port, home), env=env) as process:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import click
+
+_ASK_AGAIN_SECONDS = 2.0
 
 
 @click.command()
@@ -42,10 +45,14 @@ def up(port: int, workers: int) -> None:
 
 @contextmanager
 def _database(env: Mapping[str, str]) -> Iterator[None]:
-    """The embedded server, where no other is named: up before the children race for it, and down again if it was."""
+    """The embedded server, where no other is named: up before the children race for it, and down again if it was.
+
+    Another one is waited for: after a power cut the machines of a site come back in any order.
+    """
     from sagezoho_pipelines.ledger import embedded
 
     if env.get("SAGEZOHO_POSTGRES_URL", "").strip():
+        _wait_for_database(env)
         yield
         return
     home = embedded.home(env)
@@ -56,3 +63,23 @@ def _database(env: Mapping[str, str]) -> Iterator[None]:
     finally:
         if not found:
             embedded.stop(home)
+
+
+def _wait_for_database(env: Mapping[str, str]) -> None:
+    from sagezoho_pipelines.cli import output
+    from sagezoho_pipelines.domain.errors import LedgerUnavailable
+    from sagezoho_pipelines.ledger.postgres import database_url, ensure_database
+
+    url, told = database_url(env), ""
+    while True:
+        try:
+            ensure_database(url)
+        except LedgerUnavailable as error:
+            if str(error) != told:
+                told = str(error)
+                output.warn(f"{told} Nothing is started before it answers.")
+            time.sleep(_ASK_AGAIN_SECONDS)
+        else:
+            if told:
+                output.say("Postgres is there.")
+            return

@@ -158,6 +158,27 @@ def test_dev_shows_the_demos_runs_with_its_vendors_served_again_and_ends_on_one_
     assert gone(tmp_path), processes_in(tmp_path)
 
 
+def test_dev_and_up_tell_of_a_database_that_is_away_and_up_waits_for_it(tmp_path: Path, sandbox: Sandbox) -> None:
+    env = environment(tmp_path) | {"SAGEZOHO_POSTGRES_URL": f"postgresql://me:secret@127.0.0.1:{free_port()}/sagezoho"}
+    env["SAGEZOHO_CONFIG"] = str(tmp_path / "sagezoho.yaml")
+    Workplace(tmp_path, env).configure(sandbox)
+
+    dev = subprocess.run(
+        [*COMMAND, "dev", "--port", str(free_port())],
+        capture_output=True, text=True, timeout=90, check=False, cwd=tmp_path, env=env,
+    )  # fmt: skip
+    with started("up", "--port", str(free_port()), cwd=tmp_path, env=env) as up:
+        wait_for_line(up, "Nothing is started before it answers")
+        up.send_signal(signal.SIGTERM)
+        assert up.wait(60) == 0
+
+    assert dev.returncode == 1
+    assert "Postgres cannot be reached" in dev.stderr
+    assert "correct SAGEZOHO_POSTGRES_URL" in dev.stderr
+    assert "Traceback" not in dev.stderr
+    assert "secret" not in dev.stderr
+
+
 def test_dev_without_anything_to_show_says_what_to_do(tmp_path: Path) -> None:
     with started("dev", cwd=tmp_path) as process:
         assert process.stdout is not None
