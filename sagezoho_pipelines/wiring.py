@@ -223,7 +223,7 @@ class Installation(AbstractContextManager["Installation"]):
             connection=connection,
             accounts_url=settings.accounts_url,
             credentials=lambda: self.vault.get(connection, "zoho_crm"),
-            store=PostgresTokenStore(self.database, self.vault),
+            store=PostgresTokenStore(self.database, self.vault, accounts_url=settings.accounts_url),
             allowed_domains=settings.api_domains,
             clock=self.clock,
         )

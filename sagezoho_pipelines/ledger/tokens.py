@@ -41,11 +41,15 @@ _BLOCK = text("UPDATE sagezoho.tokens SET blocked_until = :until WHERE connectio
 
 
 class PostgresTokenStore:
-    """Tokens in the ledger, sealed by the vault. A token that does not open counts as none: a new one is fetched."""
+    """Tokens in the ledger, sealed by the vault. A token that does not open counts as none: a new one is fetched.
 
-    def __init__(self, engine: Engine, vault: Vault) -> None:
+    Nor does one that another accounts server gave: a wrong address is told at once, not when the old token ends.
+    """
+
+    def __init__(self, engine: Engine, vault: Vault, *, accounts_url: str = "") -> None:
         self._engine = engine
         self._vault = vault
+        self._accounts_url = accounts_url
 
     def read(self, connection: str) -> AccessToken | None:
         with self._engine.connect() as database:
@@ -82,13 +86,16 @@ class PostgresTokenStore:
             return None
         sealed = Sealed(row.key_id, bytes(row.wrapped_key), bytes(row.ciphertext))
         try:
-            value = unseal(self._vault.keys, sealed, place=_place(connection)).decode()
+            value = unseal(self._vault.keys, sealed, place=self._place(connection)).decode()
         except VaultError:
             return None
         return AccessToken(value=value, api_domain=row.api_domain, expires_at=row.expires_at)
 
     def _sealed(self, connection: str, token: AccessToken) -> Sealed:
-        return seal(self._vault.keys, token.value.encode(), place=_place(connection))
+        return seal(self._vault.keys, token.value.encode(), place=self._place(connection))
+
+    def _place(self, connection: str) -> str:
+        return f"{connection}/zoho_crm/access token of {self._accounts_url}"
 
 
 class LockedToken:
@@ -127,7 +134,3 @@ class LockedToken:
         """Note that Zoho refuses refreshes until then, for all processes."""
         self._database.execute(_BLOCK, {"connection": self._connection, "until": until})
         self.blocked_until = until
-
-
-def _place(connection: str) -> str:
-    return f"{connection}/zoho_crm/access token"

@@ -115,6 +115,15 @@ def test_an_unreachable_accounts_server_is_named(workplace: Workplace, sandbox: 
     both(workplace, sandbox, "127.0.0.1:9", "accounts_url")
 
 
+def test_a_wrong_accounts_server_is_named_while_the_token_of_the_right_one_is_good(
+    ready: Workplace, sandbox: Sandbox
+) -> None:
+    assert ready("check").exit_code == 0
+    ready.configure(sandbox, zoho=NOWHERE)
+
+    both(ready, sandbox, "127.0.0.1:9", "accounts_url")
+
+
 def test_a_page_in_place_of_the_web_api_is_recognised(ready: Workplace, sandbox: Sandbox, html_page: str) -> None:
     ready.configure(sandbox, sage=f"{html_page}/Sage300WebApi")
 

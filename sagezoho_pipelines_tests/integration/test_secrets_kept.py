@@ -27,7 +27,8 @@ def site(postgres_url: URL, tmp_path: Path) -> Iterator[Site]:
 
 
 def access_token(site: Site) -> str:
-    held = PostgresTokenStore(site.installation.database, site.installation.vault).read(CONNECTION)
+    there, accounts_url = site.installation, site.sandbox.zoho_crm.accounts_url
+    held = PostgresTokenStore(there.database, there.vault, accounts_url=accounts_url).read(CONNECTION)
     assert held is not None
     return held.value
 
