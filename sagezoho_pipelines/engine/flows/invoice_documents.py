@@ -24,6 +24,8 @@ KEY_FIELD = "Sage_Invoice_Key"
 LINES = "Invoiced_Items"
 #: What tells one version of a posted invoice from another, and whose it is; the rest is read when it is delivered.
 HEADER = ("InvoiceNumber", "OrderNumber", "CustomerNumber", "InvoiceDate", "InvoiceTotalWithTax", "TotalTaxAmount")
+#: Whether an invoice bills several shipments: its lines name their orders, and nobody documents what its header does.
+SEVERAL = "GenerateFromMultipleShipments"
 Found = TypeVar("Found")
 
 
@@ -47,8 +49,10 @@ class Document:
 
 def document_of(ctx: Context, key: str, row: Row, order: Link | None, payment: Row) -> Row:
     """What the mapping of an invoice sees; `order` is the link of the order that it bills."""
+    billed = {"OrderNumber": order.sage_id} if order is not None and row.get(SEVERAL) else {}
     return {
         **row,
+        **billed,
         "key": ctx.sage_key(key),
         "account": {"id": order.details.get("account") if order is not None else None},
         "deal": {"id": order.zoho_id if order is not None else None},
@@ -62,10 +66,23 @@ def read(ctx: Context, changes: Sequence[Change]) -> dict[str, Row]:
     looks = [change.key for change in changes if change.payload is None]
     if looks:
         mapping = ctx.mappings[FLOW]
-        columns = {*mapping.source_fields("invoices"), *HEADER, *invoice_totals.COLUMNS, "InvoiceDetails"}
+        columns = {*mapping.source_fields("invoices"), *HEADER, *invoice_totals.COLUMNS, SEVERAL, "InvoiceDetails"}
         for row in ctx.sage.find(ENTITY_SET, where=[where("InvoiceNumber", "in", looks)], select=sorted(columns)):
             rows[str(row["InvoiceNumber"]).strip()] = row
     return rows
+
+
+def orders_of(ctx: Context, rows: Sequence[Row]) -> list[Link | None]:
+    """For each invoice the order of ours that it bills: the one in its header, or the first that its lines name."""
+    named = [order_numbers(row) for row in rows]
+    every = sorted({number for numbers in named for number in numbers})
+    links = ctx.ledger.links_by_sage(ctx.connection, "orders", "Deals", every) if every else {}
+    return [next((links[number] for number in numbers if number in links), None) for numbers in named]
+
+
+def order_numbers(row: Row) -> list[str]:
+    naming = [row, *(row.get("InvoiceDetails") or ())] if row.get(SEVERAL) else [row]
+    return list(filter(None, dict.fromkeys(str(one.get("OrderNumber") or "").strip() for one in naming)))
 
 
 def seen(change: Change, row: Row) -> Change:

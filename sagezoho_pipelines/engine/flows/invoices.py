@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.records import Change, EntityRef, Link, Outcome, Row, System
 from sagezoho_pipelines.domain.settlement import Settlement
@@ -19,6 +20,7 @@ from sagezoho_pipelines.engine.flows.invoice_documents import (
     HEADER,
     KEY_FIELD,
     LINES,
+    SEVERAL,
     Document,
     customer_of,
     document_of,
@@ -28,6 +30,7 @@ from sagezoho_pipelines.engine.flows.invoice_documents import (
     link_of,
     number_of,
     of_lines,
+    orders_of,
     product_lines,
     read,
     seen,
@@ -42,9 +45,16 @@ _ROWS = 100
 
 def from_our_orders(ctx: Context, rows: Sequence[Row]) -> Sequence[Row]:
     """Of all invoices, those whose order we made."""
-    numbers = sorted({str(row.get("OrderNumber") or "").strip() for row in rows} - {""})
-    links = ctx.ledger.links_by_sage(ctx.connection, "orders", "Deals", numbers) if numbers else {}
-    return [row for row in rows if str(row.get("OrderNumber") or "").strip() in links]
+    return [row for row, order in zip(rows, orders_of(ctx, rows), strict=True) if order is not None]
+
+
+def _wanted(ctx: Context, rows: Sequence[Row]) -> Sequence[Row]:
+    """The same of a page of headers: of those that bill several shipments, the lines are read too."""
+    several = sorted({number_of(row) for row in rows if row.get(SEVERAL)})
+    asked = [where("InvoiceNumber", "in", several)]
+    found = ctx.sage.find(ENTITY_SET, where=asked, select=["InvoiceNumber", "InvoiceDetails"]) if several else ()
+    lines = {number_of(row): row.get("InvoiceDetails") for row in found}
+    return from_our_orders(ctx, [{**row, "InvoiceDetails": lines.get(number_of(row))} for row in rows])
 
 
 feed = SageDateFeed(
@@ -54,10 +64,10 @@ feed = SageDateFeed(
     key="InvoiceUniquifier",
     marker="InvoiceDate",
     label="InvoiceNumber",
-    select=lambda _ctx: HEADER,
+    select=lambda _ctx: (*HEADER, SEVERAL),
     digested=lambda _ctx: HEADER,
     overlap_days=lambda ctx: ctx.settings.flows.invoices.overlap_days,
-    wanted=from_our_orders,
+    wanted=_wanted,
     keep_payload=False,
     record_key=lambda row: str(row["InvoiceNumber"]).strip(),
     deletions=False,
@@ -85,13 +95,11 @@ class InvoicesHandler:
 
     def deliver(self, ctx: Context, changes: Sequence[Change]) -> Sequence[Settlement]:
         rows = read(ctx, changes)
-        numbers = sorted({str(row.get("OrderNumber") or "").strip() for row in rows.values()} - {""})
-        orders = ctx.ledger.links_by_sage(ctx.connection, "orders", "Deals", numbers)
+        orders = dict(zip(rows, orders_of(ctx, list(rows.values())), strict=True))
         settlements: list[Settlement] = []
         ours: list[tuple[Change, Row, Link]] = []
         for change in changes:
-            row = rows.get(change.key)
-            order = orders.get(str((row or {}).get("OrderNumber") or "").strip())
+            row, order = rows.get(change.key), orders.get(change.key)
             if row is None or order is None:
                 settlements.append(settling.settled(ctx, FLOW, change, Outcome.SKIPPED))
             else:

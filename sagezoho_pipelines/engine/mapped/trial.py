@@ -156,8 +156,7 @@ def _invoice(ctx: Context, number: str) -> Iterator[Trial]:
     row = ctx.sage.get(invoice_documents.ENTITY_SET, found[0]["InvoiceUniquifier"]) if found else None
     if row is None:
         return
-    order_number = str(row.get("OrderNumber") or "").strip()
-    order = ctx.ledger.links_by_sage(ctx.connection, "orders", "Deals", [order_number]).get(order_number)
+    [order] = invoice_documents.orders_of(ctx, [row])
     customer = str(row.get("CustomerNumber") or "").strip()
     payment = payments.state_of(ctx, [(customer, number)]).get((customer, number), {})
     held, _ = _linked(ctx, "invoices", number, "Invoices")
