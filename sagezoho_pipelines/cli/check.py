@@ -70,7 +70,7 @@ def show(report: dict[str, list[Finding]]) -> None:
     if remedies:
         output.say("What to do", output.STRONG)
     for remedy, names in remedies.items():
-        output.say(f"  {', '.join(names)}: {remedy}")
+        output.say(f"  {', '.join(dict.fromkeys(names))}: {remedy}")
     missing = sum(finding.status == "missing" for findings in report.values() for finding in findings)
     output.say(
         f"{missing} of the things a sync needs {'is' if missing == 1 else 'are'} missing."

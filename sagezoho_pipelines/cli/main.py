@@ -66,7 +66,7 @@ def cli(debug: bool) -> None:
 
     \b
     First look, no accounts needed:   sagezoho demo
-    With real systems:                sagezoho init, credentials set, check, setup, sync
+    With real systems:                sagezoho init, credentials set, check, setup, plan, apply, up
 
     \b
     Environment: SAGEZOHO_CONFIG (sagezoho.yaml), SAGEZOHO_HOME (.sagezoho), SAGEZOHO_POSTGRES_URL,

@@ -5,6 +5,7 @@ Named in `dagster.yaml`, so that a bare `dagster dev` in a checkout needs no oth
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -39,6 +40,7 @@ class SagezohoStorage(DagsterPostgresStorage):
     """
 
     def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
+        _keep_the_log_single()
         url = database_url()
         ensure_database(url)
         within = _within_schema(url)
@@ -80,6 +82,14 @@ class SagezohoStorage(DagsterPostgresStorage):
                 connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
             )
             _check_after_idling(part._engine)
+
+
+def _keep_the_log_single() -> None:
+    """dagster-postgres tells the root logger that it tries again, which gives a root without a handler one for good:
+    from then on every line of the daemon's log would be there twice."""
+    root = logging.getLogger()
+    if not root.handlers:
+        root.addHandler(logging.NullHandler())
 
 
 def _check_after_idling(engine: Engine) -> None:

@@ -121,6 +121,12 @@ def test_a_plan_says_what_its_writes_are_and_that_a_sync_counts_otherwise(ready:
     assert "A sync counts the source records that these come from" in told
 
 
+def test_a_plan_shows_a_lookup_by_the_id_it_names(ready: Workplace) -> None:
+    shown = ready("plan", "vendors").output
+    assert "Account_Name: (new account SAMINC/" in shown
+    assert "{" not in shown
+
+
 def test_the_numbers_of_new_customers_are_those_of_the_plan(ready: Workplace, sandbox: Sandbox) -> None:
     _win(sandbox, 4)
     path = _plan(ready)

@@ -34,6 +34,23 @@ def idle() -> None:
     nothing()
 
 
+def test_a_database_that_was_away_does_not_double_the_log(installation: URL) -> None:
+    code = """
+import logging, sys
+from dagster import DagsterInstance
+with DagsterInstance.from_config(sys.argv[1]):
+    logging.warning("Retrying failed database connection")
+    logging.getLogger("dagster.daemon").addHandler(logging.StreamHandler())
+    logging.getLogger("dagster.daemon").warning("a line of the daemon")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(ROOT)], capture_output=True, text=True, timeout=120, check=True,
+        env=os.environ | {"SAGEZOHO_POSTGRES_URL": installation.render_as_string(hide_password=False)},
+    )  # fmt: skip
+    assert done.stderr.splitlines().count("a line of the daemon") == 1
+    assert "WARNING:" not in done.stderr
+
+
 def test_runs_are_kept_beside_the_ledger(installation: URL) -> None:
     with DagsterInstance.from_config(str(ROOT)) as instance:
         assert not instance.telemetry_enabled

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from sagezoho_pipelines.domain import json
 from sagezoho_pipelines.domain.planned import FieldPlan, PlanItem
 from sagezoho_pipelines.engine.planning.document import Plan
 
@@ -96,5 +97,10 @@ def _field(field: FieldPlan, *, creating: bool) -> str:
 
 
 def _shown(value: Any) -> str:
+    """A lookup by the id it names, lines and other structures as JSON."""
+    if isinstance(value, dict) and set(value) == {"id"}:
+        value = value["id"]
+    elif isinstance(value, dict | list):
+        value = json.dumps(value)
     text = "(empty)" if value in (None, "") else " / ".join(str(value).splitlines())
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
