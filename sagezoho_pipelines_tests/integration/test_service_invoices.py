@@ -10,6 +10,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from sagezoho_pipelines.domain.records import Outcome
+from sagezoho_pipelines.engine.capture import capture
+from sagezoho_pipelines.engine.deliver import deliver
+from sagezoho_pipelines.engine.flows.batches import ArBatchesHandler, ar_feed
 from sagezoho_pipelines.engine.windows import Window
 from sagezoho_pipelines.sandbox.faults import FaultRule
 from sagezoho_pipelines_tests.bench import Bench, bench
@@ -154,3 +157,15 @@ def test_a_service_invoice_that_shares_its_number_with_another_customers_order_i
     assert desk.sync("invoices").left_over == 0
     [invoice] = invoices(desk)
     assert (invoice["Sage_Invoice_Number"], invoice["Sub_Total"]) == (theirs["InvoiceNumber"], 7)
+
+
+def test_a_batch_of_very_many_invoices_of_ours_is_handed_on(desk: Bench) -> None:
+    order = ordered(desk)
+    _post(desk, *[{"order": order, "amount": 10 + number} for number in range(700)])
+    ctx = desk.context()
+    capture(ctx, ar_feed, Window.incremental())
+    assert deliver(ctx, ArBatchesHandler()).left_over == 0
+    [queued] = desk.query("SELECT count(*) FROM sagezoho.changes WHERE entity = 'invoices' AND state = 'queued'")
+    [line] = desk.query("SELECT target_id, answer FROM sagezoho.audit WHERE operation = 'hand on'")
+    assert queued["count"] == line["answer"]["ours"] == 700
+    assert len(line["target_id"].split(", ")) == 20

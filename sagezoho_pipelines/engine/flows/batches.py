@@ -17,6 +17,8 @@ from sagezoho_pipelines.engine.flows import invoice_documents, invoice_totals, i
 from sagezoho_pipelines.engine.settling import Movement
 
 _HEADER = ("BatchNumber", "BatchStatus", "DateLastEdited", "Description", "NumberOfEntries", "BatchTotal")
+#: How many records of a batch the audit names, beside how many there were.
+_NAMED = 20
 #: Of a batch header, what tells that its posting brought something new.
 _DIGESTED = ("BatchNumber", "BatchStatus", "NumberOfEntries", "BatchTotal")
 
@@ -104,7 +106,7 @@ class ApBatchesHandler(_BatchHandler):
         entity = ctx.sage_entity("vendors")
         looks = [Look(entity, vendor, change.cause, f"A/P batch {change.key}") for vendor in vendors]
         movement = Movement(
-            System.SAGE300, "vendors", ", ".join(vendors[:20]), "look", Outcome.NOOP, answer={"vendors": len(vendors)}
+            System.SAGE300, "vendors", _first(vendors), "look", Outcome.NOOP, answer={"vendors": len(vendors)}
         )
         return settling.settled(
             ctx, self.flow, change, Outcome.NOOP, looks=looks, movements=[movement] if looks else []
@@ -139,11 +141,10 @@ class ArBatchesHandler(_BatchHandler):
                 run_id=ctx.run_id,
                 force=change.cause is Cause.BACKFILL,
             )
-        keys = ", ".join(record.key for record in records)
         movement = Movement(
             System.SAGE300,
             "invoices",
-            keys,
+            _first([record.key for record in records]),
             "hand on",
             Outcome.NOOP,
             answer={"entries": len(entries), "ours": len(records)},
@@ -182,3 +183,8 @@ class ArBatchesHandler(_BatchHandler):
         payload = {name: entry.get(name) for name in sorted(columns)}
         number = str(entry["DocumentNumber"]).strip()
         return CapturedRecord(f"{str(entry['CustomerNumber']).strip()}/{number}", digest(payload), payload, number)
+
+
+def _first(keys: Sequence[str]) -> str:
+    """What the audit names of a batch's records: its index of targets takes no more than some thousand characters."""
+    return ", ".join(keys[:_NAMED])
