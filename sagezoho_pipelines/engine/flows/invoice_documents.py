@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -55,7 +55,7 @@ def document_of(ctx: Context, key: str, row: Row, order: Link | None, payment: R
         **billed,
         "key": ctx.sage_key(key),
         "account": {"id": order.details.get("account") if order is not None else None},
-        "deal": {"id": order.zoho_id if order is not None else None},
+        "deal": {"id": order.zoho_id or None if order is not None else None},
         "payment": payment,
     }
 
@@ -78,6 +78,33 @@ def orders_of(ctx: Context, rows: Sequence[Row]) -> list[Link | None]:
     every = sorted({number for numbers in named for number in numbers})
     links = ctx.ledger.links_by_sage(ctx.connection, "orders", "Deals", every) if every else {}
     return [next((links[number] for number in numbers if number in links), None) for numbers in named]
+
+
+def as_in_zoho(ctx: Context, orders: Sequence[Link]) -> dict[str, Link]:
+    """By order number the links, with the deal and the account that Zoho has of them now.
+
+    Deals are deleted, and accounts merged into others, while Sage goes on billing. A deal that people give to another
+    account changes nobody's bill: only where the account is gone, that of the deal counts, or else the customer's.
+    """
+    deals = _in_zoho(ctx, "Deals", (order.zoho_id for order in orders))
+    there = _in_zoho(ctx, "Accounts", (str(order.details.get("account") or "") for order in orders))
+    lost = [order for order in orders if order.details.get("account") not in there]
+    numbers = sorted({str(order.details.get("customer") or "") for order in lost} - {""})
+    customers = ctx.ledger.links_by_sage(ctx.connection, "customers", "Accounts", numbers) if numbers else {}
+    found = {order.sage_id: order for order in orders}
+    for order in lost:
+        now = (deals.get(order.zoho_id, {}).get("Account_Name") or {}).get("id")
+        customer = customers.get(str(order.details.get("customer") or ""))
+        account = now or (customer.zoho_id if customer is not None else None) or order.details.get("account")
+        found[order.sage_id] = replace(order, details={**order.details, "account": account})
+    return {number: order if order.zoho_id in deals else replace(order, zoho_id="") for number, order in found.items()}
+
+
+def _in_zoho(ctx: Context, module: str, ids: Iterable[str]) -> dict[str, Row]:
+    """Those of the records that exist, with their account."""
+    asked = sorted(set(ids) - {""})
+    rows = ctx.zoho.get_many(module, asked, fields=["Account_Name"]) if asked else ()
+    return {str(row["id"]): row for row in rows}
 
 
 def order_numbers(row: Row) -> list[str]:

@@ -22,6 +22,7 @@ from sagezoho_pipelines.engine.flows.invoice_documents import (
     LINES,
     SEVERAL,
     Document,
+    as_in_zoho,
     customer_of,
     document_of,
     is_ar,
@@ -96,6 +97,7 @@ class InvoicesHandler:
     def deliver(self, ctx: Context, changes: Sequence[Change]) -> Sequence[Settlement]:
         rows = read(ctx, changes)
         orders = dict(zip(rows, orders_of(ctx, list(rows.values())), strict=True))
+        now = as_in_zoho(ctx, [order for order in orders.values() if order is not None])
         settlements: list[Settlement] = []
         ours: list[tuple[Change, Row, Link]] = []
         for change in changes:
@@ -103,7 +105,7 @@ class InvoicesHandler:
             if row is None or order is None:
                 settlements.append(settling.settled(ctx, FLOW, change, Outcome.SKIPPED))
             else:
-                ours.append((seen(change, row), row, order))
+                ours.append((seen(change, row), row, now[order.sage_id]))
         documents = self._plan(ctx, ours, settlements)
         sent = invoice_sending.send(ctx, documents)
         there = [one.write.record_id for one in sent if one.total is not None and one.write.error is None]
