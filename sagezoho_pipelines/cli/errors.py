@@ -25,6 +25,8 @@ from sagezoho_pipelines.domain.errors import SagezohoError, VendorError
 
 MEND, USAGE, FAULT, INTERRUPTED = 1, 2, 3, 130
 _LONGEST = 400
+#: No room on a disk, or none that is left of somebody's share of it. The error of a write names no file.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 #: By name, since a command that needs no database does not import them.
 _LOST = frozenset(
     {
@@ -61,9 +63,13 @@ def explained(*, debug: bool) -> Iterator[None]:
     except OSError as error:
         if error.errno == errno.EPIPE:  # the reader of our output has gone: click ends quietly
             raise
-        if error.filename is None:
+        if error.filename is None and error.errno not in _FULL:
             _fault(error, debug=debug)
-        _say(f"Error: {error.filename}: {error.strerror}. Check the path and its permissions.")
+        remedy = (
+            "Make room there, then run this again" if error.errno in _FULL else "Check the path and its permissions"
+        )
+        where = error.filename or "The disk that this command writes to"
+        _say(f"Error: {where}: {error.strerror}. {remedy}.")
         sys.exit(MEND)
     except Exception as error:  # noqa: BLE001 - the last line of defence: a person must not meet a traceback
         _fault(error, debug=debug)
@@ -122,10 +128,10 @@ def _fault(error: BaseException, *, debug: bool) -> None:
     """Only the first line: what follows it in a foreign message may hold values."""
     lost = _of_database(error)
     if lost is not None:
+        full = os.strerror(errno.ENOSPC) in str(lost)
+        remedy = "Make room on the server's disk" if full else "Start the server where it is down"
         _say(f"Error: Postgres failed us while at work: {_first_line(lost)}")
-        _say(
-            "  Start the server where it is down, then run this again: what was under way is picked up, nothing twice."
-        )
+        _say(f"  {remedy}, then run this again: what was under way is picked up, nothing twice.")
         if debug:
             _say(_traceback(error))
         sys.exit(MEND)

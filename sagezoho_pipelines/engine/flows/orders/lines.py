@@ -19,6 +19,9 @@ _PERCENT = Decimal("0.00001")
 #: The decimals that Sage's fields of a line have.
 _QUANTITY, _PRICE = 4, 6
 
+#: Deals and their quotes are watched. Sales people read this in Zoho, and can retry nothing.
+_FOLLOWS = "the order follows by itself"
+
 Line = dict[str, Any]
 
 
@@ -54,7 +57,7 @@ def lines_of(ctx: Context, deal: Row, accepted: Sequence[Row]) -> list[Line]:
         "NO_LINES",
         "the deal has no accepted quote, no product lines and no amount",
         field="Amount",
-        advice="fill the deal's Amount, or accept its quote and retry this",
+        advice=f"fill the deal's Amount, or accept its quote; {_FOLLOWS}",
         system=System.ZOHO_CRM,
     )
 
@@ -67,7 +70,7 @@ def _from_quote(ctx: Context, quote_ids: Sequence[str]) -> list[Line]:
             "SEVERAL_QUOTES",
             f"the deal has {len(quote_ids)} accepted quotes: {', '.join(quote_ids)}",
             field="Quote_Stage",
-            advice="leave one of them accepted, then retry this",
+            advice=f"leave one of them accepted; {_FOLLOWS}",
             system=System.ZOHO_CRM,
         )
     quote = ctx.zoho.get("Quotes", quote_ids[0]) or {}
@@ -78,7 +81,7 @@ def _from_quote(ctx: Context, quote_ids: Sequence[str]) -> list[Line]:
                 "QUOTE_TOTAL",
                 f"the accepted quote has {name} {as_number(quote[name])} on its whole; an order has lines only",
                 field=name,
-                advice=f"spread the {name.lower()} over the lines of quote {quote_ids[0]}, then retry this",
+                advice=f"spread the {name.lower()} over the lines of quote {quote_ids[0]}; {_FOLLOWS}",
                 system=System.ZOHO_CRM,
             )
     return [
@@ -125,7 +128,7 @@ def _all_rows(record: Row, field: str) -> list[Row]:
             "LINES_CUT",
             f"Zoho shows only the first {len(rows)} rows of {field}",
             field=field,
-            advice="split it, then retry this; or enter the order in Sage 300 and link it with 'sagezoho links add'",
+            advice=f"split it, and {_FOLLOWS}; or enter the order in Sage 300 and link it with 'sagezoho links add'",
             system=System.ZOHO_CRM,
         )
     return rows
@@ -140,7 +143,7 @@ def _from_amount(ctx: Context, deal: Row) -> list[Line]:
             "AMOUNT_NEGATIVE",
             f"the deal's Amount is {amount:f}: an order takes no money back",
             field="Amount",
-            advice="correct the Amount, then retry this; or enter a credit note in Sage 300 and dismiss this",
+            advice=f"correct the Amount, and {_FOLLOWS}; or enter a credit note in Sage 300 and dismiss this",
             system=System.ZOHO_CRM,
         )
     orders = ctx.settings.flows.orders
@@ -173,7 +176,7 @@ def _item_line(
     ordered = _fitting(_number(quantity, number, "Quantity"), _QUANTITY, number, "Quantity")
     if ordered <= 0:
         raise _bad_line(
-            number, "Quantity", f"the quantity is {ordered}", "give the line a quantity above zero, then retry this"
+            number, "Quantity", f"the quantity is {ordered}", f"give the line a quantity above zero; {_FOLLOWS}"
         )
     line: Line = {
         "type": "Item",
@@ -184,13 +187,13 @@ def _item_line(
     }
     off = _number(discount, number, "Discount")
     if price is None and off:
-        raise _bad_line(number, "Discount", f"takes {off} off no price", "give the line its price, then retry this")
+        raise _bad_line(number, "Discount", f"takes {off} off no price", f"give the line its price; {_FOLLOWS}")
     if price is not None:
         line |= {"price_override": True, "price": _fitting(_number(price, number, "Price"), _PRICE, number, "Price")}
         gross = ordered * line["price"]
         if off < 0 or off > max(gross, Decimal(0)):
             raise _bad_line(
-                number, "Discount", f"takes {off:f} off {gross:f}", "correct price or discount, then retry this"
+                number, "Discount", f"takes {off:f} off {gross:f}", f"correct price or discount; {_FOLLOWS}"
             )
         if off and gross:
             line |= {"discount": off, "discount_percent": (off * 100 / gross).quantize(_PERCENT)}
@@ -204,7 +207,7 @@ def _number(value: Any, number: int, what: str) -> Decimal:
     except InvalidOperation:
         found = Decimal("NaN")
     if not found.is_finite():
-        raise _bad_line(number, what, f"{what} is {value!r}, no number", "write it in figures alone, then retry this")
+        raise _bad_line(number, what, f"{what} is {value!r}, no number", f"write it in figures alone; {_FOLLOWS}")
     return found
 
 
@@ -212,14 +215,14 @@ def _fitting(value: Decimal, decimals: int, number: int, what: str) -> Decimal:
     """The value, if Sage can hold it: rounded, it would be another quantity or price than was sold."""
     if value != round(value, decimals):
         text = f"{what} is {value:f}, and Sage keeps {decimals} decimals"
-        raise _bad_line(number, what, text, f"give it {decimals} decimals at most, then retry this")
+        raise _bad_line(number, what, text, f"give it {decimals} decimals at most; {_FOLLOWS}")
     return value
 
 
 def _product_code(ctx: Context, product: Any, number: int) -> str:
     """A line's product code is its Sage item number."""
     if not isinstance(product, Mapping):
-        raise _bad_line(number, "Product_Name", "names no product", "choose a product for the line, then retry this")
+        raise _bad_line(number, "Product_Name", "names no product", f"choose a product for the line; {_FOLLOWS}")
     code = str(product.get("Product_Code") or "").strip()
     if not code and product.get("id"):
         found = ctx.zoho.get_many("Products", [str(product["id"])], fields=["Product_Code"])
