@@ -52,7 +52,7 @@ class SageService:
 
     def call(self, method: str, path: str, body: Any = None, **options: Any) -> requests.Response:
         data = simplejson.dumps(body, use_decimal=True) if body is not None else None
-        return self.session.request(method, self.url(path), data=data, timeout=10, **options)
+        return self.session.request(method, self.url(path), data=data, timeout=60, **options)
 
     def get(self, path: str, **options: Any) -> requests.Response:
         return self.call("GET", path, **options)
@@ -70,7 +70,7 @@ class SageService:
         return record
 
     def act(self, name: str, **given: Any) -> dict[str, Any]:
-        reply = requests.post(f"{self.host}/__sandbox__/act/{name}", json=given, timeout=10)
+        reply = requests.post(f"{self.host}/__sandbox__/act/{name}", json=given, timeout=60)
         assert reply.status_code == 200, reply.text
         answer: dict[str, Any] = reply.json()
         return answer

@@ -27,7 +27,7 @@ def sage() -> Iterator[SageService]:
 )
 def test_a_property_stands_once_in_a_payload(sage: SageService, text: str) -> None:
     path = "OE/OEOrders" if "OrderDetails" in text else "AR/ARCustomers"
-    reply = sage.session.post(sage.url(path), data=text, timeout=10)
+    reply = sage.session.post(sage.url(path), data=text, timeout=60)
     assert refusal(reply)[:2] == (400, "InvalidPayload")
 
 

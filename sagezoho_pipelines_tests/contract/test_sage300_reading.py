@@ -63,7 +63,7 @@ def test_top_beyond_a_page_is_cut_to_the_page(sage: SageService) -> None:
 def test_a_link_may_keep_its_options_by_switch(sage: SageService) -> None:
     sage.world.switches.next_link_keeps_options = True
     link = sage.get("AP/APVendors?$select=VendorNumber&$top=150").json()["@odata.nextLink"]
-    rest = sage.session.get(link, timeout=10).json()
+    rest = sage.session.get(link, timeout=60).json()
     assert len(rest["value"]) == 50
     assert set(rest["value"][0]) == {"VendorNumber"}
 
@@ -280,12 +280,12 @@ def test_service_document_lists_the_sets(sage: SageService) -> None:
 
 
 def test_landing_page_needs_no_credentials(sage: SageService) -> None:
-    assert "Sage 300" in requests.get(f"{sage.host}/Sage300WebApi", timeout=10).text
+    assert "Sage 300" in requests.get(f"{sage.host}/Sage300WebApi", timeout=60).text
 
 
 def test_the_iis_part_of_the_url_is_taken_in_any_case(sage: SageService) -> None:
     url = f"{sage.host}/sage300webapi/V1.0/-/SAMINC/AP/APVendors('1200')"
-    assert sage.session.get(url, timeout=10).status_code == 200
+    assert sage.session.get(url, timeout=60).status_code == 200
 
 
 def test_answers_carry_the_recorded_headers(sage: SageService) -> None:

@@ -41,7 +41,7 @@ def test_every_code_has_a_way_to_be_reached(sage: SageService) -> None:
     reached = {
         refusal(reply)[1]: reply.status_code
         for reply in (
-            requests.get(sage.url("AP/APVendors"), auth=("WEBAPI", "WEBAPI"), timeout=10),
+            requests.get(sage.url("AP/APVendors"), auth=("WEBAPI", "WEBAPI"), timeout=60),
             as_user(sage, "WEBAPI", "AP/APVendors", "wrong"),
             as_user(sage, "NOAR", "AR/ARCustomers"),
             sage.get("AP/APVendors?$filter=Nope eq 1"),
@@ -110,7 +110,7 @@ def test_names_and_passwords_are_taken_in_any_case_by_switch(sage: SageService) 
     ],
 )
 def test_urls_that_lead_nowhere(sage: SageService, path: str, status: int, code: str) -> None:
-    reply = sage.session.get(f"{sage.host}/Sage300WebApi/{path}", timeout=10)
+    reply = sage.session.get(f"{sage.host}/Sage300WebApi/{path}", timeout=60)
     assert refusal(reply)[:2] == (status, code)
 
 
@@ -238,28 +238,28 @@ def test_a_flood_is_turned_away(sage: SageService) -> None:
 
 def test_the_control_api_arranges_counts_and_dumps(sage: SageService) -> None:
     control = f"{sage.host}/__sandbox__"
-    added = requests.post(f"{control}/faults", json={"action": "status", "status": 500}, timeout=10)
+    added = requests.post(f"{control}/faults", json={"action": "status", "status": 500}, timeout=60)
     assert added.status_code == 201
     assert sage.get("AP/APVendors").status_code == 500
-    assert requests.delete(f"{control}/faults/{added.json()['id']}", timeout=10).status_code == 204
-    assert requests.post(f"{control}/faults", json={"action": "melt"}, timeout=10).status_code == 400
+    assert requests.delete(f"{control}/faults/{added.json()['id']}", timeout=60).status_code == 204
+    assert requests.post(f"{control}/faults", json={"action": "melt"}, timeout=60).status_code == 400
     sage.post("AR/ARCustomers", CUSTOMER)
-    counters = requests.get(f"{control}/counters", timeout=10).json()
+    counters = requests.get(f"{control}/counters", timeout=60).json()
     assert (counters["total"], counters["writes"]) == (2, 1)
-    assert requests.delete(f"{control}/counters", timeout=10).json()["total"] == 0
-    assert requests.post(f"{control}/switches", json={"page_size": 5}, timeout=10).json()["page_size"] == 5
+    assert requests.delete(f"{control}/counters", timeout=60).json()["total"] == 0
+    assert requests.post(f"{control}/switches", json={"page_size": 5}, timeout=60).json()["page_size"] == 5
     assert len(sage.get("AP/APVendors").json()["value"]) == 5
     for wrong in ({"nope": 5}, {"page_size": "many"}, {"page_size": 7, "held_customers": "maybe"}):
-        assert requests.post(f"{control}/switches", json=wrong, timeout=10).status_code == 400
-    assert requests.get(f"{control}/switches", timeout=10).json()["page_size"] == 5
-    clock = requests.post(f"{control}/clock", json={"set": "2025-01-01T00:00:00+00:00"}, timeout=10).json()
+        assert requests.post(f"{control}/switches", json=wrong, timeout=60).status_code == 400
+    assert requests.get(f"{control}/switches", timeout=60).json()["page_size"] == 5
+    clock = requests.post(f"{control}/clock", json={"set": "2025-01-01T00:00:00+00:00"}, timeout=60).json()
     assert clock["now"].startswith("2025-01-01")
-    assert len(requests.get(f"{control}/state/AP/APVendors", timeout=10).json()) == 20
-    assert requests.get(f"{control}/state/Nope", timeout=10).status_code == 404
-    assert "ship_and_invoice_order" in requests.get(f"{control}/act", timeout=10).json()
-    assert requests.post(f"{control}/act/nope", json={}, timeout=10).status_code == 404
+    assert len(requests.get(f"{control}/state/AP/APVendors", timeout=60).json()) == 20
+    assert requests.get(f"{control}/state/Nope", timeout=60).status_code == 404
+    assert "ship_and_invoice_order" in requests.get(f"{control}/act", timeout=60).json()
+    assert requests.post(f"{control}/act/nope", json={}, timeout=60).status_code == 404
     assert (
-        requests.post(f"{control}/act/edit_vendor", json={"vendor": "NOPE", "fields": {}}, timeout=10).status_code
+        requests.post(f"{control}/act/edit_vendor", json={"vendor": "NOPE", "fields": {}}, timeout=60).status_code
         == 400
     )
 
@@ -275,7 +275,7 @@ def test_serving_prints_its_connections_first_and_ends_on_sigterm() -> None:
             f"{told['sage300']['url']}/v1.0/-/{told['sage300']['company']}/AP/APVendors",
             auth=(told["sage300"]["username"], told["sage300"]["password"]),
             headers={"Content-Type": "application/json"},
-            timeout=10,
+            timeout=60,
         )
         assert reply.status_code == 200
         process.send_signal(signal.SIGTERM)

@@ -25,7 +25,7 @@ def _as(user: str, password: str) -> Callable[[SageService], int]:
 
 
 def _address(old: str, new: str) -> Callable[[SageService], int]:
-    return lambda sage: sage.session.get(sage.url("AP/APVendors?$top=1").replace(old, new), timeout=10).status_code
+    return lambda sage: sage.session.get(sage.url("AP/APVendors?$top=1").replace(old, new), timeout=60).status_code
 
 
 def _post(path: str, fields: Mapping[str, Any]) -> Callable[[SageService], int]:

@@ -111,8 +111,8 @@ def _channels(zoho: Service) -> Iterator[requests.Response]:
 def _requests(zoho: Service) -> Iterator[requests.Response]:
     yield zoho.call("PATCH", "Accounts")
     yield zoho.get("Accounts/some/where")
-    yield requests.get(f"{zoho.base}/crm/v8/org", timeout=10)
-    yield requests.get(f"{zoho.base}/crm/v8/org", headers={"Authorization": "Zoho-oauthtoken gone"}, timeout=10)
+    yield requests.get(f"{zoho.base}/crm/v8/org", timeout=60)
+    yield requests.get(f"{zoho.base}/crm/v8/org", headers={"Authorization": "Zoho-oauthtoken gone"}, timeout=60)
     deny = zoho.world.actions["set_permission"]
     deny({"module": "Contacts", "operation": "READ", "allowed": False})
     yield zoho.get("Contacts", fields="id")
@@ -176,7 +176,7 @@ def test_codes_go_by_the_spelling_of_another_page_where_switched_so(zoho: Servic
     zoho.world.switches.dead_token_code = "INVALID_OAUTHTOKEN"
     assert _code(zoho.call("PATCH", "Accounts")) == ("METHOD_NOT_ALLOWED", 405)
     stale = {"Authorization": "Zoho-oauthtoken gone"}
-    assert _code(requests.get(f"{zoho.base}/crm/v8/org", headers=stale, timeout=10)) == ("INVALID_OAUTHTOKEN", 401)
+    assert _code(requests.get(f"{zoho.base}/crm/v8/org", headers=stale, timeout=60)) == ("INVALID_OAUTHTOKEN", 401)
     zoho.world.actions["set_credits"]({"allowance": 0})
     assert _code(zoho.get("actions/watch")) == ("RATE_LIMIT_EXCEEDED", 429)
     assert _code(zoho.get("org")) == ("TOO_MANY_REQUESTS", 429)

@@ -19,15 +19,15 @@ def zoho() -> Iterator[Service]:
 
 
 def _token(zoho: Service, **changes: Any) -> requests.Response:
-    return requests.post(f"{zoho.base}/oauth/v2/token", data={**zoho.credentials(), **changes}, timeout=10)
+    return requests.post(f"{zoho.base}/oauth/v2/token", data={**zoho.credentials(), **changes}, timeout=60)
 
 
 def test_parameters_come_in_the_query_the_form_or_multipart(zoho: Service) -> None:
     url, given = f"{zoho.base}/oauth/v2/token", zoho.credentials()
     answers = [
-        requests.post(url, params=given, timeout=10),
-        requests.post(url, data=given, timeout=10),
-        requests.post(url, files={name: (None, value) for name, value in given.items()}, timeout=10),
+        requests.post(url, params=given, timeout=60),
+        requests.post(url, data=given, timeout=60),
+        requests.post(url, files={name: (None, value) for name, value in given.items()}, timeout=60),
     ]
     for answer in answers:
         assert answer.status_code == 200
@@ -103,7 +103,7 @@ def test_client_credentials_name_the_organisation(zoho: Service) -> None:
 
 def test_revoking_ends_the_refresh_token_and_its_access_tokens(zoho: Service) -> None:
     url = f"{zoho.base}/oauth/v2/token/revoke"
-    assert requests.post(url, params={"token": zoho.world.refresh_token}, timeout=10).json() == {"status": "success"}
+    assert requests.post(url, params={"token": zoho.world.refresh_token}, timeout=60).json() == {"status": "success"}
     assert zoho.get("org").status_code == 401
     assert _token(zoho).json() == {"error": "invalid_code"}
 
@@ -153,9 +153,9 @@ def test_every_answer_tells_when_its_token_ends(zoho: Service) -> None:
 
 def test_refusals_of_a_token_have_the_status_that_is_switched(zoho: Service) -> None:
     zoho.world.switches.oauth_error_status, zoho.world.switches.oauth_throttle_status = 400, 200
-    wrong = requests.post(f"{zoho.base}/oauth/v2/token", data={**zoho.credentials(), "client_id": "x"}, timeout=10)
+    wrong = requests.post(f"{zoho.base}/oauth/v2/token", data={**zoho.credentials(), "client_id": "x"}, timeout=60)
     assert (wrong.status_code, wrong.json()) == (400, {"error": "invalid_client"})
-    answers = [requests.post(f"{zoho.base}/oauth/v2/token", data=zoho.credentials(), timeout=10) for _ in range(11)]
+    answers = [requests.post(f"{zoho.base}/oauth/v2/token", data=zoho.credentials(), timeout=60) for _ in range(11)]
     assert (answers[-1].status_code, answers[-1].json()["error"]) == (200, "Access Denied")
 
 
@@ -164,7 +164,7 @@ def test_a_refresh_token_too_many_ends_the_oldest(zoho: Service) -> None:
     for _ in range(2):
         code = zoho.world.actions["grant_code"]({})["code"]
         given = {**zoho.credentials(), "grant_type": "authorization_code", "code": code}
-        assert "refresh_token" in requests.post(f"{zoho.base}/oauth/v2/token", data=given, timeout=10).json()
+        assert "refresh_token" in requests.post(f"{zoho.base}/oauth/v2/token", data=given, timeout=60).json()
     assert zoho.get("org").json()["code"] == "INVALID_TOKEN"
-    gone = requests.post(f"{zoho.base}/oauth/v2/token", data=zoho.credentials(), timeout=10).json()
+    gone = requests.post(f"{zoho.base}/oauth/v2/token", data=zoho.credentials(), timeout=60).json()
     assert gone == {"error": "invalid_code"}

@@ -59,15 +59,15 @@ def test_a_merge_moves_children_and_leaves_no_trace(zoho: Service) -> None:
 
 def test_actions_and_faults_are_reachable_over_the_control_api(zoho: Service) -> None:
     control = f"{zoho.base}/__sandbox__"
-    made = zoho.session.post(f"{control}/act/add_deal", json={"name": "By wire", "amount": 10.1}, timeout=10)
+    made = zoho.session.post(f"{control}/act/add_deal", json={"name": "By wire", "amount": 10.1}, timeout=60)
     assert zoho.record("Deals", made.json()["id"])["Amount"] == 10.1
-    zoho.session.post(f"{control}/faults", json={"action": "status", "status": 500, "times": 1}, timeout=10)
+    zoho.session.post(f"{control}/faults", json={"action": "status", "status": 500, "times": 1}, timeout=60)
     assert zoho.get("org").json()["code"] == "INTERNAL_ERROR"
-    zoho.session.post(f"{control}/faults", json={"action": "token_revoked", "times": 1}, timeout=10)
+    zoho.session.post(f"{control}/faults", json={"action": "token_revoked", "times": 1}, timeout=60)
     assert zoho.get("org").json()["code"] == "INVALID_TOKEN"
     zoho.sign_in()
-    zoho.session.delete(f"{control}/counters", timeout=10)
+    zoho.session.delete(f"{control}/counters", timeout=60)
     zoho.coql("select id from Deals where id is not null")
     zoho.insert("Accounts", {"Account_Name": "A"})
-    counted = zoho.session.get(f"{control}/counters", timeout=10).json()
+    counted = zoho.session.get(f"{control}/counters", timeout=60).json()
     assert (counted["total"], counted["writes"]) == (2, 1)

@@ -37,7 +37,7 @@ def _many_columns(zoho: Service) -> int:
 
 
 def _token(zoho: Service, **changes: str) -> requests.Response:
-    return requests.post(f"{zoho.base}/oauth/v2/token", data={**zoho.credentials(), **changes}, timeout=10)
+    return requests.post(f"{zoho.base}/oauth/v2/token", data={**zoho.credentials(), **changes}, timeout=60)
 
 
 def _exchanges(zoho: Service, times: int) -> list[bool]:

@@ -38,14 +38,14 @@ class Service:
         }
 
     def token(self) -> str:
-        answer = requests.post(f"{self.base}/oauth/v2/token", data=self.credentials(), timeout=10).json()
+        answer = requests.post(f"{self.base}/oauth/v2/token", data=self.credentials(), timeout=60).json()
         return str(answer["access_token"])
 
     def sign_in(self) -> None:
         self.session.headers["Authorization"] = f"Zoho-oauthtoken {self.token()}"
 
     def call(self, method: str, path: str, **more: Any) -> requests.Response:
-        return self.session.request(method, f"{self.base}/crm/v8/{path}", timeout=30, **more)
+        return self.session.request(method, f"{self.base}/crm/v8/{path}", timeout=60, **more)
 
     def get(self, path: str, **params: Any) -> requests.Response:
         return self.call("GET", path, params=params)
