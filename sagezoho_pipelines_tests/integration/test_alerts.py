@@ -37,7 +37,7 @@ def test_a_degraded_run_calls_the_command_once(postgres_url: URL, tmp_path: Path
     with opened(postgres_url, tmp_path) as site:
         _break_one(site)
         heard = tmp_path / "heard"
-        hook = Alerts(command=(sys.executable, "-c", _APPEND, str(heard)))
+        hook = Alerts(command=(sys.executable, "-c", _APPEND, str(heard)), timeout=100)
         report = _run(site, hook)
         [line] = heard.read_text().splitlines()
         told = json.loads(line)
@@ -52,7 +52,7 @@ def test_a_refused_sign_in_is_told_once_and_paused_runs_are_tagged(postgres_url:
     with opened(postgres_url, tmp_path) as site:
         site.credentials("sage300", username="nobody", password="wrong")
         heard = tmp_path / "heard"
-        hook = Alerts(command=(sys.executable, "-c", _APPEND, str(heard)))
+        hook = Alerts(command=(sys.executable, "-c", _APPEND, str(heard)), timeout=100)
         assert not _run(site, hook).success
         again = _run(site, hook)
         assert again.success
@@ -67,7 +67,7 @@ def test_a_refused_sign_in_is_told_once_and_paused_runs_are_tagged(postgres_url:
 def test_a_guard_that_stops_a_flow_is_told_once(postgres_url: URL, tmp_path: Path) -> None:
     with opened(postgres_url, tmp_path, rest="    flows: {vendors: {guards: {max_creates: 2}}}") as site:
         heard = tmp_path / "heard"
-        hook = Alerts(command=(sys.executable, "-c", _APPEND, str(heard)))
+        hook = Alerts(command=(sys.executable, "-c", _APPEND, str(heard)), timeout=100)
         assert (_run(site, hook).left_over, _run(site, hook).left_over) == (6, 6)
         [told] = map(json.loads, heard.read_text().splitlines())
         assert told["event"] == "held"
@@ -77,7 +77,7 @@ def test_a_guard_that_stops_a_flow_is_told_once(postgres_url: URL, tmp_path: Pat
 def test_only_the_first_of_the_runs_that_fail_is_told_of(postgres_url: URL, tmp_path: Path) -> None:
     with opened(postgres_url, tmp_path) as site:
         heard = tmp_path / "heard"
-        hook = Alerts(command=(sys.executable, "-c", _APPEND, str(heard)))
+        hook = Alerts(command=(sys.executable, "-c", _APPEND, str(heard)), timeout=100)
         away = site.sandbox.sage300.world.faults.add("status", path="/AP/", status=503)
         assert not _run(site, hook).success
         assert not _run(site, hook).success

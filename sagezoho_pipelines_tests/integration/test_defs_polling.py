@@ -161,7 +161,7 @@ def test_a_refused_sign_in_is_tried_once_and_not_by_every_sensor_each_minute(sit
 def test_a_refused_sign_in_that_a_sensor_meets_is_told_of_once(site: Site, tmp_path: Path) -> None:
     heard = tmp_path / "heard"
     append = "import sys; open(sys.argv[1], 'a').write(sys.stdin.read() + chr(10))"
-    hook = Alerts(command=(sys.executable, "-c", append, str(heard)))
+    hook = Alerts(command=(sys.executable, "-c", append, str(heard)), timeout=100)
     settings = site.installation.settings.model_copy(update={"alerts": hook})
     site.credentials("sage300", username="WEBAPI", password="not-the-password")
     with Installation(site.installation.env, settings=settings) as installation:

@@ -37,7 +37,7 @@ def test_without_a_hook_nothing_is_due() -> None:
 def test_a_command_gets_the_summary_on_its_standard_input(tmp_path: Path) -> None:
     heard = tmp_path / "heard.json"
     program = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_bytes(sys.stdin.buffer.read())"
-    settings = Alerts(command=(sys.executable, "-c", program, str(heard)))
+    settings = Alerts(command=(sys.executable, "-c", program, str(heard)), timeout=100)
     assert alerts.send(settings, alerts.summary("saminc", "orders", "run-1", _tally(1, 3))) is None
     told = json.loads(heard.read_text())
     assert (told["connection"], told["flow"], told["run_id"], told["failure_rate"]) == (
@@ -54,7 +54,7 @@ def test_a_command_gets_the_summary_on_its_standard_input(tmp_path: Path) -> Non
 def test_a_command_is_not_told_what_opens_the_vault_and_the_ledger(tmp_path: Path) -> None:
     heard = tmp_path / "heard.json"
     program = "import json, os, pathlib, sys; pathlib.Path(sys.argv[1]).write_text(json.dumps(dict(os.environ)))"
-    settings = Alerts(command=(sys.executable, "-c", program, str(heard)))
+    settings = Alerts(command=(sys.executable, "-c", program, str(heard)), timeout=100)
     ours = {**os.environ, "SAGEZOHO_MASTER_KEY": "k", "SAGEZOHO_POSTGRES_URL": "postgresql://u:p@db/x", "PAGER": "less"}
     assert alerts.send(settings, {}, env=ours) is None
     told = json.loads(heard.read_text())
@@ -67,7 +67,7 @@ def test_a_command_is_not_told_what_opens_the_vault_and_the_ledger(tmp_path: Pat
     [("raise SystemExit(3)", "exit code 3"), ("import time; time.sleep(9)", "did not end within 0.5 s")],
 )
 def test_a_command_that_fails_is_a_note(program: str, words: str) -> None:
-    settings = Alerts(command=(sys.executable, "-c", program), timeout=0.5 if "sleep" in program else 10)
+    settings = Alerts(command=(sys.executable, "-c", program), timeout=0.5 if "sleep" in program else 100)
     assert words in (alerts.send(settings, {}) or "")
 
 
