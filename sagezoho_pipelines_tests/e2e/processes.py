@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from sagezoho_pipelines_tests.waiting import eventually
 
@@ -41,14 +42,16 @@ def gone(place: Path) -> bool:
 
 
 @contextmanager
-def started(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+def started(
+    *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, errors: int | IO[str] = subprocess.STDOUT
+) -> Iterator[subprocess.Popen[str]]:
     """The command in a session of its own, so that nothing of it outlives the test."""
     process = subprocess.Popen(
         [*COMMAND, *arguments],
         cwd=cwd,
         env=environment(cwd) if env is None else env,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=errors,
         stdin=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
@@ -63,11 +66,14 @@ def started(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) ->
             process.stdout.close()
 
 
-def wait_for_line(process: subprocess.Popen[str], text: str) -> None:
+def wait_for_line(process: subprocess.Popen[str], text: str) -> str:
+    """All that was said up to the line which says this."""
     assert process.stdout is not None
+    said = ""
     for line in process.stdout:
+        said += line
         if text in line:
-            return
+            return said
     raise AssertionError(f"{text!r} was never said")
 
 
