@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from sagezoho_pipelines.domain.errors import LedgerUnavailable
@@ -20,7 +20,7 @@ DEADLOCK, SERIALIZATION, UNIQUE = "40P01", "40001", "23505"
 # Everything here looks records up by key. On a first sync the tables grow faster than their statistics, and the
 # planner would read them whole, again for every batch. Where there is no way round that, it looks so dear that a
 # Postgres with a compiler would first compile it, each time, for longer than it takes.
-_BY_INDEX = text("SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)")
+_BY_INDEX = "SET LOCAL enable_seqscan = off; SET LOCAL jit = off"
 
 
 def in_transaction(engine: Engine, work: Callable[[Connection], Result]) -> Result:
@@ -28,7 +28,7 @@ def in_transaction(engine: Engine, work: Callable[[Connection], Result]) -> Resu
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with engine.begin() as connection:
-                connection.execute(_BY_INDEX)
+                connection.exec_driver_sql(_BY_INDEX)
                 return work(connection)
         except DBAPIError as error:
             if attempt < ATTEMPTS and _lost_a_race(error):
