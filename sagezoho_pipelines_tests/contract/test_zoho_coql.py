@@ -149,7 +149,7 @@ def test_offset_in_both_spellings(zoho: Service) -> None:
 
 def test_groups_and_lines(zoho: Service) -> None:
     groups = zoho.coql("select Stage, count(id) as n from Deals where id is not null group by Stage").json()["data"]
-    assert sum(one["n"] for one in groups) == 60
+    assert sum(one["n"] for one in groups) == len(list(zoho.world.state("Deals"))) >= 60
     lines = zoho.coql("select Quantity, Product_Name.Product_Code from Quoted_Items where Quantity > 0 limit 3")
     assert lines.json()["data"][0]["Product_Name.Product_Code"]
 
