@@ -154,13 +154,20 @@ def gone_in_zoho(
     if policy == "ignore":
         movement = Movement(ZOHO, MODULE, link.zoho_id, "leave", Outcome.NOOP, answer={"text": text})
         return settling.settled(ctx, kind.flow, change, Outcome.NOOP, movements=[movement], links=[noted])
-    sage_target.hold(ctx, change)
-    ctx.sage.patch(kind.entity_set, link.sage_id, {"Status": "Inactive"})
     fields = [FieldChange("Status", (), text, None, "Inactive")]
     movement = Movement(
         SAGE, kind.sage_entity, link.sage_id, "mark", Outcome.UPDATED, fields, {"text": text},
         source=(ZOHO, MODULE, link.zoho_id),
     )  # fmt: skip
+    try:
+        sage_target.hold(ctx, change)
+        ctx.sage.patch(kind.entity_set, link.sage_id, {"Status": "Inactive"})
+    except VendorError as error:
+        # Raised, it would be the end of all the others that are delivered along with this one.
+        if error.verdict is Verdict.FATAL:
+            raise
+        to = (SAGE, kind.sage_entity)
+        return settling.failed(ctx, kind.flow, change, error, target=to, attempt=movement)
     return settling.settled(ctx, kind.flow, change, Outcome.UPDATED, movements=[movement], links=[noted])
 
 
