@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import uuid
 import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -110,7 +111,8 @@ def run_flow_job(
     _ = installation.database
     dead_runs.bury(instance)
     today = day_in(installation, connection)
-    run_tags = {ATTENDED_TAG: "true", **dead_runs.process_tags(), **(tags or {})}
+    run_id = str(uuid.uuid4())
+    run_tags = {ATTENDED_TAG: "true", **dead_runs.process_tags(run_id), **(tags or {})}
     if actor:
         run_tags["sagezoho/actor"] = actor
     if days is None:
@@ -122,6 +124,7 @@ def run_flow_job(
         run_tags |= {"sagezoho/window": "days", _RANGE_START: days[0].isoformat(), _RANGE_END: days[1].isoformat()}
     result = job.execute_in_process(
         instance=instance,
+        run_id=run_id,
         partition_key=today.isoformat() if days is None else None,
         tags=run_tags,
         run_config=_SILENT,
@@ -149,10 +152,12 @@ def run_drain(drain: Drain, *, instance: dg.DagsterInstance, installation: Insta
         asset_selection=frozenset(drain.keys),
         asset_check_selection=frozenset(arrivals.of(_graph(installation, drain.connection), drain.keys)),
     )
+    run_id = str(uuid.uuid4())
     result = job.execute_in_process(
         instance=instance,
+        run_id=run_id,
         partition_key=day_in(installation, drain.connection).isoformat(),
-        tags={**drain.tags, **dead_runs.process_tags(), "sagezoho/actor": actor},
+        tags={**drain.tags, **dead_runs.process_tags(run_id), "sagezoho/actor": actor},
         run_config=_SILENT,
         raise_on_error=False,
     )

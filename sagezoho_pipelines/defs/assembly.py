@@ -8,7 +8,7 @@ import dagster as dg
 
 from sagezoho_pipelines import config
 from sagezoho_pipelines.config import Settings
-from sagezoho_pipelines.defs import alarms, checks, pools, queued, retention
+from sagezoho_pipelines.defs import alarms, checks, dead_runs, pools, queued, retention
 from sagezoho_pipelines.defs.assets import OWNERS, assets_of
 from sagezoho_pipelines.defs.broken import broken_of
 from sagezoho_pipelines.defs.channels import channel_of
@@ -73,6 +73,8 @@ def workbench_of(installation: Installation) -> dg.ResourceDefinition:
     def opened(context: dg.InitResourceContext) -> Workbench:
         if context.instance is not None and _settings(installation) is not None:
             pools.declare(context.instance, pools.pools_of(list(installation.settings.connections)))
+        if context.instance is not None and context.run is not None:
+            dead_runs.mark(context.instance, context.run)
         return workbench
 
     return dg.ResourceDefinition(opened, description="The installation: settings, ledger, vault and vendor clients.")

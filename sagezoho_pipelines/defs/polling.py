@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from sagezoho_pipelines.defs import alarms, arrivals
+from sagezoho_pipelines.defs import alarms, arrivals, dead_runs
 from sagezoho_pipelines.defs.graph import Graph, Poll
 from sagezoho_pipelines.defs.jobs import Job
 from sagezoho_pipelines.defs.problems import may_pass
@@ -22,7 +22,7 @@ from sagezoho_pipelines.wiring import Installation
 #: Which feed a run polls; a run of the same feed that is still under way makes the next one pointless.
 FEED_TAG = "sagezoho/feed"
 
-#: A run older than this that still counts as started belongs to a process that was killed.
+#: A run older than this that still counts as started belongs to a machine that is gone.
 _STILL_RUNNING = timedelta(hours=2)
 
 _UNDER_WAY = [
@@ -156,4 +156,7 @@ def _request(graph: Graph, poll: Poll, workbench: Workbench, *, run_key: str | N
 def _under_way(instance: dg.DagsterInstance, job: str, feed: str, now: datetime) -> bool:
     started_after = now.astimezone(ZoneInfo("UTC")) - _STILL_RUNNING
     filters = dg.RunsFilter(job_name=job, tags={FEED_TAG: feed}, statuses=_UNDER_WAY, created_after=started_after)
+    if not instance.get_run_records(filters, limit=1):
+        return False
+    dead_runs.bury(instance)
     return bool(instance.get_run_records(filters, limit=1))

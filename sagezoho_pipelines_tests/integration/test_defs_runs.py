@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.test_utils import create_run_for_test
 from sqlalchemy import URL
 
-from sagezoho_pipelines.cli.runs import run_flow_job
 from sagezoho_pipelines.definitions import build_defs
 from sagezoho_pipelines.domain.errors import ConfigurationError
 from sagezoho_pipelines.domain.records import Cause, EntityRef, Look, System
@@ -299,21 +294,6 @@ def test_old_run_records_are_deleted_and_the_ledger_is_kept(site: Site) -> None:
     assert site.instance.has_run(result.run_id)
     assert not site.instance.all_logs(report.run_id)
     assert len(list(reports.audit_entries(site.installation.database))) == audit > 0
-
-
-def test_the_pool_of_a_killed_process_is_given_back(site: Site) -> None:
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    with dg.instance_for_test(overrides={"concurrency": {"pools": {"default_limit": 1}}}) as instance:
-        tags = {"sagezoho/host": socket.gethostname(), "sagezoho/process": str(dead.pid)}
-        run = create_run_for_test(instance, job_name="saminc__vendors", status=dg.DagsterRunStatus.STARTED, tags=tags)
-        for pool in ("sage300_saminc", "zoho_crm_saminc"):
-            instance.event_log_storage.claim_concurrency_slot(pool, run.run_id, "step")
-        report = run_flow_job("vendors", CONNECTION, instance=instance, installation=site.installation)
-        assert report.success, report.error
-        buried = instance.get_run_by_id(run.run_id)
-        assert buried is not None
-        assert buried.status is dg.DagsterRunStatus.FAILURE
 
 
 def _first_vendor(site: Site) -> str:
