@@ -7,7 +7,7 @@ import math
 import random
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,7 +23,7 @@ from sagezoho_pipelines.engine.inbox import after_dismissal
 from sagezoho_pipelines.engine.planning.document import Plan
 from sagezoho_pipelines.engine.planning.plan import make
 from sagezoho_pipelines.engine.run import run_flow
-from sagezoho_pipelines.engine.setup import set_up
+from sagezoho_pipelines.engine.setup import request_for
 from sagezoho_pipelines.engine.tally import Tally
 from sagezoho_pipelines.engine.windows import Window
 from sagezoho_pipelines.ledger import inbox
@@ -123,8 +123,18 @@ class Bench:
         return make(self.planning(), self.ledger, flows or FLOWS)
 
     def setup(self) -> None:
-        reports = list(set_up(self.zoho(), custom_fields()))
-        assert all(report.ok for report in reports), reports
+        """Zoho gets the fields that `sagezoho setup` makes, at its own setup screen: no test waits for the requests.
+
+        What only refines the sync is left out where the edition has no room for it, as the command leaves it out. Then
+        we sign on, as the command does: no test's fault meets the request for a token in place of what it is about.
+        """
+        org = self.sandbox.zoho_crm.world.org
+        for field in custom_fields():
+            module = org.modules[field.module]
+            if org.supports(module) and field.api_name not in module.fields:
+                with suppress(ValueError) if field.optional else nullcontext():
+                    self.act("zoho_crm", "add_field", module=field.module, **request_for(field))
+        self.zoho().modules()
 
     def sync(self, *flows: str, window: Window | None = None) -> Tally:
         """Run the flows (all of them, where none is named) one after another; the figures of all of them."""

@@ -77,7 +77,7 @@ def _module(zoho: ZohoCrm, module: str, fields: Sequence[CustomField]) -> Iterat
     errors: dict[str, VendorError] = {}
     for start in range(0, len(missing), _PER_CALL):
         part = missing[start : start + _PER_CALL]
-        for field, result in zip(part, zoho.create_fields(module, [_request(one) for one in part]), strict=True):
+        for field, result in zip(part, zoho.create_fields(module, [request_for(one) for one in part]), strict=True):
             if result.error is not None and result.error.verdict is Verdict.FATAL:
                 raise result.error
             if result.error is not None and result.error.code != "DUPLICATE_DATA":
@@ -98,7 +98,8 @@ def _module(zoho: ZohoCrm, module: str, fields: Sequence[CustomField]) -> Iterat
             yield report
 
 
-def _request(field: CustomField) -> Row:
+def request_for(field: CustomField) -> Row:
+    """The field, described as Zoho wants a new one described."""
     body: dict[str, object] = {"field_label": field.label, "data_type": field.type}
     if field.length is not None:
         body["length"] = field.length

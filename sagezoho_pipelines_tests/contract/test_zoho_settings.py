@@ -257,9 +257,14 @@ def test_the_seed_holds_what_real_organisations_hold() -> None:
         world.state("Nothing")
 
 
-def test_an_administrator_changes_and_drops_fields_as_the_setup_screens_allow(zoho: Service) -> None:
+def test_an_administrator_adds_changes_and_drops_fields_as_the_setup_screens_allow(zoho: Service) -> None:
     act = zoho.world.actions
-    _create(zoho, {"field_label": "Region", "data_type": "text", "length": 20})
+    added = act["add_field"](
+        {"module": "Accounts", "field_label": "Region", "data_type": "text", "length": 20, "unique": {}}
+    )
+    region = _fields(zoho, "Accounts")[added["field"]]
+    assert (region["field_label"], region["data_type"], region["length"]) == ("Region", "text", 20)
+    assert region["unique"] == {"casesensitive": "false"}
     act["change_field"]({"module": "Accounts", "field": "Region", "length": 10, "mandatory": True})
     region = _fields(zoho, "Accounts")["Region"]
     assert (region["length"], region["system_mandatory"]) == (10, True)
@@ -272,6 +277,8 @@ def test_an_administrator_changes_and_drops_fields_as_the_setup_screens_allow(zo
 @pytest.mark.parametrize(
     ("action", "given", "message"),
     [
+        ("add_field", {"field_label": "Phone", "data_type": "text"}, "DUPLICATE_DATA"),
+        ("add_field", {"field_label": "Region", "data_type": "song"}, "INVALID_DATA"),
         ("drop_field", {"field": "Phone"}, "the id given seems to be invalid"),
         ("drop_field", {"field": "Nothing"}, "Accounts has no field Nothing"),
         ("change_field", {"field": "Account_Name", "length": 3}, "a record holds"),

@@ -20,12 +20,22 @@ class Administrators:
     def __init__(self, org: Organisation) -> None:
         self.org = org
         self.actions: dict[str, Callable[[Params], Params]] = {
+            "add_field": self.add_field,
             "drop_field": self.drop_field,
             "change_field": self.change_field,
             "set_edition": self.set_edition,
             "set_permission": self.set_permission,
             "use_currencies": self.use_currencies,
         }
+
+    def add_field(self, given: Params) -> Params:
+        """{module, field_label, data_type, ...} -> {field}: a custom field, described as the API wants it described."""
+        module = self._module(given["module"])
+        try:
+            settings.create_field(self.org, module, given, "$")
+        except RowError as error:
+            raise ValueError(f"{error}: {error.details}") from error
+        return {"field": next(reversed(module.fields))}
 
     def drop_field(self, given: Params) -> Params:
         """{module, field} -> {field}: a custom field goes, and with it what every record held in it."""
