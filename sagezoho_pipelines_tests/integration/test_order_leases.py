@@ -1,4 +1,4 @@
-"""An order whose worker was slow: by the time it would post, another worker may have taken over, and posted."""
+"""An order or a customer whose worker was slow: by the time it would post, another one may have done so."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sagezoho_pipelines.domain.records import Outcome
 from sagezoho_pipelines.engine.run import run_flow
 from sagezoho_pipelines.engine.windows import Window
 from sagezoho_pipelines_tests.bench import Bench, bench
-from sagezoho_pipelines_tests.integration.selling import inbox, new_account, orders, won_deal
+from sagezoho_pipelines_tests.integration.selling import customers, inbox, new_account, orders, won_deal
 
 
 @pytest.fixture
@@ -29,7 +29,12 @@ class Slow:
         self._sage, self._entity_set, self._meanwhile = sage, entity_set, [meanwhile]
 
     def find(self, entity_set: str, **asked: Any) -> Any:
-        found = self._sage.find(entity_set, **asked)
+        return self._held_up(entity_set, self._sage.find(entity_set, **asked))
+
+    def get(self, entity_set: str, key: str, **asked: Any) -> Any:
+        return self._held_up(entity_set, self._sage.get(entity_set, key, **asked))
+
+    def _held_up(self, entity_set: str, found: Any) -> Any:
         if entity_set == self._entity_set and self._meanwhile:
             self._meanwhile.pop()()
         return found
@@ -55,3 +60,24 @@ def test_an_order_that_another_worker_has_taken_over_is_not_posted_again(desk: B
     desk.later(hours=1)
     assert desk.sync("orders").left_over == 0, inbox(desk)
     assert len(orders(desk)) == 1
+
+
+def test_a_customer_that_another_worker_has_taken_over_is_not_made_twice(desk: Bench) -> None:
+    """The number that is looked for in Sage is reserved only once it is found free."""
+    account = new_account(desk)
+    won_deal(desk, account)
+    others = []
+
+    def taken_over() -> None:
+        desk.later(seconds=desk.settings.lease_seconds + 1)
+        others.append(desk.sync("customers"))
+
+    ctx = desk.context()
+    slow = Slow(ctx.sage, "AR/ARCustomers", taken_over)
+    run_flow(replace(ctx, sage=slow), "customers", Window.incremental())  # type: ignore[arg-type]
+    assert [other.count(Outcome.CREATED) for other in others] == [1]
+    desk.later(hours=1)
+    assert desk.sync().left_over == 0, inbox(desk)
+    [customer] = customers(desk)
+    links = desk.ledger.links_by_zoho("saminc", "Accounts", "customers", [account])
+    assert links[account].sage_id == customer["CustomerNumber"].strip()

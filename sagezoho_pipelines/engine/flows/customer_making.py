@@ -30,7 +30,14 @@ def make(ctx: Context, change: Change, account: Row) -> Settlement:
     movement = Movement(System.SAGE300, "customers", "", "create", Outcome.CREATED, mapping.trace({}, body))
     try:
         created = sage_target.create(
-            ctx, ENTITY_SET, body, intent, lambda: _read_back(ctx, intent), payload_digest=change.digest or ""
+            ctx,
+            ENTITY_SET,
+            body,
+            intent,
+            lambda: _read_back(ctx, intent),
+            payload_digest=change.digest or "",
+            # Looking for a free number takes a slow Sage minutes; whoever took over has found another one.
+            before_send=lambda: sage_target.hold(ctx, change),
         )
     except VendorError as error:
         if error.verdict is Verdict.FATAL:
