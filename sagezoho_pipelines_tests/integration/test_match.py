@@ -131,8 +131,9 @@ def test_without_a_review_what_is_asked_waits_and_is_asked_again(desk: Bench) ->
 
 
 def test_a_vendor_decided_to_be_skipped_is_left_alone_until_decided_otherwise(small: Bench) -> None:
-    vendor = sorted(match.run(small.context(), "vendors").sage)[3]
-    _apply(small, [Decision(vendor, "", Decide.SKIP, name="A test vendor")])
+    known = match.run(small.context(), "vendors").sage
+    vendor = sorted(known)[3]
+    _apply(small, [Decision(vendor, "", Decide.SKIP, name=known[vendor].name)])
     tally = small.sync("vendors")
     assert (tally.count(Outcome.CREATED), tally.count(Outcome.SKIPPED)) == (7, 1)
     small.act("sage300", "edit_vendor", vendor=vendor, fields={"City": "Elsewhere"})
@@ -205,3 +206,37 @@ def test_decisions_that_cannot_be_meant_are_named(small: Bench) -> None:
     assert "NOSUCH" in told["line 6"]
     with pytest.raises(ValueError):
         deciding.apply(small.context(), [checked], who="anna", why="")
+
+
+@pytest.mark.parametrize("decide", [Decide.SKIP, Decide.CREATE, None])
+def test_what_a_spreadsheet_has_made_of_an_id_is_named_whatever_is_decided(small: Bench, decide: Decide | None) -> None:
+    """Else a vendor that was to be left alone is made in Zoho all the same, and one that nobody spoke of never is."""
+    _vendor(small, VendorNumber="0077", VendorName="Padded")
+    _vendor(small, VendorNumber="0088", VendorName="Long")
+    _vendor(small, VendorNumber="88", VendorName="Short")
+    account = _account(small, "Zephyr")
+    vendors = [
+        Decision("0077", "", decide, name="Padded", place="line 2"),
+        Decision("77", "", decide, name="Padded", place="line 3"),
+        Decision("88", "", decide, name="Long", place="line 4"),
+    ]
+    told = deciding.check(small.context(), "vendors", vendors, who="anna", why="").problems
+    assert [place for place, _ in told] == ["line 3", "line 4"]
+    assert "Sage has no vendors 77" in told[0][1]
+    assert "called 'Short', and 'Long' here" in told[1][1]
+    accounts = [
+        Decision("1", account, decide, place="line 2"),
+        Decision("1", "4.37153E+18", decide, place="line 3"),
+        Decision("1", f"{account[:15]}0000", decide, place="line 4"),
+    ]
+    told = deciding.check(small.context(), "customers", accounts, who="anna", why="").problems
+    assert [place for place, _ in told] == ["line 3", "line 4"]
+    assert "has rounded" in told[0][1]
+    assert "its last digits are zeros" in told[1][1]
+
+
+def test_a_file_may_hold_what_was_left_alone_and_is_gone_since(small: Bench) -> None:
+    vendor = _vendor(small, VendorName="Zephyr")
+    _apply(small, [Decision(vendor, "", Decide.SKIP, name="Zephyr")])
+    small.act("sage300", "delete_vendor", vendor=vendor)
+    _apply(small, [Decision(vendor, "", Decide.SKIP, name="Zephyr")])

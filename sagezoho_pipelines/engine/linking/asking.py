@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.links import KINDS, PairKind
-from sagezoho_pipelines.domain.records import Authority, Link
+from sagezoho_pipelines.domain.records import Authority, Link, System
 from sagezoho_pipelines.engine import zoho_modules
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.linking.sides import Side, sage_side, zoho_side
@@ -115,6 +115,21 @@ def check(ctx: Context, asked: Sequence[Asked]) -> Checked:
     return Checked(add, lead, before, unchanged, found)
 
 
+def unknown(ctx: Context, kind: PairKind, named: Mapping[str, str]) -> dict[str, str]:
+    """Of source records that something is said of without a link, what is wrong with their ids: as spreadsheets change
+    them, it would be said of another record, or of none. `named` is what each was called, empty where nobody knows."""
+    if not named:
+        return {}
+    if kind.source is System.SAGE300:
+        sage = sage_side(ctx, kind, sorted(named))
+        found = {key: _no_sage_record(kind, key, name, sage.get(key)) for key, name in named.items()}
+    else:
+        found = {key: _no_zoho_id(key) for key in named}
+        zoho = zoho_side(ctx, kind, sorted(key for key, reason in found.items() if not reason))
+        found = {key: reason or _no_zoho_record(kind, key, zoho.get(key)) for key, reason in found.items()}
+    return {key: reason for key, reason in found.items() if reason}
+
+
 def fields_of(ctx: Context, kind: PairKind) -> list[str]:
     """The Zoho fields of a kind that either side may lead: the others go one way, whatever is said."""
     pair = _PAIRS.get(kind.name)
@@ -138,13 +153,17 @@ def exceptions_of(ctx: Context, kind: PairKind, authority: Authority, wanted: Ma
 def _unreadable(one: Asked) -> str:
     if not one.sage_id:
         return "the Sage id is missing"
-    if _ROUNDED.fullmatch(one.zoho_id):
+    return _no_zoho_id(one.zoho_id)
+
+
+def _no_zoho_id(text: str) -> str:
+    if _ROUNDED.fullmatch(text):
         return (
-            f"{one.zoho_id} is a Zoho id that a spreadsheet has rounded: its last digits are lost. Format that column "
+            f"{text} is a Zoho id that a spreadsheet has rounded: its last digits are lost. Format that column "
             "as text, or use an .xlsx export"
         )
-    if not _ZOHO_ID.fullmatch(one.zoho_id):
-        return f"{one.zoho_id!r} is not a Zoho record id" if one.zoho_id else "the Zoho id is missing"
+    if not _ZOHO_ID.fullmatch(text):
+        return f"{text!r} is not a Zoho record id" if text else "the Zoho id is missing"
     return ""
 
 
@@ -197,18 +216,9 @@ def _obstacle(ctx: Context, one: Asked, table: _Table) -> str:
     """Why a new link cannot be made; empty when it can."""
     kind = one.kind
     sage, zoho = table.sage.get(one.sage_id), table.zoho.get(one.zoho_id)
-    if sage is None:
-        return f"Sage has no {kind.sage_entity} {one.sage_id}"
-    if zoho is None:
-        rounded = (
-            " (its last digits are zeros: a spreadsheet may have rounded it)" if _ZEROS.search(one.zoho_id) else ""
-        )
-        return f"Zoho has no {kind.zoho_entity} {one.zoho_id}{rounded}"
-    if kind.sage_entity in _NAMED and _letters(one.sage_name) not in ("", _letters(sage.name)):
-        return (
-            f"Sage {kind.sage_entity} {one.sage_id} is called {sage.name!r}, and {one.sage_name!r} here: it was "
-            "renamed since, or the number is another's (a spreadsheet drops leading zeros)"
-        )
+    stranger = _no_sage_record(kind, one.sage_id, one.sage_name, sage) or _no_zoho_record(kind, one.zoho_id, zoho)
+    if stranger or sage is None or zoho is None:
+        return stranger
     for held in (table.by_sage.get(one.sage_id), table.by_zoho.get(one.zoho_id)):
         if held is not None:
             return (
@@ -228,6 +238,25 @@ def _obstacle(ctx: Context, one: Asked, table: _Table) -> str:
             f"{kind.key_field}: clear the field there first"
         )
     return ""
+
+
+def _no_sage_record(kind: PairKind, key: str, name: str, there: Side | None) -> str:
+    """Why a Sage id is not that of a record which was called so; empty when it is."""
+    if there is None:
+        return f"Sage has no {kind.sage_entity} {key}"
+    if kind.sage_entity in _NAMED and _letters(name) not in ("", _letters(there.name)):
+        return (
+            f"Sage {kind.sage_entity} {key} is called {there.name!r}, and {name!r} here: it was "
+            "renamed since, or the number is another's (a spreadsheet drops leading zeros)"
+        )
+    return ""
+
+
+def _no_zoho_record(kind: PairKind, key: str, there: Side | None) -> str:
+    if there is not None:
+        return ""
+    rounded = " (its last digits are zeros: a spreadsheet may have rounded it)" if _ZEROS.search(key) else ""
+    return f"Zoho has no {kind.zoho_entity} {key}{rounded}"
 
 
 def _letters(name: str) -> str:

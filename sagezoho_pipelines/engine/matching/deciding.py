@@ -88,6 +88,9 @@ def check(ctx: Context, flow: Flow, decisions: Sequence[Decision], *, who: str, 
     ]
     chosen = {key: one for key, one in chosen.items() if key not in linked}
     left = ctx.ledger.left_alone(source)
+    # What was left alone before may be gone from its system by now.
+    named = {key: one.name for key, one in chosen.items() if one.decide is not Decide.LINK and key not in left}
+    problems += [(chosen[key].place, reason) for key, reason in sorted(asking.unknown(ctx, kind, named).items())]
     leave = [
         LeftAlone(source, key, one.name, who, why, ctx.clock(), decided=one.decide is not None)
         for key, one in sorted(chosen.items())
