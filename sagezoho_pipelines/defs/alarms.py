@@ -10,7 +10,8 @@ from dagster._core.execution.plan.objects import StepFailureData
 
 from sagezoho_pipelines.config import Alerts
 from sagezoho_pipelines.defs.problems import ERROR_TYPE
-from sagezoho_pipelines.defs.workbench import Workbench
+from sagezoho_pipelines.defs.windows import FEED_TAG
+from sagezoho_pipelines.defs.workbench import LANE_TAG, Workbench
 from sagezoho_pipelines.domain.errors import SagezohoError
 from sagezoho_pipelines.engine import alerts
 from sagezoho_pipelines.engine.tally import Event, Tally
@@ -18,11 +19,15 @@ from sagezoho_pipelines.wiring import Installation, Interrupted
 
 log = logging.getLogger(__name__)
 
-#: On runs of which the alert hook has heard.
+#: On runs of which the alert hook has heard. This tag and the next hold the run's own id: one that is executed again
+#: inherits the tags of the first.
 ALERTED_TAG = "sagezoho/alerted"
 
 #: On failed runs whose failure the hook has heard of: from them, or from one that failed before them.
 _TOLD_TAG = "sagezoho/failure_told"
+
+#: What a run of a job does: polls a feed, or delivers a lane.
+_WHAT = (FEED_TAG, LANE_TAG)
 
 _FINISHED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE)
 
@@ -35,9 +40,9 @@ def of_run(
     if not alerts.is_due(installation.settings.alerts, tally):
         return
     recorded = context.instance.get_run_by_id(run.run_id)
-    if recorded is not None and ALERTED_TAG in recorded.tags:
+    if recorded is not None and _has(recorded, ALERTED_TAG):
         return
-    context.instance.add_run_tags(run.run_id, {ALERTED_TAG: "true"})
+    context.instance.add_run_tags(run.run_id, {ALERTED_TAG: run.run_id})
     problem = alerts.send(installation.settings.alerts, alerts.summary(connection, flow, run.run_id, tally))
     if problem is not None:
         tally.note(problem)
@@ -75,7 +80,7 @@ def sensor_of(settings: Alerts) -> dg.SensorDefinition | None:
     def tell(context: dg.RunFailureSensorContext, sagezoho: dg.ResourceParam[Workbench]) -> dg.SkipReason | None:
         run = context.dagster_run
         steps = [event.step_failure_data for event in context.get_step_failure_events()]
-        if _TOLD_TAG in run.tags or any(_type_of(step) == Interrupted.__name__ for step in steps):
+        if _has(run, _TOLD_TAG) or any(_type_of(step) == Interrupted.__name__ for step in steps):
             return dg.SkipReason(f"run {run.run_id} was told of, or was interrupted")
         if not _is_news(context.instance, run):
             return dg.SkipReason(f"run {run.run_id} is not the first that fails")
@@ -87,16 +92,26 @@ def sensor_of(settings: Alerts) -> dg.SensorDefinition | None:
 
 
 def _is_news(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Whether a run that fails is the first, or the first that anybody hears of. It counts as told from now on."""
-    instance.add_run_tags(run.run_id, {_TOLD_TAG: "true"})
+    """Whether a run that fails is the first, or the first that anybody hears of. It counts as told from now on.
+
+    The one before it did the same: a job polls several feeds, and one that succeeds says nothing of another's failure.
+    """
+    instance.add_run_tags(run.run_id, {_TOLD_TAG: run.run_id})
     own = instance.get_run_record_by_id(run.run_id)
     before = instance.get_runs(
         dg.RunsFilter(
-            job_name=run.job_name, statuses=_FINISHED, created_before=own.create_timestamp if own is not None else None
+            job_name=run.job_name,
+            tags={name: run.tags[name] for name in _WHAT if name in run.tags},
+            statuses=_FINISHED,
+            created_before=own.create_timestamp if own is not None else None,
         ),
         limit=1,
     )
-    return not any(one.status is dg.DagsterRunStatus.FAILURE and _TOLD_TAG in one.tags for one in before)
+    return not any(one.status is dg.DagsterRunStatus.FAILURE and _has(one, _TOLD_TAG) for one in before)
+
+
+def _has(run: dg.DagsterRun, tag: str) -> bool:
+    return run.tags.get(tag) == run.run_id
 
 
 def _reason(context: dg.RunFailureSensorContext) -> str:

@@ -10,7 +10,7 @@ from sagezoho_pipelines.defs import alarms, arrivals, dead_runs
 from sagezoho_pipelines.defs.graph import Graph, Poll
 from sagezoho_pipelines.defs.jobs import Job
 from sagezoho_pipelines.defs.problems import may_pass
-from sagezoho_pipelines.defs.windows import WINDOW_TAG
+from sagezoho_pipelines.defs.windows import FEED_TAG, WINDOW_TAG
 from sagezoho_pipelines.defs.workbench import Workbench
 from sagezoho_pipelines.domain.errors import SagezohoError, VendorError
 from sagezoho_pipelines.engine import pausing
@@ -18,9 +18,6 @@ from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.run import FLOWS
 from sagezoho_pipelines.engine.tally import Event
 from sagezoho_pipelines.wiring import Installation
-
-#: Which feed a run polls; a run of the same feed that is still under way makes the next one pointless.
-FEED_TAG = "sagezoho/feed"
 
 #: A run older than this that still counts as started belongs to a machine that is gone.
 _STILL_RUNNING = timedelta(hours=2)

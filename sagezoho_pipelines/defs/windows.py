@@ -18,6 +18,8 @@ FIRST_DAY = "2020-01-01"
 
 #: `incremental`, `sweep`, `days` or `queued`; without it the partition decides: today's is a poll.
 WINDOW_TAG = "sagezoho/window"
+#: Which feed a run polls; a run of the same feed that is still under way makes the next one pointless.
+FEED_TAG = "sagezoho/feed"
 #: Why an incremental run was launched, e.g. `notification`.
 CAUSE_TAG = "sagezoho/cause"
 

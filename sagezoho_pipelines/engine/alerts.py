@@ -5,6 +5,7 @@ Its failure is told and never raised: an alarm that is out of order must not sto
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import subprocess
@@ -83,7 +84,11 @@ def send(settings: Alerts, body: Mapping[str, Any], *, env: Mapping[str, str] = 
         return f"The alert hook did not end within {settings.timeout:g} s."
     except urllib.error.HTTPError as error:
         return f"The alert webhook answered HTTP {error.code}."
-    except OSError as error:
+    except (
+        OSError,
+        http.client.HTTPException,
+        ValueError,
+    ) as error:  # an answer that is no HTTP, an address that is none
         return f"The alert hook could not be called: {type(error).__name__}."
     return None
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
+import threading
 from pathlib import Path
 
 import dagster as dg
@@ -22,15 +24,21 @@ from sagezoho_pipelines_tests.integration.defs_site import CONNECTION, Site, ope
 _APPEND = "import sys; open(sys.argv[1], 'a').write(sys.stdin.read() + chr(10))"
 
 
-def _run(site: Site, alerts: Alerts) -> RunReport:
+def _run(site: Site, alerts: Alerts, **tags: str) -> RunReport:
     settings = site.installation.settings.model_copy(update={"alerts": alerts})
     with Installation(site.installation.env, settings=settings) as installation:
-        return run_flow_job("vendors", CONNECTION, instance=site.instance, installation=installation)
+        return run_flow_job(
+            "vendors",
+            CONNECTION,
+            instance=site.instance,
+            installation=installation,
+            tags={f"sagezoho/{name}": value for name, value in tags.items()},
+        )
 
 
-def _break_one(site: Site) -> None:
+def _break_one(site: Site, address: str = "not an address") -> None:
     vendor = str(next(iter(site.sandbox.sage300.world.state("APVendors")))["VendorNumber"]).strip()
-    site.sage("edit_vendor", vendor=vendor, fields={"ContactName": "Ann Lee", "ContactsEmail": "not an address"})
+    site.sage("edit_vendor", vendor=vendor, fields={"ContactName": "Ann Lee", "ContactsEmail": address})
 
 
 def test_a_degraded_run_calls_the_command_once(postgres_url: URL, tmp_path: Path) -> None:
@@ -89,6 +97,29 @@ def test_only_the_first_of_the_runs_that_fail_is_told_of(postgres_url: URL, tmp_
         site.sandbox.sage300.world.faults.add("status", path="/AP/", status=503)
         assert not _run(site, hook).success
         assert len(heard.read_text().splitlines()) == 2
+
+
+def test_a_feed_that_works_does_not_make_news_of_another_one_s_failure(postgres_url: URL, tmp_path: Path) -> None:
+    with opened(postgres_url, tmp_path) as site:
+        heard = tmp_path / "heard"
+        hook = Alerts(command=(sys.executable, "-c", _APPEND, str(heard)))
+        for _ in range(2):
+            away = site.sandbox.sage300.world.faults.add("status", path="/AP/", status=503)
+            assert not _run(site, hook, feed="ap_batches").success
+            site.sandbox.sage300.world.faults.remove(away.id)
+            assert _run(site, hook, feed="vendors").success
+        assert len(heard.read_text().splitlines()) == 1
+
+
+def test_a_run_that_is_executed_again_is_told_of_by_itself(postgres_url: URL, tmp_path: Path) -> None:
+    with opened(postgres_url, tmp_path) as site:
+        _break_one(site)
+        heard = tmp_path / "heard"
+        hook = Alerts(command=(sys.executable, "-c", _APPEND, str(heard)))
+        first = site.tags(_run(site, hook).run_id)
+        _break_one(site, "not an address either")
+        again = _run(site, hook, alerted=first["sagezoho/alerted"])  # Dagster gives it the tags of the first
+        assert [json.loads(line)["run_id"] for line in heard.read_text().splitlines()][1:] == [again.run_id]
 
 
 def _died(site: Site, installation: Installation, error: Exception | None) -> dg.DagsterRun:
@@ -160,3 +191,21 @@ def test_a_hook_that_fails_is_a_note_of_a_run_that_succeeds(postgres_url: URL, t
         report = _run(site, Alerts(webhook_url="http://127.0.0.1:9/hook"))
         assert report.success
         assert any("alert hook could not be called" in note for note in report.notes)
+
+
+def test_a_webhook_that_answers_nonsense_is_a_note_of_a_run_that_succeeds(postgres_url: URL, tmp_path: Path) -> None:
+    with opened(postgres_url, tmp_path) as site, socket.create_server(("127.0.0.1", 0)) as listening:
+        _break_one(site)
+        answering = threading.Thread(target=_answer, args=(listening, b"no HTTP at all\r\n\r\n"))
+        answering.start()
+        report = _run(site, Alerts(webhook_url=f"http://127.0.0.1:{listening.getsockname()[1]}/hook"))
+        answering.join()
+        assert report.success, report.error
+        assert any("alert hook could not be called" in note for note in report.notes)
+
+
+def _answer(listening: socket.socket, answer: bytes) -> None:
+    peer, _ = listening.accept()
+    with peer:
+        peer.recv(65536)
+        peer.sendall(answer)
