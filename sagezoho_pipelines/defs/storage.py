@@ -19,8 +19,8 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from sagezoho_pipelines.ledger.postgres import (
-    CONNECT_TIMEOUT_SECONDS,
     SETUP_LOCK,
+    connect_arguments,
     database_url,
     engine_for,
     ensure_database,
@@ -79,7 +79,7 @@ class SagezohoStorage(DagsterPostgresStorage):
                 pool_size=1,
                 max_overflow=-1,
                 pool_recycle=3600,
-                connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
+                connect_args=connect_arguments(url),
             )
             _check_after_idling(part._engine)
 

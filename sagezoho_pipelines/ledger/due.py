@@ -15,7 +15,7 @@ from sqlalchemy import URL, Engine, text
 
 from sagezoho_pipelines.domain.records import Cause, EntityRef, System
 from sagezoho_pipelines.ledger.capture import CHANNEL
-from sagezoho_pipelines.ledger.postgres import CONNECT_TIMEOUT_SECONDS
+from sagezoho_pipelines.ledger.postgres import connect_arguments
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +44,6 @@ ORDER BY d.connection, d.system, d.entity
 """)
 
 _ATTENDED = text("SELECT NOT pg_try_advisory_xact_lock(:presence)")
-
-_KEEPALIVE = {"keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +96,7 @@ class Listener:
         self._arguments = {
             **url.translate_connect_args(database="dbname", username="user"),
             **url.query,
-            **_KEEPALIVE,
-            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-            "application_name": "sagezoho worker",
+            **connect_arguments(url, application_name="sagezoho worker"),
         }
         self._session: psycopg2.extensions.connection | None = None
         self._bell, self._waker = socket.socketpair()

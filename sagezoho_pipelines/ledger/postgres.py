@@ -20,6 +20,16 @@ DATABASE = "sagezoho"
 DRIVER = "postgresql+psycopg2"
 CONNECT_TIMEOUT_SECONDS = 10
 
+#: A server that lost its power, or a firewall that forgot a quiet connection, says nothing: without these a query waits
+#: for a quarter of an hour until the system gives up. Seconds, the last one in milliseconds.
+NOTICED = {
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+
 #: Advisory lock of everything that creates databases, schemas and tables: several processes may start at once.
 SETUP_LOCK = 0x5A6E_2040
 
@@ -49,6 +59,12 @@ def normalised(given: str) -> URL:
     return url.set(drivername=DRIVER, database=url.database or DATABASE)
 
 
+def connect_arguments(url: URL, **own: str) -> dict[str, str | int]:
+    """For psycopg2: how long a silent server is waited for, and `own`; what the URL says itself stays."""
+    given = {"connect_timeout": CONNECT_TIMEOUT_SECONDS, **NOTICED}
+    return {name: value for name, value in given.items() if name not in url.query} | own
+
+
 def engine_for(url: URL | str, *, application_name: str = "sagezoho", pool_size: int = 5) -> Engine:
     """A pooled engine whose JSON is exact and whose lost connections are LedgerUnavailable, at first use too."""
     target = make_url(url)
@@ -58,7 +74,7 @@ def engine_for(url: URL | str, *, application_name: str = "sagezoho", pool_size:
         max_overflow=10,
         pool_pre_ping=True,
         pool_recycle=3600,
-        connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "application_name": application_name},
+        connect_args=connect_arguments(target, application_name=application_name),
         json_serializer=json.dumps,
         json_deserializer=json.loads,
     )
@@ -99,7 +115,7 @@ def ensure_database(url: URL | str) -> None:
         target.set(database="postgres"),
         isolation_level="AUTOCOMMIT",
         poolclass=NullPool,
-        connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "application_name": "sagezoho setup"},
+        connect_args=connect_arguments(target, application_name="sagezoho setup"),
     )
     event.listen(maintenance, "handle_error", unavailable_for(target.set(database="postgres")))
     with maintenance.connect() as connection:
@@ -121,7 +137,7 @@ def ensure_database(url: URL | str) -> None:
 def _exists(url: URL) -> bool:
     arguments = url.translate_connect_args(database="dbname", username="user") | dict(url.query)
     try:
-        psycopg2.connect(**arguments, connect_timeout=CONNECT_TIMEOUT_SECONDS).close()
+        psycopg2.connect(**arguments, **connect_arguments(url)).close()
     except psycopg2.OperationalError as error:
         # Errors of the connection itself carry no SQLSTATE in psycopg2: the server's words have to do.
         if error.pgcode == errorcodes.INVALID_CATALOG_NAME or f'database "{url.database}" does not exist' in str(error):

@@ -195,3 +195,20 @@ def test_a_path_with_spaces_works(short_home: Path) -> None:
 def test_a_path_the_server_cannot_use_says_so(tmp_path: Path) -> None:
     with pytest.raises(LedgerUnavailable, match="a quote, a dollar or a backslash"):
         database_url({"SAGEZOHO_HOME": str(tmp_path / "my$home")})
+
+
+def test_a_server_that_falls_silent_is_noticed_within_half_a_minute(engine: Engine) -> None:
+    with engine.connect() as connection:
+        told = connection.connection.dbapi_connection.info.dsn_parameters  # type: ignore[union-attr]
+    assert (told["keepalives_idle"], told["keepalives_interval"], told["keepalives_count"]) == ("10", "5", "3")
+    assert told["tcp_user_timeout"] == "30000"
+
+
+def test_what_the_url_says_of_silence_itself_stays(postgres_url: URL) -> None:
+    url = postgres_url.update_query_dict({"tcp_user_timeout": "5000", "connect_timeout": "3"})
+    ensure_database(url)
+    engine = engine_for(url)
+    with engine.connect() as connection:
+        told = connection.connection.dbapi_connection.info.dsn_parameters  # type: ignore[union-attr]
+    engine.dispose()
+    assert (told["tcp_user_timeout"], told["connect_timeout"]) == ("5000", "3")
