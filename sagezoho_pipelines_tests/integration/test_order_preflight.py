@@ -138,6 +138,28 @@ def test_an_order_waits_for_its_customer_and_follows_it(
     assert desk.open_inbox() == []
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["renumbered", "made again"])
+def test_an_order_whose_customer_is_gone_follows_it_to_its_new_number_or_back(desk: Bench, *, again: bool) -> None:
+    """Sage does not tell that it is gone: what finds it out is the order, long before the nightly sweep."""
+    account = _customer(desk)
+    desk.act("sage300", "renumber_customer", customer=_CUSTOMER, number="HARBOUR")
+    if again:
+        desk.act("sage300", "edit_customer", customer="HARBOUR", fields={"CustomerName": "Somebody else"})
+    _deal(desk, account)
+    assert _refused(desk)["code"] == "CUSTOMER_GONE"
+    desk.sync("customers", "identity")
+    if again:
+        desk.later(minutes=5)
+        assert desk.sync("customers", "orders").count(Outcome.CREATED) == 0
+        desk.act("sage300", "renumber_customer", customer="HARBOUR", number=_CUSTOMER)
+        desk.sync("identity")
+    desk.later(minutes=5)
+    assert desk.sync("customers", "orders").left_over == 0, desk.open_inbox()
+    [order] = [row for row in desk.state("sage300", "OEOrders") if row["OrderDescription"].strip() == "Refit"]
+    assert order["CustomerNumber"].strip() == (_CUSTOMER if again else "HARBOUR")
+    assert desk.open_inbox() == []
+
+
 def test_a_date_that_no_fiscal_year_covers_is_refused_before_anything_is_posted(desk: Bench) -> None:
     account = _customer(desk)
     _deal(desk, account, closing_date="2001-05-05")

@@ -7,10 +7,13 @@ from typing import Final
 from sagezoho_pipelines.domain.records import Cause, Look
 from sagezoho_pipelines.engine.context import Context
 
+#: An order refused for a customer that Sage no longer has under its number.
+GONE: Final = "CUSTOMER_GONE"
 #: An order refused for its account, or the customer behind it: `details.account` names the account. The last two are
 #: Sage's own codes, for this and for much else: `details` tell.
 OF_THE_ACCOUNT: Final = (
     "CUSTOMER_MISSING",
+    GONE,
     "CUSTOMER_INACTIVE",
     "CUSTOMER_ON_HOLD",
     "SHIP_TO_INCOMPLETE",

@@ -9,11 +9,11 @@ from typing import Any
 from sagezoho_pipelines.domain.criteria import where
 from sagezoho_pipelines.domain.digest import digest
 from sagezoho_pipelines.domain.errors import VendorError, Verdict
-from sagezoho_pipelines.domain.records import Authority, Change, Link, Outcome, Row, System
+from sagezoho_pipelines.domain.records import Authority, Change, Link, Look, Outcome, Row, System
 from sagezoho_pipelines.domain.settlement import Intent, IntentRequest, Settlement
 from sagezoho_pipelines.engine import sage_target, settling
 from sagezoho_pipelines.engine.context import Context
-from sagezoho_pipelines.engine.flows import customers
+from sagezoho_pipelines.engine.flows import awaited, customers
 from sagezoho_pipelines.engine.flows.orders import amounts, comparison, currencies, preflight, quotes, refusals, stages
 from sagezoho_pipelines.engine.flows.orders.drafts import ENTITY_SET, FLOW, TARGET, Draft
 from sagezoho_pipelines.engine.sage_target import Created
@@ -60,8 +60,17 @@ def make(ctx: Context, change: Change, draft: Draft) -> Settlement:
         refused = error.verdict in (Verdict.REFUSE, Verdict.CONFLICT)
         told = refusals.explained(error, body, customer) if refused else error
         settlement = settling.failed(ctx, FLOW, change, told, target=TARGET, attempt=movement)
+        settlement = replace(settlement, looks=_looked_for(ctx, change, told, customer))
         return replace(settlement, intents=[(intent.id, "refused", "")]) if refused else settlement
     return _settled(ctx, change, draft, customer, body, sold, intent, created, movement)
+
+
+def _looked_for(ctx: Context, change: Change, error: VendorError, customer: Link) -> list[Look]:
+    """A customer that is gone may have been renumbered, which else a sweep would find out: its order follows then."""
+    if awaited.GONE not in error.details.get("found", ()):
+        return []
+    why = f"customer {customer.sage_id} is no longer in Sage"
+    return [Look(ctx.zoho_entity(customers.SOURCE), customer.zoho_id, change.cause, why)]
 
 
 def _settled(

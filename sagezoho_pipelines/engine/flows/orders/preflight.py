@@ -18,6 +18,7 @@ from sagezoho_pipelines.domain.errors import VendorError, Verdict
 from sagezoho_pipelines.domain.records import Link, Row, System
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import as_date
+from sagezoho_pipelines.engine.flows import awaited
 from sagezoho_pipelines.engine.zoho_modules import CURRENCY
 
 log = logging.getLogger(__name__)
@@ -89,11 +90,12 @@ def _of_customer(
     if held is None:
         if "customer" in wanted:
             yield Problem(
-                "CUSTOMER_GONE",
+                awaited.GONE,
                 "CustomerNumber",
                 f"customer {number} is no longer in Sage 300",
                 f"restore customer {number} in Sage 300, or link account {customer.zoho_id} to another one with "
-                "'sagezoho links'; then retry this",
+                "'sagezoho links': its orders follow, or retry this",
+                mended_at,
             )
         return
     if "customer" in wanted and _text(held, "Status") == "Inactive":
