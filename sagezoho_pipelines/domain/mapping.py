@@ -8,7 +8,7 @@ The source fields of every target field are derived from the expression, for lin
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -29,11 +29,23 @@ EDIT = "inbox edit"
 
 
 @dataclass(frozen=True)
+class Line:
+    """Line `number` of `text`, an expression that several fields share out.
+
+    `following` gives the line after it; None where the mapping says that what follows may be lost.
+    """
+
+    text: str
+    number: int
+    following: Any
+
+
+@dataclass(frozen=True)
 class FieldRule:
     """One target field: its expression, compiled, the source fields it reads, and when it is written.
 
     `place` is the file and line it stands in, `layer` what kind of file that is, `value_maps` what its lookups use,
-    `evaluate` the compiled expression as a function of the document.
+    `evaluate` the compiled expression as a function of the document. `line` is set where it is one of an address.
     """
 
     target: str
@@ -45,6 +57,7 @@ class FieldRule:
     layer: str = field(default=SHIPPED, compare=False)
     value_maps: tuple[ValueMap, ...] = ()
     evaluate: Any = field(default=None, compare=False, repr=False)
+    line: Line | None = field(default=None, compare=False, repr=False)
 
     def value(self, document: Mapping[str, Any]) -> Any:
         """The field's value for one record; empty text is no value. Raises MappingFailed."""
@@ -76,10 +89,30 @@ class TargetMapping:
         """The whole target record; a field without a value is None."""
         return {rule.target: rule.value(document) for rule in self.rules}
 
+    def cut(self, document: Mapping[str, Any]) -> tuple[FieldRule, ...]:
+        """The fields that share out an address of the record which has more lines than they; none where all fit."""
+        shared: dict[str, list[tuple[int, FieldRule]]] = {}
+        for rule in self.rules:
+            if rule.line is not None:
+                shared.setdefault(rule.line.text, []).append((rule.line.number, rule))
+        for lines in shared.values():
+            last = max(lines, key=lambda one: one[0])[1].line
+            if last is not None and last.following is not None and last.following(document):
+                return tuple(rule for _, rule in lines)
+        return ()
+
     def edited(self, values: Row) -> TargetMapping:
-        """The same target with some fields set by hand; the trace names the hand instead of source fields."""
+        """The same target with some fields set by hand; the trace names the hand instead of source fields.
+
+        Who sets one line of an address has said what becomes of the others.
+        """
+        said = {rule.line.text for rule in self.rules if rule.line is not None and rule.target in values}
         rules = (
-            _SetByHand(rule.target, EDIT, (EDIT,), False, values[rule.target]) if rule.target in values else rule
+            _SetByHand(rule.target, EDIT, (EDIT,), False, values[rule.target])
+            if rule.target in values
+            else replace(rule, line=None)
+            if rule.line is not None and rule.line.text in said
+            else rule
             for rule in self.rules
         )
         return TargetMapping(self.name, tuple(rules))

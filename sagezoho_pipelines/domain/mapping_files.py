@@ -17,6 +17,7 @@ from sagezoho_pipelines.domain.mapping import (
     SHIPPED,
     FieldRule,
     FlowMapping,
+    Line,
     TargetMapping,
     sources_of,
 )
@@ -157,7 +158,19 @@ class _Compiler:
             self._layer,
             self._maps_of(spec, compiled.parsed, place),
             expressions.evaluator(compiled.parsed, self._functions),
+            self._line_of(compiled.parsed),
         )
+
+    def _line_of(self, parsed: Any) -> Line | None:
+        """Where the expression is one line of an address. Who wraps it in shorten() says that what follows may go."""
+        declared = parsed.get("value") == "shorten"
+        call = parsed["children"][0] if declared and parsed["children"] else parsed
+        if call.get("value") != "address_line" or [one["type"] for one in call["children"][1:]] != ["literal"] * 2:
+            return None
+        text, number, length = call["children"]
+        after = {**call, "children": [text, {**number, "value": number["value"] + 1}, length]}
+        following = None if declared else expressions.evaluator(after, self._functions)
+        return Line(repr((text, length)), int(number["value"]), following)
 
     def _compiled(self, expression: str, place: _Place) -> Any:
         try:

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from sagezoho_pipelines.domain.records import Outcome
 from sagezoho_pipelines_tests.bench import Bench, bench
-from sagezoho_pipelines_tests.integration.selling import ADDRESS, inbox, new_account, orders, won_deal
+from sagezoho_pipelines_tests.integration.selling import ADDRESS, customers, inbox, new_account, orders, won_deal
 
 
 @pytest.fixture
@@ -44,6 +44,44 @@ def test_an_order_ships_to_one_whole_address(
     [order] = orders(desk)
     fields = ("ShipToAddressLine1", "ShipToAddressLine2", "ShipToCity", "ShipToStateProvince")
     assert tuple(str(order[name]).strip() for name in fields) == expected
+
+
+_STREET = "c/o Reception\nBuilding 7\nDock 3\n12 Harbour Road"
+
+
+@pytest.mark.parametrize("identity", [True, False])
+@pytest.mark.parametrize("which", ["Billing", "Shipping"])
+def test_an_address_of_more_lines_than_sage_has_is_refused_and_no_line_of_it_is_lost(
+    engine: Engine, which: str, *, identity: bool
+) -> None:
+    with bench(engine, vendors=2, deals=0, flows={"identity": {"enabled": identity}}) as desk:
+        street, city = f"{which}_Street", {f"{which}_City": "Burnaby"}
+        account = new_account(desk, **{street: f"{_STREET}\nSuite 4", **city})
+        deal = won_deal(desk, account)
+        desk.sync("customers", "orders")
+        assert orders(desk) == []
+        refused = {row["key"]: row["error"] for row in inbox(desk)}
+        code = "CUSTOMER_MISSING" if which == "Billing" else "SHIP_TO_TOO_LONG"
+        assert refused[deal]["code"] == code
+        assert "AddressLine4" in refused[deal]["text"]
+        assert len(customers(desk)) == (0 if which == "Billing" else 1)
+        desk.act("zoho_crm", "edit_account", account_id=account, values={street: _STREET, "Phone": "604-555-0199"})
+        desk.later(minutes=5)
+        assert desk.sync("customers", "orders").left_over == 0, inbox(desk)
+        [order] = orders(desk)
+        lines = [str(order[f"ShipToAddressLine{number}"]).strip() for number in range(1, 5)]
+        assert lines == _STREET.splitlines()
+        assert inbox(desk) == []
+
+
+def test_who_writes_the_lines_in_the_inbox_decides_what_becomes_of_the_rest(desk: Bench) -> None:
+    account = new_account(desk, Shipping_Street=f"{_STREET}\nSuite 4", Shipping_City="Burnaby")
+    deal = won_deal(desk, account)
+    desk.sync("customers", "orders")
+    desk.edit_inbox(deal, ShipToAddressLine4="12 Harbour Road, Suite 4")
+    assert desk.sync("orders").left_over == 0, inbox(desk)
+    [order] = orders(desk)
+    assert str(order["ShipToAddressLine4"]).strip() == "12 Harbour Road, Suite 4"
 
 
 def test_an_incomplete_address_leaves_the_customers_own_in_sage(desk: Bench) -> None:

@@ -16,7 +16,7 @@ from sagezoho_pipelines.config import FLOWS
 from sagezoho_pipelines.domain import functions
 from sagezoho_pipelines.domain.errors import ConfigurationError, MappingFailed
 from sagezoho_pipelines.domain.functions import wrap_address
-from sagezoho_pipelines.domain.mapping import FlowMapping
+from sagezoho_pipelines.domain.mapping import FlowMapping, TargetMapping
 from sagezoho_pipelines.domain.mapping_files import parse
 from sagezoho_pipelines.mappings import custom_fields, default_mapping
 
@@ -151,6 +151,28 @@ def test_a_wrapped_address_loses_nothing_but_blanks(text: str, length: int) -> N
     lines = wrap_address(text, length)
     assert all(0 < len(line) <= length for line in lines)
     assert "".join("".join(lines).split()) == "".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        (None, ()),
+        ("1 Pier\nGate 2", ()),
+        ("1 Pier\nGate 2\nHall 3", ("Line1", "Line2")),
+        ("a" * 21, ("Line1", "Line2")),
+    ],
+)
+def test_an_address_of_more_lines_than_its_fields_is_told_unless_a_rule_or_a_person_says_that_it_is_cut(
+    text: str | None, cut: tuple[str, ...]
+) -> None:
+    def mapping(last: str) -> TargetMapping:
+        rules = f"{{Line1: 'address_line(Street, `1`, `10`)', Line2: '{last}'}}"
+        return parse(f"flow: x\nversion: 1\ntargets:\n  t: {rules}\n", "x.yaml")["t"]
+
+    shared = mapping("address_line(Street, `2`, `10`)")
+    assert tuple(rule.target for rule in shared.cut({"Street": text})) == cut
+    assert shared.edited({"Line2": "Gate 2"}).cut({"Street": text}) == ()
+    assert mapping("shorten(address_line(Street, `2`, `10`), `10`)").cut({"Street": text}) == ()
 
 
 @pytest.mark.parametrize("flow", FLOWS)

@@ -9,6 +9,8 @@ from sagezoho_pipelines.engine.context import Context
 
 #: An order refused for a customer that Sage no longer has under its number.
 GONE: Final = "CUSTOMER_GONE"
+#: An order refused for a ship-to address of which Sage would take the first lines only.
+TOO_LONG: Final = "SHIP_TO_TOO_LONG"
 #: An order refused for its account, or the customer behind it: `details.account` names the account. The last two are
 #: Sage's own codes, for this and for much else: `details` tell.
 OF_THE_ACCOUNT: Final = (
@@ -17,6 +19,7 @@ OF_THE_ACCOUNT: Final = (
     "CUSTOMER_INACTIVE",
     "CUSTOMER_ON_HOLD",
     "SHIP_TO_INCOMPLETE",
+    TOO_LONG,
     "CURRENCY_DIFFERS",
     "General",
     "FieldInvalid",

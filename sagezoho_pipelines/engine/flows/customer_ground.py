@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from sagezoho_pipelines.domain.mapping import TargetMapping
 from sagezoho_pipelines.domain.records import Row, System
 from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.flows.address_lines import require_room
 
 FLOW = "customers"
 ENTITY_SET = "AR/ARCustomers"
@@ -18,3 +20,17 @@ def document_of(ctx: Context, account: Row, number: str) -> Row:
     """What the mapping of an account's customer sees."""
     config = ctx.settings.flows.customers.model_dump(include={"group", "terms", "tax_group", "currency"})
     return {**account, "config": config, "customer": {"number": number}}
+
+
+def mapped(mapping: TargetMapping, document: Row) -> Row:
+    """The customer of an account, whole: raises the refusal of an address that Sage has too few lines for."""
+    after = mapping.apply(document)
+    require_room(
+        mapping,
+        document,
+        code="TOO_LONG",
+        what="the account's address",
+        field="Billing_Street",
+        advice="give the account's billing street fewer or shorter lines in Zoho; its customer and its orders follow",
+    )
+    return after

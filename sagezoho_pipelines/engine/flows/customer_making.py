@@ -11,7 +11,7 @@ from sagezoho_pipelines.domain.settlement import Intent, Settlement
 from sagezoho_pipelines.engine import sage_target, settling, zoho_modules
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.flows import awaited, customer_numbers
-from sagezoho_pipelines.engine.flows.customer_ground import ENTITY_SET, FLOW, READ_BACK, TARGET, document_of
+from sagezoho_pipelines.engine.flows.customer_ground import ENTITY_SET, FLOW, READ_BACK, TARGET, document_of, mapped
 from sagezoho_pipelines.engine.pairing import pairs
 from sagezoho_pipelines.engine.sage_target import Created
 from sagezoho_pipelines.engine.settling import Movement
@@ -23,7 +23,7 @@ _NUMBER_IS_GONE = frozenset({"CUSTOMER_NUMBER_TAKEN", "RecordDuplicate"})
 def make(ctx: Context, change: Change, account: Row) -> Settlement:
     """Post the customer of an account that has none; raises what stands in the way of its number."""
     mapping = settling.edited(ctx.mappings[FLOW]["customers"], change)
-    name = str(mapping.apply(document_of(ctx, account, ""))["CustomerName"] or "")
+    name = str(mapped(mapping, document_of(ctx, account, ""))["CustomerName"] or "")
     intent = customer_numbers.reserved(ctx, change, account, name)
     after = mapping.apply(document_of(ctx, account, intent.business_key))
     body = mapping.changes({}, after, creating=True)

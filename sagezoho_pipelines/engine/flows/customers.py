@@ -14,7 +14,7 @@ from sagezoho_pipelines.engine import left_alone, sage_target, settling, write_b
 from sagezoho_pipelines.engine.context import Context
 from sagezoho_pipelines.engine.feeds import ZohoFeed
 from sagezoho_pipelines.engine.flows import awaited, customer_making, customer_numbers, vendor_ground
-from sagezoho_pipelines.engine.flows.customer_ground import ENTITY_SET, FLOW, TARGET, document_of
+from sagezoho_pipelines.engine.flows.customer_ground import ENTITY_SET, FLOW, TARGET, document_of, mapped
 from sagezoho_pipelines.engine.flows.customer_ground import SOURCE as SOURCE
 from sagezoho_pipelines.engine.pairing import lost, pair_settling, pairs
 from sagezoho_pipelines.engine.settling import Movement
@@ -125,7 +125,7 @@ class CustomersHandler:
 
     def _update(self, ctx: Context, change: Change, account: Row, link: Link) -> Settlement:
         mapping = settling.edited(ctx.mappings[FLOW]["customers"], change)
-        after = mapping.apply(document_of(ctx, account, link.sage_id))
+        after = mapped(mapping, document_of(ctx, account, link.sage_id))
         sent = mapping.changes(link.written, after, creating=False, unsettled=link.unsettled)
         looks = awaited.orders_of(ctx, change.key)
         if not sent:

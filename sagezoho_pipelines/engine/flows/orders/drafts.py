@@ -10,6 +10,8 @@ from sagezoho_pipelines.domain.errors import MappingFailed
 from sagezoho_pipelines.domain.mapping import TargetMapping
 from sagezoho_pipelines.domain.records import Link, Row, System
 from sagezoho_pipelines.engine.context import Context
+from sagezoho_pipelines.engine.flows import awaited
+from sagezoho_pipelines.engine.flows.address_lines import require_room
 from sagezoho_pipelines.engine.flows.orders import currencies, lines, ship_to
 
 FLOW = "orders"
@@ -63,6 +65,19 @@ class Draft:
         ]
         header = self.header.changes({}, self.header.apply(document), creating=True)
         return {**ship_to.whole(header, (rule.target for rule in self.header.rules)), "OrderDetails": details}, sold
+
+    def require_room(self, ctx: Context) -> None:
+        """Raise the refusal of an order that would be sent to an address without its last lines."""
+        require_room(
+            self.header,
+            document_of(ctx, self.deal, self.account, self.customer),
+            code=awaited.TOO_LONG,
+            what=f"the street of account {self.account_id} that the order ships to",
+            field="ShipToAddressLine1",
+            advice=f"give the shipping or billing street of account {self.account_id} fewer or shorter lines in Zoho: "
+            "its orders follow, or retry this",
+            details={"account": self.account_id},
+        )
 
     def unedited(self, ctx: Context, body: Row) -> Row:
         """The order as the deal alone asks for it: what later versions of the deal are compared with."""

@@ -40,6 +40,7 @@ def make(ctx: Context, change: Change, draft: Draft) -> Settlement:
 
     def before_send() -> None:
         _only_here(ctx, change, intent)
+        draft.require_room(ctx)
         preflight.check(ctx, body, customer, currency)
         sage_target.hold(ctx, change)  # a slow Sage takes minutes to answer all that, and a machine may have slept
 
