@@ -160,6 +160,30 @@ def test_an_order_whose_customer_is_gone_follows_it_to_its_new_number_or_back(de
     assert desk.open_inbox() == []
 
 
+def test_an_order_that_a_person_gives_to_another_customer_is_held_against_that_one(desk: Bench) -> None:
+    """The parent firm pays: its own customer is on hold, or gone, and the deal's account is fine, or the reverse."""
+    account = _customer(desk)
+    other = next(
+        number
+        for row in desk.state("sage300", "ARCustomers")
+        if (number := row["CustomerNumber"].strip()) != _CUSTOMER and row["CurrencyCode"] == "USD"
+    )
+    desk.act("sage300", "edit_customer", customer=_CUSTOMER, fields={"OnHold": "Yes"})
+    desk.act("sage300", "edit_customer", customer=other, fields={"OnHold": "Yes", "Status": "Active"})
+    _deal(desk, account)
+    assert _refused(desk)["code"] == "CUSTOMER_ON_HOLD"
+    [entry] = desk.open_inbox()
+    desk.edit_inbox(entry["key"], CustomerNumber=other)
+    assert other in _refused(desk)["text"]
+    desk.act("sage300", "edit_customer", customer=other, fields={"OnHold": "No"})
+    desk.edit_inbox(entry["key"], CustomerNumber=other.lower())
+    assert desk.sync("orders").left_over == 0, desk.open_inbox()
+    [order] = [row for row in desk.state("sage300", "OEOrders") if row["OrderDescription"].strip() == "Refit"]
+    assert order["CustomerNumber"].strip() == other
+    [link] = desk.query("SELECT details FROM sagezoho.links WHERE sage_id = :number", number=order["OrderNumber"])
+    assert link["details"]["customer"] == other
+
+
 def test_a_date_that_no_fiscal_year_covers_is_refused_before_anything_is_posted(desk: Bench) -> None:
     account = _customer(desk)
     _deal(desk, account, closing_date="2001-05-05")

@@ -29,6 +29,7 @@ def make(ctx: Context, change: Change, draft: Draft) -> Settlement:
         raise customers.missing(ctx, draft.account_id)
     mapping = ctx.mappings[FLOW]
     body, sold = draft.drawn_up(ctx)
+    billed = replace(customer, sage_id=str(body.get("CustomerNumber") or customer.sage_id).strip().upper())
     details, currency = body["OrderDetails"], draft.currency(ctx)
     sent = {name: value for name, value in body.items() if name != "OrderDetails"}
     trace = [
@@ -41,7 +42,7 @@ def make(ctx: Context, change: Change, draft: Draft) -> Settlement:
     def before_send() -> None:
         _only_here(ctx, change, intent)
         draft.require_room(ctx)
-        preflight.check(ctx, body, customer, currency)
+        preflight.check(ctx, body, billed, currency)
         sage_target.hold(ctx, change)  # a slow Sage takes minutes to answer all that, and a machine may have slept
 
     try:
@@ -59,11 +60,12 @@ def make(ctx: Context, change: Change, draft: Draft) -> Settlement:
         if error.verdict is Verdict.FATAL:
             raise
         refused = error.verdict in (Verdict.REFUSE, Verdict.CONFLICT)
-        told = refusals.explained(error, body, customer) if refused else error
+        told = refusals.explained(error, body, billed) if refused else error
         settlement = settling.failed(ctx, FLOW, change, told, target=TARGET, attempt=movement)
-        settlement = replace(settlement, looks=_looked_for(ctx, change, told, customer))
+        if billed == customer:
+            settlement = replace(settlement, looks=_looked_for(ctx, change, told, customer))
         return replace(settlement, intents=[(intent.id, "refused", "")]) if refused else settlement
-    return _settled(ctx, change, draft, customer, body, sold, intent, created, movement)
+    return _settled(ctx, change, draft, billed, body, sold, intent, created, movement)
 
 
 def _looked_for(ctx: Context, change: Change, error: VendorError, customer: Link) -> list[Look]:
