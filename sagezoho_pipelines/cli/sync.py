@@ -148,13 +148,19 @@ def actor(by: str) -> str:
 
 @contextmanager
 def dagster_instance() -> Iterator[DagsterInstance]:
-    """The instance that the UI looks at too. Raises SagezohoError when its storage cannot be reached."""
+    """The instance that the UI looks at too. Raises SagezohoError when its storage cannot be reached.
+
+    What the process says is not captured as a run's own: runs that overlap in one process, a worker's, would capture
+    each other's, and leave the process mute when the later one ends.
+    """
     from sagezoho_pipelines.cli import dagster_home
 
-    dagster_home.ensure(os.environ)
+    home = dagster_home.ensure(os.environ)
     from dagster import DagsterInstance
+    from dagster._core.instance.ref import InstanceRef
 
-    with DagsterInstance.get() as instance:
+    silent = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+    with DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides={"compute_logs": silent})) as instance:
         yield instance
 
 

@@ -1,4 +1,7 @@
-"""Dagster keeps its event log for ever: a nightly job deletes the records of old runs. The ledger is never touched."""
+"""Dagster keeps its event log, and what runs wrote to their consoles, for ever: a nightly job deletes what is old.
+
+The ledger is never touched.
+"""
 
 from datetime import timedelta
 
@@ -15,7 +18,7 @@ _MOST = 20_000
 _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
-@dg.op(description="Deletes run records, with their events, that are older than retention_days.")
+@dg.op(description="Deletes run records, with their events and console output, that are older than retention_days.")
 def delete_old_runs(context: dg.OpExecutionContext, sagezoho: dg.ResourceParam[Workbench]) -> None:
     installation = sagezoho.installation
     before = installation.clock() - timedelta(days=installation.settings.retention_days)
@@ -25,7 +28,9 @@ def delete_old_runs(context: dg.OpExecutionContext, sagezoho: dg.ResourceParam[W
             dg.RunsFilter(statuses=_ENDED, created_before=before), limit=_BATCH, ascending=True
         )
         for record in records:
-            context.instance.delete_run(record.dagster_run.run_id)
+            run_id = record.dagster_run.run_id
+            context.instance.compute_log_manager.delete_logs(prefix=[run_id])  # first: without the run, none finds them
+            context.instance.delete_run(run_id)
         deleted += len(records)
         if len(records) < _BATCH:
             break

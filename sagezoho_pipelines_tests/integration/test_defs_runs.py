@@ -282,18 +282,34 @@ def test_many_stuck_changes_of_one_kind_hide_none_of_another(site: Site) -> None
 def test_old_run_records_are_deleted_and_the_ledger_is_kept(site: Site) -> None:
     report = site.run("vendors")
     audit = len(list(reports.audit_entries(site.installation.database)))
+    result = _clean(site, site.instance)
+    assert not site.instance.has_run(report.run_id)
+    assert site.instance.has_run(result.run_id)
+    assert not site.instance.all_logs(report.run_id)
+    assert len(list(reports.audit_entries(site.installation.database))) == audit > 0
+
+
+def test_what_an_old_run_wrote_to_its_console_is_deleted_with_it(site: Site) -> None:
+    with dg.instance_for_test() as instance:
+        job = site.repository().get_job("saminc__checks")
+        old = job.execute_in_process(instance=instance)
+        consoles = Path(instance.storage_directory())
+        assert list(consoles.glob(f"{old.run_id}/*/*"))
+        newer = _clean(site, instance)
+        assert not (consoles / old.run_id).exists()
+        assert (consoles / newer.run_id).exists()
+
+
+def _clean(site: Site, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+    """The nightly job, in three months."""
     later = Installation(
         site.installation.env,
         settings=site.installation.settings,
         clock=lambda: site.installation.clock() + timedelta(days=91),
     )
-    job = build_defs(installation=later).resolve_job_def("sagezoho__retention")
-    result = job.execute_in_process(instance=site.instance)
+    result = build_defs(installation=later).resolve_job_def("sagezoho__retention").execute_in_process(instance=instance)
     assert result.success
-    assert not site.instance.has_run(report.run_id)
-    assert site.instance.has_run(result.run_id)
-    assert not site.instance.all_logs(report.run_id)
-    assert len(list(reports.audit_entries(site.installation.database))) == audit > 0
+    return result
 
 
 def _first_vendor(site: Site) -> str:
