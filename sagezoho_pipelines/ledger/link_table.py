@@ -13,31 +13,41 @@ from sagezoho_pipelines.domain.errors import LinkBusy, LinkGone, LinkTaken
 from sagezoho_pipelines.domain.links import LeftAlone, LinkEdits, PairKind, sides, source_of
 from sagezoho_pipelines.domain.records import EntityRef, Link
 from sagezoho_pipelines.ledger import audit, capture, links
+from sagezoho_pipelines.ledger.models.queue import INBOX, OPEN
 from sagezoho_pipelines.ledger.sqljson import clean, to_json
 
-# Not known to agree: never seen equal, or a version of either record has not been delivered since.
-_UNEQUAL = """(l.seen_equal_at IS NULL OR EXISTS (
-    SELECT 1 FROM sagezoho.changes c
-    WHERE c.connection = l.connection AND c.state IN ('queued', 'claimed', 'refused', 'conflicted') AND (
-        (c.system = 'sage300' AND c.key = l.sage_id
-         AND c.entity IN (l.sage_entity, CASE l.sage_entity WHEN 'customers' THEN 'customer_records' END))
-     OR (c.system = 'zoho_crm' AND c.key = l.zoho_id AND c.entity = CASE l.zoho_entity
-         WHEN 'Accounts' THEN CASE l.sage_entity WHEN 'vendors' THEN 'vendor_accounts' ELSE 'deal_accounts' END
-         WHEN 'Deals' THEN 'deals' END))))"""
+# Read by the queue's two partial indexes, and once: asked for each link, every version its records ever had is read.
+_WAITING = text(f"""
+SELECT connection, system, entity, key FROM sagezoho.changes WHERE {OPEN}
+UNION SELECT connection, system, entity, key FROM sagezoho.changes WHERE {INBOX}
+""")
+
+# Not known to agree: never seen equal, or a version of either record has not been delivered since. What waits comes as
+# constants, which are hashed: a join would be planned by statistics from before so many were waiting.
+_UNEQUAL = """(l.seen_equal_at IS NULL
+    OR l.connection || chr(10) || l.sage_entity || chr(10) || l.sage_id = ANY (CAST(:waiting_sage AS text[]))
+    OR l.connection || chr(10) || CASE l.zoho_entity
+            WHEN 'Accounts' THEN CASE l.sage_entity WHEN 'vendors' THEN 'vendor_accounts' ELSE 'deal_accounts' END
+            WHEN 'Deals' THEN 'deals' ELSE '' END
+        || chr(10) || l.zoho_id = ANY (CAST(:waiting_zoho AS text[])))"""
+#: Under what other name a Sage record of a pair waits.
+_SAGE_SIDE = {"customer_records": "customers"}
 
 _ENTRIES = text(f"""
-SELECT l.*, {_UNEQUAL} AS unequal FROM sagezoho.links l
-WHERE (CAST(:connection AS text) IS NULL OR l.connection = :connection)
-  AND (CAST(:sage_entity AS text) IS NULL OR l.sage_entity = :sage_entity)
-  AND (CAST(:zoho_entity AS text) IS NULL OR l.zoho_entity = :zoho_entity)
-  AND (CAST(:name AS text) IS NULL OR strpos(lower(l.sage_name || chr(10) || l.zoho_name), lower(:name)) > 0)
-  AND (CAST(:made_by AS text) IS NULL OR strpos(lower(l.made_by), lower(:made_by)) = 1)
-  AND (CAST(:authority AS text) IS NULL OR l.authority = :authority
-       OR EXISTS (SELECT 1 FROM jsonb_each_text(l.exceptions) AS x WHERE x.value = :authority))
-  AND (NOT CAST(:unequal AS boolean) OR {_UNEQUAL})
-  AND (CAST(:ids AS text[]) IS NULL
-       OR CAST(:ids AS text[]) && ARRAY[CAST(l.id AS text), 'link-' || l.id, l.sage_id, l.zoho_id])
-ORDER BY l.connection, l.sage_entity, l.zoho_entity, l.sage_id
+SELECT * FROM (
+    SELECT l.*, {_UNEQUAL} AS unequal FROM sagezoho.links l
+    WHERE (CAST(:connection AS text) IS NULL OR l.connection = :connection)
+      AND (CAST(:sage_entity AS text) IS NULL OR l.sage_entity = :sage_entity)
+      AND (CAST(:zoho_entity AS text) IS NULL OR l.zoho_entity = :zoho_entity)
+      AND (CAST(:name AS text) IS NULL OR strpos(lower(l.sage_name || chr(10) || l.zoho_name), lower(:name)) > 0)
+      AND (CAST(:made_by AS text) IS NULL OR strpos(lower(l.made_by), lower(:made_by)) = 1)
+      AND (CAST(:authority AS text) IS NULL OR l.authority = :authority
+           OR EXISTS (SELECT 1 FROM jsonb_each_text(l.exceptions) AS x WHERE x.value = :authority))
+      AND (CAST(:ids AS text[]) IS NULL
+           OR CAST(:ids AS text[]) && ARRAY[CAST(l.id AS text), 'link-' || l.id, l.sage_id, l.zoho_id])
+) AS found
+WHERE unequal OR NOT CAST(:unequal AS boolean)
+ORDER BY connection, sage_entity, zoho_entity, sage_id
 """)
 
 _ARRAYS = """CAST(:connections AS text[]), CAST(:sage_entities AS text[]), CAST(:sage_ids AS text[]),
@@ -148,8 +158,17 @@ def entries(
     with engine.connect() as database:
         return [
             LinkEntry(row.id, links.link_of(row), row.linked_at, row.updated_at, row.unequal)
-            for row in database.execute(_ENTRIES, values)
+            for row in database.execute(_ENTRIES, {**values, **_waiting(database)})
         ]
+
+
+def _waiting(connection: Connection) -> dict[str, list[str]]:
+    """The records with a version that has not been delivered, by side, as `_UNEQUAL` spells them."""
+    found: dict[str, list[str]] = {"waiting_sage": [], "waiting_zoho": []}
+    for row in connection.execute(_WAITING):
+        side = "waiting_sage" if row.system == "sage300" else "waiting_zoho"
+        found[side].append("\n".join((row.connection, _SAGE_SIDE.get(row.entity, row.entity), row.key)))
+    return found
 
 
 def edit(connection: Connection, edits: LinkEdits, *, at: datetime) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, event, text
 
-from sagezoho_pipelines.ledger import inbox
+from sagezoho_pipelines.ledger import inbox, link_table
 from sagezoho_pipelines.ledger.channels import PostgresChannelStore
 from sagezoho_pipelines.ledger.ledger import PostgresLedger
 from sagezoho_pipelines.ledger.masterkeys import MasterKeys
@@ -69,6 +69,15 @@ def _looked_at(node: Mapping[str, Any], table: str) -> int:
     if node.get("Relation Name") == table:
         counted += ["Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck"]
     return below + round(sum(node.get(name, 0) for name in counted) * node["Actual Loops"])
+
+
+def test_which_pairs_are_not_equal_is_told_by_what_waits_not_by_all_that_was_delivered(grown: Engine) -> None:
+    with grown.begin() as connection:
+        connection.execute(text("UPDATE sagezoho.links SET seen_equal_at = now()"))
+    with rows_read(grown, "changes") as read:
+        found = link_table.entries(grown, unequal=True)
+    assert len(found) == 3 * ENTRIES
+    assert sum(read) <= 3 * ENTRIES
 
 
 @pytest.mark.parametrize(
