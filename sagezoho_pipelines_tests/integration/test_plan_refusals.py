@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine
 
+from sagezoho_pipelines.domain.records import Outcome
 from sagezoho_pipelines.engine.planning import carrying
 from sagezoho_pipelines.engine.planning.approval import bound
 from sagezoho_pipelines.engine.planning.document import Plan, Seal
@@ -118,23 +119,44 @@ def test_a_code_that_cannot_be_looked_up_is_not_doubted(desk: Bench) -> None:
     assert desk.plan("customers").totals["refused"] == 0
 
 
-@pytest.mark.parametrize(
-    ("module", "field"), [("Accounts", "Account_Name.id"), ("Products", "Invoiced_Items[0].Product_Name.id")]
-)
-def test_what_points_at_a_record_that_is_gone_is_refused_beforehand(desk: Bench, module: str, field: str) -> None:
-    """The second invoice, once its account was deleted, or the product that the first one made."""
+def test_an_invoice_whose_account_is_gone_is_refused_beforehand(desk: Bench) -> None:
+    account, _ = _second_invoice(desk)
+    plan = _without(desk, "Accounts", account)
+    [refused] = [item for item in plan.items if item.outcome == "refused"]
+    assert (refused.source_entity, refused.error["code"]) == ("invoices", "INVALID_DATA")
+    assert refused.error["field"] == "Account_Name.id"
+    desk.sync("invoices")
+    assert _codes(_met(desk)) == _codes(_foreseen(plan))
+
+
+def test_an_invoice_whose_product_is_gone_is_foreseen_to_wait_for_another_one(desk: Bench) -> None:
+    """The product that the first invoice made: the first attempt finds that it is gone, the next one makes another."""
+    _, product = _second_invoice(desk)
+    plan = _without(desk, "Products", product)
+    [waiting] = [item for item in plan.items if item.outcome == "retrying"]
+    assert (waiting.source_entity, waiting.error["code"]) == ("invoices", "PRODUCT_GONE")
+    assert desk.sync("invoices").count(Outcome.RETRYING) == 1
+    desk.later(hours=1)
+    assert desk.sync("invoices").count(Outcome.CREATED) == 1
+    assert desk.open_inbox() == []
+
+
+def _second_invoice(desk: Bench) -> tuple[str, str]:
+    """Two deals ordered, the first one invoiced: the account of the second, and the product of both."""
     desk.win_deal("Quay")
     desk.sync()
     account = desk.win_deal("Harbour")
     desk.sync()
-    first, second = desk.query("SELECT sage_id FROM sagezoho.links WHERE sage_entity = 'orders' ORDER BY sage_id")
+    first, _ = desk.query("SELECT sage_id FROM sagezoho.links WHERE sage_entity = 'orders' ORDER BY sage_id")
     desk.act("sage300", "ship_and_invoice_order", order=first["sage_id"])
     desk.sync()
     [product] = [str(row["id"]) for row in desk.state("zoho_crm", "Products") if row.get("Sage_Item_Key")]
-    desk.act("zoho_crm", "delete_record", module=module, id=account if module == "Accounts" else product)
+    return account, product
+
+
+def _without(desk: Bench, module: str, record: str) -> Plan:
+    """What is planned for the second invoice, once this record is gone."""
+    desk.act("zoho_crm", "delete_record", module=module, id=record)
+    _, second = desk.query("SELECT sage_id FROM sagezoho.links WHERE sage_entity = 'orders' ORDER BY sage_id")
     desk.act("sage300", "ship_and_invoice_order", order=second["sage_id"])
-    plan = desk.plan("invoices")
-    [refused] = [item for item in plan.items if item.outcome == "refused"]
-    assert (refused.source_entity, refused.error["code"], refused.error["field"]) == ("invoices", "INVALID_DATA", field)
-    desk.sync("invoices")
-    assert _codes(_met(desk)) == _codes(_foreseen(plan))
+    return desk.plan("invoices")
