@@ -256,6 +256,10 @@ class Installation(AbstractContextManager["Installation"]):
                 self._gates[connection] = Gate(limit, heard=shared.left, tell=shared.note)
             return self._gates[connection]
 
+    def rest_of(self, connection: str, system: System) -> float:
+        """Seconds for which nobody is to call a system, which pushed some process of ours back."""
+        return max(self._shared_pressure(connection, system).left() or 0.0, 0.0)
+
     def _shared_pressure(self, connection: str, system: System) -> SharedPressure:
         return SharedPressure(lambda: self.database, connection, system, clock=time.monotonic)
 

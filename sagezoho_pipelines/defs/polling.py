@@ -22,6 +22,10 @@ from sagezoho_pipelines.wiring import Installation
 #: A run older than this that still counts as started belongs to a machine that is gone.
 _STILL_RUNNING = timedelta(hours=2)
 
+#: Seconds. A question that waits longer until a vendor may be called would hold up the other sensors, and Dagster gives
+#: it up after a minute.
+_LONGEST_WAIT = 5.0
+
 _UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -112,6 +116,9 @@ def _sensor(graph: Graph, poll: Poll, job: Job) -> dg.SensorDefinition:
             paused = pausing.resting(ctx)
             if paused is not None:
                 return dg.SkipReason(paused)
+            rest = sagezoho.installation.rest_of(graph.connection, capture.system)
+            if rest > _LONGEST_WAIT:
+                return dg.SkipReason(f"{capture.system} pushed back: nobody calls it for {rest:.0f} s")
             token = _news(ctx, poll, sagezoho.installation)
         except SagezohoError as error:
             if not may_pass(error):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -16,6 +17,8 @@ from sqlalchemy import URL
 
 from sagezoho_pipelines.config import Alerts
 from sagezoho_pipelines.domain.errors import VendorError
+from sagezoho_pipelines.domain.records import System
+from sagezoho_pipelines.ledger.pressure import SharedPressure
 from sagezoho_pipelines.wiring import Installation
 from sagezoho_pipelines_tests.integration.defs_site import CONNECTION, Site, asset, opened, today
 
@@ -125,6 +128,15 @@ def test_no_second_run_while_one_of_the_same_feed_is_under_way(site: Site) -> No
     assert sensor.skipped == "a poll of vendors is under way"
     assert sensor.cursor is None
     assert len(Sensor(site, "ap_batches").tick()) == 1
+
+
+@pytest.mark.parametrize(("feed", "system"), [("vendors", System.SAGE300), ("deals", System.ZOHO_CRM)])
+def test_a_sensor_does_not_wait_where_a_vendor_has_pushed_back(site: Site, feed: str, system: System) -> None:
+    shared = SharedPressure(lambda: site.installation.database, CONNECTION, system, clock=time.monotonic)
+    shared.note(50)
+    sensor = Sensor(site, feed)
+    assert sensor.tick() == []
+    assert sensor.skipped.startswith(f"{system} pushed back")
 
 
 def test_a_vendor_that_is_away_is_asked_again_later(site: Site) -> None:
