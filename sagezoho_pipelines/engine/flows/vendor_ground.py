@@ -106,6 +106,9 @@ def ground_of(ctx: Context, changes: Sequence[Change]) -> Ground:
     for change in [one for one in ground.changes if one.key in ground.links]:
         link = ground.links[change.key]
         if link.zoho_id in ground.accounts:
+            anothers = lost.number_is_anothers(ctx, pairs.VENDORS, change, link, target=TARGET)
+            if anothers is not None:
+                ground.settle(change, anothers)
             continue
         where_to = lost.account_of(ctx, pairs.VENDORS, link)
         if isinstance(where_to, lost.Moved):

@@ -214,7 +214,7 @@ class VendorsHandler:
             settled = lost.gone_in_sage(ctx, pairs.VENDORS, change, link, target=self.target)
             if settled is not None:
                 return settled
-        after = {**link.written, _STATUS: "Deleted in Sage"}
+        after = {**link.written, _STATUS: lost.DELETED_IN_SAGE}
         mapping = ctx.mappings[FLOW]["accounts"]
         sent = mapping.changes(link.written, after, creating=False, unsettled=link.unsettled)
         write = ZohoWrite("Accounts", mapping, link, after, sent)

@@ -30,6 +30,9 @@ from sagezoho_pipelines.engine.settling import Movement
 #: What an account carries of its Sage record: field, and whether it holds the whole key or the number.
 _CARRIES = {"vendors": ("Sage_Vendor_Key", True), "customers": ("Sage_Customer_Number", False)}
 
+#: What an account says of a Sage record that is gone.
+DELETED_IN_SAGE = "Deleted in Sage"
+
 
 @dataclass(frozen=True, slots=True)
 class Moved:
@@ -130,6 +133,28 @@ def asked_about(ctx: Context, kind: Kind, change: Change, link: Link, *, target:
         f"{link.zoho_id}; another one: only remove, then retry this",
     )
     return settling.failed(ctx, kind.flow, change, error, target=target, operation="link")
+
+
+def number_is_anothers(
+    ctx: Context, kind: Kind, change: Change, link: Link, *, target: tuple[System, str]
+) -> Settlement | None:
+    """A record that was gone from Sage is there again, under another name: the number may be another firm's by now.
+
+    None where it is the one we knew, or a person has said so by a retry.
+    """
+    was_gone = link.details.get(GONE) == str(SAGE) or link.written.get(kind.status) == DELETED_IN_SAGE
+    name = str((change.payload or {}).get(kind.name) or "").strip()
+    if not was_gone or change.cause is Cause.RETRY or same(name, link.sage_name):
+        return None
+    error = VendorError(
+        system=SAGE,
+        code="NUMBER_REUSED",
+        text=f"{change.key} was gone from Sage, and is {name!r} now; its account is that of {link.sage_name!r}",
+        verdict=Verdict.CONFLICT,
+        field=kind.name,
+        advice=f"another firm: 'sagezoho links remove' {change.key}, then retry this; the same: only retry it",
+    )
+    return settling.failed(ctx, kind.flow, change, error, target=target, operation="compare")
 
 
 def gone_in_zoho(
