@@ -227,15 +227,53 @@ def test_a_crawl_that_broke_finds_nothing_missing(desk: Bench) -> None:
 
 def test_a_customers_merged_account_is_followed_and_its_deletion_asked_about(engine: Engine) -> None:
     with of_customers.at_desk(engine) as desk:
-        held = of_customers.link(desk)
+        held, before = of_customers.link(desk), _customers(desk)
         other = desk.act("zoho_crm", "add_account", name="The other one")["id"]
         desk.act("zoho_crm", "merge_accounts", master_id=other, duplicate_ids=[held.zoho_id])
         desk.sync("customers", window=Window.sweep())
         desk.account_id = str(other)  # type: ignore[attr-defined]
         assert of_customers.link(desk).sage_id == held.sage_id
+        assert _customers(desk) == before
         of_customers.settle(desk)
         desk.act("zoho_crm", "delete_record", module="Accounts", id=other)
         assert desk.sync("identity").count(Outcome.CONFLICTED) == 1
+
+
+def _customers(desk: Bench) -> list[str]:
+    return sorted(row["CustomerNumber"].strip() for row in desk.state("sage300", "ARCustomers"))
+
+
+@pytest.mark.parametrize("flow", ["customers", "orders"])
+def test_a_deal_of_an_account_that_a_customers_was_merged_into_makes_no_second_customer(
+    engine: Engine, flow: str
+) -> None:
+    with of_customers.at_desk(engine) as desk:
+        held, before = of_customers.link(desk), _customers(desk)
+        other = str(desk.act("zoho_crm", "add_account", name="The other one", values=of_customers.WHOLE)["id"])
+        desk.act("zoho_crm", "merge_accounts", master_id=other, duplicate_ids=[held.zoho_id])
+        deal = desk.act("zoho_crm", "add_deal", name="More shelves", account_id=other, amount="50")["id"]
+        desk.act("zoho_crm", "close_deal", deal_id=deal)
+        desk.sync(flow)
+        desk.sync("customers", "orders", window=Window.sweep())
+        desk.account_id = other  # type: ignore[attr-defined]
+        assert of_customers.link(desk).sage_id == held.sage_id
+        assert _customers(desk) == before
+        [order] = [row for row in desk.state("sage300", "OEOrders") if row["OrderReference"].strip() == str(deal)]
+        assert order["CustomerNumber"].strip() == held.sage_id
+        relinks = [one for one in desk.query("SELECT operation FROM sagezoho.audit") if one["operation"] == "relink"]
+        assert len(relinks) == 1
+
+
+def test_a_copy_of_a_customers_account_becomes_a_customer_of_its_own(engine: Engine) -> None:
+    with of_customers.at_desk(engine) as desk:
+        held, before = of_customers.link(desk), _customers(desk)
+        values = {**of_customers.WHOLE, "Sage_Customer_Number": held.sage_id}
+        copy = str(desk.act("zoho_crm", "add_account", name="Harbor Books East", values=values)["id"])
+        deal = desk.act("zoho_crm", "add_deal", name="More shelves", account_id=copy, amount="50")["id"]
+        desk.act("zoho_crm", "close_deal", deal_id=deal)
+        desk.sync("customers", "orders")
+        assert of_customers.link(desk).sage_id == held.sage_id
+        assert len(_customers(desk)) == len(before) + 1
 
 
 def test_a_renumbered_customer_is_followed(engine: Engine) -> None:

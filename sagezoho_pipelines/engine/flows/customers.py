@@ -80,10 +80,17 @@ class CustomersHandler:
         links = ctx.ledger.links_by_zoho(ctx.connection, "Accounts", "customers", keys)
         accounts = self._accounts(ctx, changes, links)
         echoes = write_back.echoes(ctx, changes, accounts, pairs.digested(ctx, pairs.CUSTOMERS))
-        return [
-            echoes.get(change.id) or self._one(ctx, change, accounts.get(change.key), links.get(change.key))
-            for change in changes
-        ]
+        settlements: list[Settlement] = []
+        relinked: set[str] = set()  # in this batch: both accounts of a merge are looked at once
+        for change in changes:
+            if change.key in relinked:
+                settlements.append(settling.settled(ctx, FLOW, change, Outcome.NOOP))
+                continue
+            settled = echoes.get(change.id) or self._one(ctx, change, accounts.get(change.key), links.get(change.key))
+            if settled.ended:
+                relinked |= {link.zoho_id for link in (*settled.ended, *settled.links)}
+            settlements.append(settled)
+        return settlements
 
     def _accounts(self, ctx: Context, changes: Sequence[Change], links: Mapping[str, Link]) -> dict[str, Row]:
         """The accounts: as captured, or as they are now where that was asked for or both sides are to be compared."""
@@ -113,6 +120,9 @@ class CustomersHandler:
             name = str(account.get("Account_Name") or "")
             change = settling.resolved(change, account, pairs.digested(ctx, pairs.CUSTOMERS), name)
             sage_target.hold(ctx, change)
+            merged = lost.taken_over(ctx, pairs.CUSTOMERS, account) if link is None else None
+            if merged is not None:
+                return _relinked(ctx, change, merged)
             if link is not None and pairs.enabled(ctx, pairs.CUSTOMERS):
                 return self._pair(ctx, change, account, link)
             if link is not None:
@@ -183,11 +193,7 @@ class CustomersHandler:
         found = lost.account_of(ctx, pairs.CUSTOMERS, link)
         if not isinstance(found, lost.Moved):
             return lost.gone_in_zoho(ctx, pairs.CUSTOMERS, change, link, found, target=self.target)
-        look = Look(change.entity, found.link.zoho_id, change.cause, f"account {change.key} was merged into it")
-        settled = settling.settled(
-            ctx, FLOW, change, Outcome.UPDATED, movements=[found.movement()], links=[found.link], looks=[look]
-        )
-        return replace(settled, ended=[link])
+        return _relinked(ctx, change, found)
 
     def _without_customer(self, ctx: Context, change: Change, account: Row, link: Link) -> Settlement:
         """Renumbered in Sage; else the account says that its customer is gone, or what the policy wants."""
@@ -216,6 +222,16 @@ class CustomersHandler:
             return frozenset()
         held = ctx.ledger.links_by_zoho(ctx.connection, "Accounts", "vendors", [account_id])
         return frozenset(pairs.pair(ctx, pairs.VENDORS).fields) if held else frozenset()
+
+
+def _relinked(ctx: Context, change: Change, merged: lost.Moved) -> Settlement:
+    """The account that took over is the customer's from now on, and is compared with it next."""
+    why = f"account {merged.before.zoho_id} was merged into it"
+    look = Look(change.entity, merged.link.zoho_id, change.cause, why)
+    settled = settling.settled(
+        ctx, FLOW, change, Outcome.UPDATED, movements=[merged.movement()], links=[merged.link], looks=[look]
+    )
+    return replace(settled, ended=[merged.before])
 
 
 def _has_deals(ctx: Context, account_id: str) -> bool:

@@ -70,6 +70,21 @@ def account_of(ctx: Context, kind: Kind, link: Link) -> Moved | str:
     return "lost"
 
 
+def taken_over(ctx: Context, kind: Kind, account: Row) -> Moved | None:
+    """The pair whose account was merged into this unlinked one, which carries its key; None where there is none.
+
+    A copy carries the key as well, beside the account that it was copied from.
+    """
+    name, whole = _CARRIES[kind.flow]
+    carried = str(account.get(name) or "").strip()
+    number = carried.removeprefix(ctx.sage_key("")) if whole else carried
+    link = ctx.ledger.links_by_sage(ctx.connection, kind.sage_entity, MODULE, [number]).get(number) if number else None
+    if link is None or not link.zoho_id or ctx.zoho.get_many(MODULE, [link.zoho_id], fields=[name]):
+        return None
+    found = account_of(ctx, kind, link)
+    return found if isinstance(found, Moved) and found.link.zoho_id == str(account["id"]) else None
+
+
 def _took_over(ctx: Context, kind: Kind, link: Link, row: Row) -> bool:
     """Whether an account of the same name says nothing else than the one that is gone said, and something of that.
 
