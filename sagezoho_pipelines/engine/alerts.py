@@ -84,11 +84,7 @@ def send(settings: Alerts, body: Mapping[str, Any], *, env: Mapping[str, str] = 
         return f"The alert hook did not end within {settings.timeout:g} s."
     except urllib.error.HTTPError as error:
         return f"The alert webhook answered HTTP {error.code}."
-    except (
-        OSError,
-        http.client.HTTPException,
-        ValueError,
-    ) as error:  # an answer that is no HTTP, an address that is none
+    except (OSError, http.client.HTTPException, ValueError) as error:  # nobody there, no HTTP, no address
         return f"The alert hook could not be called: {type(error).__name__}."
     return None
 
